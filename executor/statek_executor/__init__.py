@@ -1,0 +1,1 @@
+"""An executor pool for hostile code."""

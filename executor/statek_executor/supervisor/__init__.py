@@ -1,0 +1,1 @@
+"""The supervisor: the one process of a pool that speaks ZeroMQ."""

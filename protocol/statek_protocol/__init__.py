@@ -1,0 +1,1 @@
+"""The wire between STATEK's processes: messages, values, errors, version."""

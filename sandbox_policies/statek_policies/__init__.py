@@ -1,0 +1,1 @@
+"""What a guest program may do."""

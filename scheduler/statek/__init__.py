@@ -1,0 +1,1 @@
+"""Durable jobs of hostile CPython."""

@@ -1,0 +1,1 @@
+"""Pure decisions: jobs, events and the machine; no socket, clock or store."""

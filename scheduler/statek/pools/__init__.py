@@ -1,0 +1,1 @@
+"""The rim towards executors: endpoint, leases, keys."""

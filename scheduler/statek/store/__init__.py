@@ -1,0 +1,1 @@
+"""The rim towards disk: ledger, dbzero objects, recovery."""
