@@ -1,0 +1,120 @@
+"""Messages between a client on the same machine (the statek command) and the scheduler, over a local ZeroMQ socket."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from statek_protocol.messages.base import (
+    FRAME_LIMIT,
+    KIB,
+    MIB,
+    BatchNumber,
+    Count,
+    Identifier,
+    Message,
+    Sentence,
+    Source,
+)
+from statek_protocol.schema import Bounds, PlainField
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """One instruction batch to run: its name (a file's) and its source."""
+
+    name: Sentence
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One durable event of a job: its place in the ledger, its kind, and the plain map of its fields."""
+
+    cursor: Count
+    kind: Identifier
+    body: PlainField
+
+
+# client to scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Submit(Message):
+    """client to scheduler: run these batches in order, in a new job or in a known one."""
+
+    kind: ClassVar[str] = "submit"
+    max_bytes: ClassVar[int] = FRAME_LIMIT
+    request: Identifier
+    """The idempotency key: a `Submit` that is sent again gets the same answer and starts nothing twice."""
+    job: Identifier | None
+    policy: PlainField
+    """The wire form of the policy for these and later batches; None leaves a known job's policy as it is."""
+    batches: Annotated[tuple[NewBatch, ...], Bounds(1, 1_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Follow(Message):
+    """client to scheduler: send me the job's events after this cursor, now and as they happen."""
+
+    kind: ClassVar[str] = "follow"
+    request: Identifier
+    job: Identifier
+    after: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Ping(Message):
+    """client to scheduler: are you there?"""
+
+    kind: ClassVar[str] = "ping"
+    request: Identifier
+
+
+# scheduler to client
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted(Message):
+    """scheduler to client: the batches are durable, numbered from `first_batch`; follow the job from `cursor`."""
+
+    kind: ClassVar[str] = "accepted"
+    request: Identifier
+    job: Identifier
+    first_batch: BatchNumber
+    cursor: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Message):
+    """scheduler to client: not done, nothing was changed; the sentence names the thing and the way out."""
+
+    kind: ClassVar[str] = "refused"
+    request: Identifier
+    code: Identifier
+    reason: Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Events(Message):
+    """scheduler to client: events of the followed job, in order."""
+
+    kind: ClassVar[str] = "events"
+    max_bytes: ClassVar[int] = 2 * MIB + 64 * KIB
+    request: Identifier
+    job: Identifier
+    events: Annotated[tuple[JobEvent, ...], Bounds(0, 1_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Alive(Message):
+    """scheduler to client: yes; how many executors are connected and how many interpreters they run at most."""
+
+    kind: ClassVar[str] = "alive"
+    request: Identifier
+    executors: Count
+    workers: Count
+
+
+FROM_CLIENT: frozenset[type[Message]] = frozenset({Submit, Follow, Ping})
+TO_CLIENT: frozenset[type[Message]] = frozenset({Accepted, Refused, Events, Alive})

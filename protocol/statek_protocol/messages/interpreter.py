@@ -1,0 +1,189 @@
+"""Messages between a supervisor and one of its interpreters, over the interpreter's only file descriptor.
+
+The scheduler's end of the conversation uses the same classes: the supervisor checks each message, puts the lease's
+stamp in front, and passes the bytes on (`messages.executor.Stamp`). An interpreter cannot name a lease, so it cannot
+speak for another job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from statek_protocol.messages.base import (
+    ARGUMENTS_LIMIT,
+    CONSOLE_CHUNK_LIMIT,
+    FRAME_LIMIT,
+    KIB,
+    MIB,
+    OBSERVATION_LIMIT,
+    WORKSPACE_LIMIT,
+    BatchNumber,
+    Count,
+    Identifier,
+    Message,
+    Sentence,
+    Source,
+    Workspace,
+)
+from statek_protocol.schema import Bounds, PlainField
+
+Layer = Literal["compile", "runtime", "values", "limits", "kernel", "scheduler"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSource:
+    """The durable source of one earlier batch, from which the workspace's functions and classes are compiled again."""
+
+    batch: BatchNumber
+    name: Sentence
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class GuestError:
+    """An exception of the guest's own, as data: class name, text, and the guest's line number where it is known."""
+
+    type: Identifier
+    message: Sentence
+    line: Count | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitBreach:
+    """Which limit was reached, what it allows and how much had been used, in the unit that the limit's name carries."""
+
+    name: Identifier
+    allowed: float
+    used: float
+
+
+@dataclass(frozen=True, slots=True)
+class TransientValue:
+    """A variable, or a place inside one, whose value is not kept after the batch."""
+
+    name: Sentence
+    type: Identifier
+    reason: Sentence
+
+
+# supervisor to interpreter
+
+
+@dataclass(frozen=True, slots=True)
+class Load(Message):
+    """scheduler to interpreter: the policy to hold and the workspace to go on from; always the first message."""
+
+    kind: ClassVar[str] = "load"
+    max_bytes: ClassVar[int] = FRAME_LIMIT
+    policy: PlainField
+    workspace: Workspace | None
+    sources: Annotated[tuple[BatchSource, ...], Bounds(0, 10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Message):
+    """scheduler to interpreter: an instruction batch, from its first instruction or from where a checkpoint left it."""
+
+    kind: ClassVar[str] = "run"
+    max_bytes: ClassVar[int] = FRAME_LIMIT
+    batch: BatchNumber
+    name: Sentence
+    source: Source
+    first_instruction: Count
+    first_call: Count
+    """The number that the next call will have: calls are numbered through the batch, across checkpoints."""
+    observed: Annotated[tuple[Annotated[bytes, Bounds(0, OBSERVATION_LIMIT)], ...], Bounds(0, 100_000)]
+    """What the guest was told of clock and randomness after that checkpoint, to be told again in the same order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Message):
+    """scheduler to interpreter: the answer to the call of that number: a value, or an error to raise in the guest."""
+
+    kind: ClassVar[str] = "reply"
+    max_bytes: ClassVar[int] = ARGUMENTS_LIMIT + 64 * KIB
+    batch: BatchNumber
+    number: Count
+    value: Annotated[bytes, Bounds(0, ARGUMENTS_LIMIT)] | None
+    """The encoded value (`statek_protocol.values`), or None when the call failed."""
+    error: GuestError | None
+
+
+# interpreter to supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Console(Message):
+    """interpreter to scheduler: text that the guest printed, or a notice of ours about the guest's workspace."""
+
+    kind: ClassVar[str] = "console"
+    max_bytes: ClassVar[int] = CONSOLE_CHUNK_LIMIT + KIB
+    batch: BatchNumber
+    stream: Literal["output", "notice"]
+    data: Annotated[bytes, Bounds(0, CONSOLE_CHUNK_LIMIT)]
+    """UTF-8; lone surrogates are kept (`surrogatepass`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Message):
+    """interpreter to scheduler: run this tool for me; the guest stands still until the `Reply` of the same number."""
+
+    kind: ClassVar[str] = "call"
+    max_bytes: ClassVar[int] = ARGUMENTS_LIMIT + 64 * KIB
+    batch: BatchNumber
+    number: Count
+    tool: Identifier
+    arguments: Annotated[bytes, Bounds(0, ARGUMENTS_LIMIT)]
+    """The encoded pair of a tuple of positional and a dict of keyword arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed(Message):
+    """interpreter to scheduler: what the guest was told of clock and randomness; the scheduler only keeps the bytes."""
+
+    kind: ClassVar[str] = "observed"
+    max_bytes: ClassVar[int] = OBSERVATION_LIMIT + KIB
+    batch: BatchNumber
+    data: Annotated[bytes, Bounds(0, OBSERVATION_LIMIT)]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint(Message):
+    """interpreter to scheduler: the workspace as it stands before that instruction of the batch."""
+
+    kind: ClassVar[str] = "checkpoint"
+    max_bytes: ClassVar[int] = WORKSPACE_LIMIT + MIB
+    batch: BatchNumber
+    instruction: Count
+    workspace: Workspace
+    batches: Annotated[tuple[BatchNumber, ...], Bounds(0, 10_000)]
+    """The batches whose sources are needed to read the workspace again."""
+    transient: Annotated[tuple[TransientValue, ...], Bounds(0, 1_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Violated(Message):
+    """interpreter to scheduler: the policy refused something; the supervisor sends it for a kernel layer too."""
+
+    kind: ClassVar[str] = "violated"
+    batch: BatchNumber
+    rule: Identifier
+    detail: Sentence
+    line: Count | None
+    layer: Layer
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Message):
+    """interpreter to scheduler: the batch has ended, and how. Its last checkpoint came before."""
+
+    kind: ClassVar[str] = "finished"
+    batch: BatchNumber
+    outcome: Literal["ok", "error", "blocked", "limit"]
+    error: GuestError | None
+    limit: LimitBreach | None
+
+
+TO_INTERPRETER: frozenset[type[Message]] = frozenset({Load, Run, Reply})
+FROM_INTERPRETER: frozenset[type[Message]] = frozenset({Console, Call, Observed, Checkpoint, Violated, Finished})
