@@ -1,0 +1,113 @@
+"""What a job is: the durable state that decisions are made from, and the volatile state of its lease."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from statek_protocol.messages.base import BatchNumber, Count, Identifier, Sentence
+from statek_protocol.messages.interpreter import GuestError, LimitBreach, TransientValue
+from statek_protocol.schema import Bounds
+
+JobStatus = Literal["READY", "WARMING_UP", "STARTED", "SUSPENDED", "DONE"]
+"""Where a job is in its life: waiting for an executor, in its warm-up, running, waiting for a future, ended."""
+
+Outcome = Literal["ok", "error", "blocked", "limit", "failed", "cancelled"]
+"""How a batch or a job ended: as it should, by the guest's own exception, by the policy, at a limit, by our side."""
+
+ATTEMPTS_LIMIT: Final = 3
+"""A batch that took down its interpreter this many times is given up."""
+
+Digest = Annotated[str, Bounds(0, 128)]
+"""Hex digest of a blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a batch or a job used, measured from outside the interpreter."""
+
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    peak_memory_bytes: Count = 0
+    output_bytes: Count = 0
+    calls: Count = 0
+
+    def plus(self, other: Usage) -> Usage:
+        """Add up what adds up; the peak is the higher one."""
+        return Usage(
+            self.cpu_seconds + other.cpu_seconds,
+            self.wall_seconds + other.wall_seconds,
+            max(self.peak_memory_bytes, other.peak_memory_bytes),
+            self.output_bytes + other.output_bytes,
+            self.calls + other.calls,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PendingBatch:
+    """A submitted batch: its number, name, and the blob that holds its source."""
+
+    batch: BatchNumber
+    name: Sentence
+    source: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class CallEntry:
+    """A call that the running batch made: what was asked, and whether its outcome is durable."""
+
+    number: Count
+    tool: Identifier
+    arguments: Digest
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunningBatch:
+    """The batch in hand and how far its record goes; everything is counted from the start of the batch."""
+
+    batch: BatchNumber
+    name: Sentence
+    source: Digest
+    attempts: Count = 0
+    """How often an interpreter died under it."""
+    instruction: Count = 0
+    """The first instruction that the last checkpoint has not behind it (the seeds' next_instr_num)."""
+    console_bytes: Count = 0
+    """Console output that is recorded."""
+    console_checksum: Count = 0
+    """CRC-32 of that output, to tell whether a replay prints the same again."""
+    console_at_checkpoint: Count = 0
+    checksum_at_checkpoint: Count = 0
+    calls: Annotated[tuple[CallEntry, ...], Bounds(0, 1_000_000)] = ()
+    calls_at_checkpoint: Count = 0
+    observed_at_checkpoint: Count = 0
+    """Records of observation that lie before the checkpoint and are not told again."""
+    observed: Count = 0
+    violations: Count = 0
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as the ledger keeps it."""
+
+    job: Identifier
+    policy: Digest
+    """The blob that holds the policy's wire form, also its hash in the audit log."""
+    status: JobStatus = "READY"
+    outcome: Outcome | None = None
+    epoch: Count = 0
+    """Number of leases that were ever granted; the last one's epoch."""
+    batches: Count = 0
+    """Number of batches that were ever submitted."""
+    pending: Annotated[tuple[PendingBatch, ...], Bounds(0, 1_000_000)] = ()
+    running: RunningBatch | None = None
+    workspace: Digest | None = None
+    """The blob of the last checkpoint's variables."""
+    workspace_batches: Annotated[tuple[BatchNumber, ...], Bounds(0, 10_000)] = ()
+    """The batches whose sources that workspace needs."""
+    transient: Annotated[tuple[TransientValue, ...], Bounds(0, 1_000)] = ()
+    error: GuestError | None = None
+    limit: LimitBreach | None = None
+    usage: Usage = Usage()
