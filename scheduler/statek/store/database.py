@@ -1,0 +1,189 @@
+"""How the ledger's SQLite file is made, opened and checked, and what SQLite's errors mean for a store.
+
+WAL with synchronous=FULL: one fsync per transaction, readers never wait for the writer, and forty of forty stores
+survived a kill inside a commit. Only the writer ever checkpoints: all other connections are read-only.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from statek.errors import BugInScheduler
+from statek.store.directory import sync_directory
+from statek.store.errors import (
+    StoreDamaged,
+    StoreError,
+    StoreUncertain,
+    StoreUnreadable,
+    StoreUnwritable,
+    StoreVersion,
+)
+
+FORMAT: Final = 1
+"""Format of the tables, kept as SQLite's user_version."""
+
+WAY_OUT: Final = "put back a backup of it, or copy out what is left with `sqlite3 ledger.sqlite3 .recover`"
+
+_APPLICATION_ID: Final = int.from_bytes(b"STTK", "big")
+"""Tells file(1) and us that a SQLite file is a ledger."""
+
+_TABLES: Final = (
+    """CREATE TABLE jobs(
+        number INTEGER PRIMARY KEY, job TEXT NOT NULL UNIQUE, status TEXT NOT NULL, outcome TEXT,
+        state BLOB NOT NULL, checksum INTEGER NOT NULL)""",
+    "CREATE INDEX jobs_by_status ON jobs(status)",
+    """CREATE TABLE events(
+        cursor INTEGER PRIMARY KEY, job INTEGER NOT NULL REFERENCES jobs(number), batch INTEGER, kind TEXT NOT NULL,
+        number INTEGER, at_us INTEGER NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL)""",
+    "CREATE INDEX events_of_job ON events(job)",
+    "CREATE INDEX events_of_batch ON events(job, batch, kind, number)",
+    "CREATE TABLE blobs(digest TEXT NOT NULL UNIQUE, data BLOB NOT NULL)",
+    """CREATE TABLE submissions(
+        key TEXT PRIMARY KEY, job INTEGER NOT NULL REFERENCES jobs(number), first_batch INTEGER NOT NULL,
+        cursor INTEGER NOT NULL) WITHOUT ROWID""",
+)
+
+_BUSY_SECONDS: Final = 5.0
+"""How long to wait for a foreign writer (a backup tool, a shell); there is no second one of ours."""
+_WAL_KEPT_BYTES: Final = 64 * 1024 * 1024
+"""What is left of the WAL file after a checkpoint; a big workspace would otherwise keep it big for good."""
+_CHECKED_BYTES: Final = 256 * 1024 * 1024
+"""Up to this size opening reads every page (about a second); a larger file is checked in outline."""
+_WRITER_SETTINGS: Final = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA cell_size_check = ON",
+    "PRAGMA trusted_schema = OFF",
+    f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}",
+)
+_FSYNC_FAILURES: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open the ledger's file for its one writer, making it where there is none; raises a `StoreError`."""
+    if not path.exists():
+        with writing(path):
+            _make(path)
+    connection = _connect(path, "rw")
+    try:
+        with reading(path):
+            _check_identity(path, connection)
+            _check_pages(path, connection)
+        with writing(path):
+            for setting in _WRITER_SETTINGS:
+                connection.execute(setting)
+            _check_length(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open the ledger's file for reading only, beside its writer or without one; raises a `StoreError`."""
+    connection = _connect(path, "ro")
+    try:
+        with reading(path):
+            _check_identity(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def check_everything(path: Path, connection: sqlite3.Connection) -> None:
+    """Let SQLite check all pages, indices and references; raises `StoreDamaged`."""
+    with reading(path):
+        found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+        if found != "ok":
+            raise StoreDamaged(path, str(found), WAY_OUT)
+        if connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
+            raise StoreDamaged(path, "a row belongs to a job that is not there", WAY_OUT)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into what they mean to somebody who reads."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _meaning(path, error, StoreUnreadable) from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into what they mean to somebody who writes."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _meaning(path, error, StoreUnwritable) from error
+    except OSError as error:
+        raise StoreUnwritable(path, error.strerror or type(error).__name__) from error
+
+
+def _meaning(
+    path: Path, error: sqlite3.DatabaseError, otherwise: type[StoreUnreadable] | type[StoreUnwritable]
+) -> StoreError | BugInScheduler:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE)
+    if code & 0xFF in _DAMAGE:
+        return StoreDamaged(path, str(error), WAY_OUT)
+    if code in _FSYNC_FAILURES:
+        return StoreUncertain(path, str(error))
+    if isinstance(error, sqlite3.OperationalError):
+        return otherwise(path, str(error))
+    return BugInScheduler(f"the ledger was used wrongly: {error}")
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    with reading(path):
+        return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+
+
+def _make(path: Path) -> None:
+    """Make the file under another name first: an empty or half-made file is then damage, never taken for a new one."""
+    new = path.with_name(path.name + ".new")
+    for leftover in (new, new.with_name(new.name + "-wal"), new.with_name(new.name + "-shm")):
+        leftover.unlink(missing_ok=True)
+    connection = sqlite3.connect(new, isolation_level=None)
+    try:
+        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "BEGIN", *_TABLES):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+    new.rename(path)
+    sync_directory(path.parent)
+
+
+def _check_identity(path: Path, connection: sqlite3.Connection) -> None:
+    if _pragma(connection, "application_id") != _APPLICATION_ID:
+        raise StoreDamaged(path, "it is not a ledger", WAY_OUT)
+    if (found := _pragma(connection, "user_version")) != FORMAT:
+        raise StoreVersion(found, FORMAT)
+
+
+def _check_pages(path: Path, connection: sqlite3.Connection) -> None:
+    if path.stat().st_size > _CHECKED_BYTES:
+        return
+    found = _pragma(connection, "quick_check(1)")
+    if found != "ok":
+        raise StoreDamaged(path, str(found), WAY_OUT)
+
+
+def _check_length(path: Path, connection: sqlite3.Connection) -> None:
+    """Bring the WAL's pages home, then compare the file with the number of pages that its head claims."""
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    expected = _pragma(connection, "page_count") * _pragma(connection, "page_size")
+    if not busy and path.stat().st_size < expected:
+        raise StoreDamaged(path, f"{path.stat().st_size} bytes long instead of {expected}", WAY_OUT)
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> Any:
+    return connection.execute(f"PRAGMA {name}").fetchone()[0]

@@ -1,0 +1,178 @@
+"""What the ledger can be asked: jobs, events, blobs and submissions.
+
+Any thread or process may ask, with a connection of its own. Every row is checked when it is read; one that is not what
+was written raises `StoreDamaged` with its place.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias, TypeVar
+
+from statek.core.events import BatchSubmitted, CallAnswered
+from statek.core.jobs import Job, digest
+from statek.store.database import WAY_OUT, check_everything, open_reader, reading
+from statek.store.errors import StoreDamaged
+from statek.store.records import Stored, Submission, UnreadableRow, checksum, unpack_event, unpack_job
+
+T = TypeVar("T")
+Row: TypeAlias = tuple[Any, ...]
+
+_PAGE: Final = 500
+"""Jobs fetched at a time, so that a walk over all of them neither holds them all nor keeps a read transaction open."""
+_EVENTS: Final = """SELECT e.cursor, j.job, e.at_us, e.kind, e.body, e.checksum
+    FROM events AS e JOIN jobs AS j ON j.number = e.job"""
+_OF_JOB: Final = "e.job = (SELECT number FROM jobs WHERE job = :job)"
+_OF_KINDS: Final = "e.kind IN (SELECT value FROM json_each(:kinds))"
+_JOBS: Final = "SELECT number, job, status, outcome, state, checksum FROM jobs"
+
+
+class History:
+    """The ledger as a reader sees it. The connection belongs to the thread that made it."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Open the ledger beside its writer, or without one; nothing can be changed through it."""
+        return cls(path, open_reader(path))
+
+    @property
+    def last_cursor(self) -> int:
+        """Return the cursor of the newest event, 0 in an empty ledger."""
+        return int(self._row("SELECT coalesce(max(cursor), 0) FROM events")[0])
+
+    def job(self, job: str) -> Job | None:
+        """Return the job as the last append left it."""
+        rows = self._rows(f"{_JOBS} WHERE job = ?", (job,))
+        return self._to_job(rows[0]) if rows else None
+
+    def jobs(self, statuses: Collection[str] | None = None) -> Iterator[Job]:
+        """Walk over the jobs, oldest first within each status; a job is as it stands when the walk comes by.
+
+        A job whose status changes during a walk over several statuses can be met twice or not at all.
+        """
+        if statuses is None:
+            yield from self._walk(f"{_JOBS} WHERE number > :after ORDER BY number LIMIT :page", None)
+        for status in statuses or ():
+            sql = f"{_JOBS} WHERE status = :status AND number > :after ORDER BY number LIMIT :page"
+            yield from self._walk(sql, status)
+
+    def counts(self) -> dict[str, int]:
+        """Count the jobs by status; a status that no job has is left out."""
+        return dict(self._rows("SELECT status, count(*) FROM jobs GROUP BY status ORDER BY status"))
+
+    def events(
+        self, job: str | None, after: int = 0, limit: int = 1000, kinds: Collection[str] | None = None
+    ) -> list[Stored]:
+        """Return the next events after a cursor, in order: of one job or of all, of some kinds or of all."""
+        conditions = ["e.cursor > :after"]
+        conditions += [_OF_JOB] if job is not None else []
+        conditions += [_OF_KINDS] if kinds is not None else []
+        sql = " ".join((_EVENTS, "WHERE", " AND ".join(conditions), "ORDER BY e.cursor LIMIT :limit"))
+        return self._stored(sql, {"job": job, "after": after, "limit": limit, "kinds": _json(kinds)})
+
+    def batch_events(self, job: str, batch: int, kinds: Collection[str] | None = None) -> list[Stored]:
+        """Return what happened under one batch, in order."""
+        conditions = [_OF_JOB, "e.batch = :batch", *([_OF_KINDS] if kinds is not None else [])]
+        sql = " ".join((_EVENTS, "WHERE", " AND ".join(conditions), "ORDER BY e.cursor"))
+        return self._stored(sql, {"job": job, "batch": batch, "kinds": _json(kinds)})
+
+    def answer(self, job: str, batch: int, number: int) -> CallAnswered | None:
+        """Return the recorded outcome of a call, or None when none is durable."""
+        sql = f"{_EVENTS} WHERE {_OF_JOB} AND e.batch = :batch AND e.kind = :kind AND e.number = :number LIMIT 1"
+        found = self._stored(sql, {"job": job, "batch": batch, "kind": CallAnswered.kind, "number": number})
+        return found[0].event if found and isinstance(found[0].event, CallAnswered) else None
+
+    def source(self, job: str, batch: int) -> tuple[str, bytes]:
+        """Return the name and the source of a batch; raises KeyError when there is no such batch."""
+        for stored in self.batch_events(job, batch, (BatchSubmitted.kind,)):
+            if isinstance(stored.event, BatchSubmitted):
+                return stored.event.name, self.blob(stored.event.source)
+        raise KeyError(f"{job} has no batch {batch}")
+
+    def blob(self, name: str) -> bytes:
+        """Return a blob by its digest; raises KeyError when there is none."""
+        rows = self._rows("SELECT data FROM blobs WHERE digest = ?", (name,))
+        if not rows:
+            raise KeyError(name)
+        data: bytes = rows[0][0]
+        if digest(data) != name:
+            raise self._damaged(f"blob {name} has another content")
+        return data
+
+    def submission(self, key: str) -> Submission | None:
+        """Return what a submission with that key became, or None when the key is new."""
+        sql = """SELECT s.key, j.job, s.first_batch, s.cursor
+            FROM submissions AS s JOIN jobs AS j ON j.number = s.job WHERE s.key = ?"""
+        rows = self._rows(sql, (key,))
+        return Submission(*rows[0]) if rows else None
+
+    def verify(self) -> None:
+        """Read and check everything there is; takes as long as reading the file. Raises `StoreDamaged`."""
+        check_everything(self._path, self._connection)
+        for _ in self.jobs():
+            pass
+        after = 0
+        while page := self.events(None, after):
+            after = page[-1].cursor
+        for (name,) in self._rows("SELECT digest FROM blobs"):
+            self.blob(name)
+
+    def close(self) -> None:
+        """Close the connection; a second time does nothing."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _walk(self, sql: str, status: str | None) -> Iterator[Job]:
+        after = 0
+        while rows := self._rows(sql, {"status": status, "after": after, "page": _PAGE}):
+            yield from map(self._to_job, rows)
+            after = rows[-1][0]
+
+    def _row(self, sql: str) -> Row:
+        return self._rows(sql)[0]
+
+    def _rows(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
+        with reading(self._path):
+            return self._connection.execute(sql, parameters).fetchall()  # type: ignore[arg-type]
+
+    def _stored(self, sql: str, parameters: dict[str, Any]) -> list[Stored]:
+        return [self._to_stored(row) for row in self._rows(sql, parameters)]
+
+    def _to_stored(self, row: Row) -> Stored:
+        cursor, job, at_us, kind, body, expected = row
+        event = self._checked(f"event {cursor}", row[:-1], expected, lambda: unpack_event(kind, body))
+        return Stored(cursor, job, at_us, event)
+
+    def _to_job(self, row: Row) -> Job:
+        _, job, status, outcome, state, expected = row
+        return self._checked(f"job {job}", (job, status, outcome, state), expected, lambda: unpack_job(state))
+
+    def _checked(self, place: str, columns: Row, expected: int, unpack: Callable[[], T]) -> T:
+        if checksum(*columns) != expected:
+            raise self._damaged(f"{place} does not have its checksum")
+        try:
+            return unpack()
+        except UnreadableRow as error:
+            raise self._damaged(f"{place} cannot be read: {error}") from error
+
+    def _damaged(self, what: str) -> StoreDamaged:
+        return StoreDamaged(self._path, what, WAY_OUT)
+
+
+def _json(kinds: Collection[str] | None) -> str | None:
+    return None if kinds is None else json.dumps(list(kinds))

@@ -1,0 +1,105 @@
+"""The truth about every job: an append-only record of what happened, durable before anybody hears of it.
+
+The scheduler's loop is its one writer and appends once per tick: all events of the tick, the states they add up to, and
+the blobs they name, in one transaction with one fsync. What `append` returned from survives kill -9 and a power cut.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from statek.core.jobs import Job, digest
+from statek.store.database import open_writer, writing
+from statek.store.errors import StoreUncertain
+from statek.store.history import History
+from statek.store.records import Record, Stored, Submission, checksum, pack
+
+__all__ = ["Ledger", "Record", "Stored", "Submission", "digest"]
+
+_PUT_BLOB: Final = "INSERT INTO blobs(digest, data) VALUES (?, ?) ON CONFLICT(digest) DO NOTHING"
+_PUT_JOB: Final = """INSERT INTO jobs(job, status, outcome, state, checksum) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT(job) DO UPDATE SET
+        status = excluded.status, outcome = excluded.outcome, state = excluded.state, checksum = excluded.checksum"""
+_PUT_EVENT: Final = """INSERT INTO events(cursor, job, batch, kind, number, at_us, body, checksum)
+    VALUES (?, (SELECT number FROM jobs WHERE job = ?), ?, ?, ?, ?, ?, ?)"""
+_PUT_SUBMISSION: Final = """INSERT INTO submissions(key, job, first_batch, cursor)
+    VALUES (?, (SELECT number FROM jobs WHERE job = ?), ?, ?)"""
+
+
+class Ledger(History):
+    """The ledger as its one writer sees it; the store's lock is what makes it the only one."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        super().__init__(path, connection)
+        self._last = super().last_cursor
+        self._uncertain: StoreUncertain | None = None
+
+    @classmethod
+    def open(cls, path: Path) -> Ledger:
+        """Open the ledger, making an empty one where there is none; raises a `StoreError`."""
+        connection = open_writer(path)
+        try:
+            ledger = cls(path, connection)
+            ledger.events(None, after=ledger.last_cursor - 1)
+        except BaseException:
+            connection.close()
+            raise
+        return ledger
+
+    @property
+    def last_cursor(self) -> int:
+        """Return the cursor of the newest event, 0 in an empty ledger."""
+        return self._last
+
+    def append(
+        self,
+        records: Sequence[Record],
+        jobs: Iterable[Job],
+        blobs: Mapping[str, bytes],
+        submissions: Iterable[Submission] = (),
+    ) -> range:
+        """Write all of it or nothing, and return the events' cursors; durable on return.
+
+        Every job that a record or submission names is in `jobs` or known already. Blobs that are there stay as they
+        are. Raises `StoreUnwritable` having changed nothing, so the same append may be tried again later.
+        """
+        cursors = range(self._last + 1, self._last + 1 + len(records))
+        with self._transaction() as connection:
+            connection.executemany(_PUT_BLOB, blobs.items())
+            connection.executemany(_PUT_JOB, map(_job_row, jobs))
+            connection.executemany(_PUT_EVENT, map(_event_row, cursors, records))
+            connection.executemany(_PUT_SUBMISSION, ((s.key, s.job, s.first_batch, s.cursor) for s in submissions))
+        self._last += len(records)
+        return cursors
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if self._uncertain is not None:
+            raise self._uncertain
+        try:
+            with writing(self._path):
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
+                self._connection.execute("COMMIT")
+        except BaseException as error:
+            self._uncertain = error if isinstance(error, StoreUncertain) else None
+            if self._connection.in_transaction:  # SQLite has rolled back by itself after some errors
+                with writing(self._path):
+                    self._connection.execute("ROLLBACK")
+            raise
+
+
+def _job_row(job: Job) -> tuple[str, str, str | None, bytes, int]:
+    state = pack(job)
+    return job.job, job.status, job.outcome, state, checksum(job.job, job.status, job.outcome, state)
+
+
+def _event_row(cursor: int, record: Record) -> tuple[int, str, int | None, str, int | None, int, bytes, int]:
+    event, body = record.event, pack(record.event)
+    total = checksum(cursor, record.job, record.at_us, event.kind, body)
+    batch, number = getattr(event, "batch", None), getattr(event, "number", None)
+    return cursor, record.job, batch, event.kind, number, record.at_us, body, total
