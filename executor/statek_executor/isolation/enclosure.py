@@ -1,0 +1,120 @@
+"""What the zygote gives up before its first fork, so that every child is born without it.
+
+Each layer is taken where the host gives it; what the host refuses is recorded with the kernel's own reason and with
+what would help, and the zygote goes on. Whether that is enough is decided by policies, which name the layers they need.
+
+There are two orders. With CAP_SYS_ADMIN the namespaces are made first, by real root, and the user namespace last, by
+the unprivileged user. Without it a user namespace comes first, because it is what permits all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from statek_executor.isolation import kernel, landlock, limits, namespaces, privileges
+from statek_executor.isolation.namespaces import OwnProc
+from statek_executor.isolation.posture import LayerState
+
+LEFT_OUT: Final = "left out by the entry point that started this zygote"
+
+_NAMESPACES: Final = (
+    "allow unprivileged user namespaces (user.max_user_namespaces, AppArmor's profile), or add CAP_SYS_ADMIN"
+)
+_REMEDIES: Final = {
+    "uid": "start the executor as root, or with CAP_SETUID and CAP_SETGID, to give guests a user of their own",
+    "userns": "allow unprivileged user namespaces (user.max_user_namespaces, AppArmor's profile)",
+    "netns": _NAMESPACES,
+    "pidns": _NAMESPACES,
+    "ipcns": _NAMESPACES,
+    "mntns": _NAMESPACES,
+    "utsns": _NAMESPACES,
+    "landlock": "use Linux 5.13 or later with landlock among the security modules (lsm= on the kernel's command line)",
+}
+
+
+class Enclosure:
+    """The zygote's walls going up, and a record of each that stands or does not."""
+
+    def __init__(self, without: frozenset[str] = frozenset()) -> None:
+        self.layers: dict[str, LayerState] = {}
+        self.data_bytes = 0
+        self.address_bytes = 0
+        self._without = without
+        self._privileged = privileges.may_administer()
+
+    def before_fork(self) -> None:
+        """In the launcher: what only its next child can be given."""
+        if not self._privileged:
+            self._attempt("uid", privileges.become_unprivileged)
+            self._enter_user_namespace()
+        self._attempt("pidns", namespaces.enter_pid_namespace)
+
+    def after_fork(self) -> None:
+        """In the zygote: everything else, in the order in which each step still has the right to be taken."""
+        self._attempt("netns", namespaces.enter_net_namespace)
+        self._attempt("ipcns", namespaces.enter_ipc_namespace)
+        self._attempt("utsns", namespaces.enter_uts_namespace)
+        proc = OwnProc()
+        self._measure(proc)
+        self._attempt("mntns", namespaces.enter_empty_root)
+        if self._privileged:
+            self._attempt("uid", privileges.become_unprivileged)
+            self._enter_user_namespace(proc)
+        proc.close()
+        self._attempt("environment", _clear_environment)
+        self._attempt("rlimits", _bind_limits)
+        self._attempt("no_new_privs", _give_up_privileges)
+        self._attempt("landlock", landlock.deny_all)
+        self._attempt("nondumpable", _hide_memory)
+
+    def _measure(self, proc: OwnProc) -> None:
+        """Note what the kernel counts against RLIMIT_DATA and RLIMIT_AS before a guest has asked for anything."""
+        sizes = dict(line.split(":", 1) for line in proc.read("status").splitlines())
+        self.data_bytes = _kilobytes(sizes["VmData"])
+        self.address_bytes = _kilobytes(sizes["VmSize"])
+
+    def _enter_user_namespace(self, proc: OwnProc | None = None) -> None:
+        own = proc or OwnProc()
+        self._attempt("userns", lambda: namespaces.enter_user_namespace(own))
+        if proc is None:
+            own.close()
+
+    def _attempt(self, layer: str, step: Callable[[], str]) -> None:
+        if layer in self._without:
+            self.layers[layer] = LayerState(False, LEFT_OUT)
+            return
+        try:
+            self.layers[layer] = LayerState(True, step())
+        except OSError as error:
+            self.layers[layer] = LayerState(False, _explanation(layer, error))
+
+
+def _explanation(layer: str, error: OSError) -> str:
+    remedy = _REMEDIES.get(layer)
+    return f"{error}; {remedy}" if remedy else str(error)
+
+
+def _kilobytes(entry: str) -> int:
+    return int(entry.removesuffix("kB")) * 1024
+
+
+def _clear_environment() -> str:
+    kernel.clear_environment()
+    return "no variable"
+
+
+def _bind_limits() -> str:
+    limits.bind_zygote()
+    return "no core file, locked memory, message queue or priority"
+
+
+def _give_up_privileges() -> str:
+    privileges.drop_capabilities()
+    privileges.forbid_new_privileges()
+    return "no capability is held, none can be gained"
+
+
+def _hide_memory() -> str:
+    privileges.set_dumpable(dumpable=False)
+    return "not open to tracing by the same user"

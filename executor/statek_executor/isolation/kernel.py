@@ -1,0 +1,130 @@
+"""How this package calls the kernel: libc functions bound once, failures raised as OSError.
+
+Binding at import is what keeps a lock-down short: a function looked up and typed after the fork costs more in copied
+pages than the system call itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
+PR_SET_PDEATHSIG: Final = 1
+PR_GET_DUMPABLE: Final = 3
+PR_SET_DUMPABLE: Final = 4
+PR_CAPBSET_READ: Final = 23
+PR_CAPBSET_DROP: Final = 24
+PR_SET_NO_NEW_PRIVS: Final = 38
+PR_GET_NO_NEW_PRIVS: Final = 39
+PR_CAP_AMBIENT: Final = 47
+PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
+
+SYS_CLOSE_RANGE: Final = 436
+SYS_LANDLOCK_CREATE_RULESET: Final = 444
+SYS_LANDLOCK_RESTRICT_SELF: Final = 446
+"""System calls younger than the common table have one number on every architecture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What differs between processor architectures, from the kernel's uapi headers."""
+
+    audit_arch: int
+    x32_bit: int | None
+    """Set in the numbers of a second call table that must not be reachable; None where there is none."""
+    capget: int
+    capset: int
+    pivot_root: int
+    seccomp: int
+
+
+MACHINES: Final = {
+    "x86_64": Machine(0xC000003E, 0x40000000, capget=125, capset=126, pivot_root=155, seccomp=317),
+    "aarch64": Machine(0xC00000B7, None, capget=90, capset=91, pivot_root=41, seccomp=277),
+}
+
+
+def machine_name() -> str:
+    """The architecture that this process runs on; raises OSError for one that has no tables here."""
+    name = os.uname().machine
+    if name not in MACHINES:
+        raise OSError(f"isolation is written for {' and '.join(MACHINES)}, this machine is {name}")
+    return name
+
+
+def machine() -> Machine:
+    """The constants of this process's architecture."""
+    return MACHINES[machine_name()]
+
+
+def _check(result: int, function: Any, arguments: object) -> int:
+    """The errcheck of every bound function: -1 means errno."""
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{function.__name__}: {os.strerror(number)}")
+    return result
+
+
+def _bind(name: str, *argument_types: Any) -> Callable[..., int]:
+    function = getattr(_libc, name)
+    function.argtypes = argument_types
+    function.restype = ctypes.c_long if name == "syscall" else ctypes.c_int
+    function.errcheck = _check
+    bound: Callable[..., int] = function
+    return bound
+
+
+_ulong = ctypes.c_ulong
+_syscall = _bind("syscall", *[ctypes.c_long] * 5)
+_prctl = _bind("prctl", ctypes.c_int, _ulong, _ulong, _ulong, _ulong)
+_mount = _bind("mount", ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, _ulong, ctypes.c_char_p)
+_umount2 = _bind("umount2", ctypes.c_char_p, ctypes.c_int)
+_unshare = _bind("unshare", ctypes.c_int)
+_clearenv = _bind("clearenv")
+
+
+def syscall(number: int, first: int = 0, second: int = 0, third: int = 0, fourth: int = 0) -> int:
+    """A system call that libc has no function for; pointers are passed as addresses."""
+    return _syscall(number, first, second, third, fourth)
+
+
+def prctl(option: int, value: int = 0) -> int:
+    """prctl(2) with one argument; the kernel wants the others to be zero."""
+    return _prctl(option, value, 0, 0, 0)
+
+
+def close_range(first: int, last: int) -> None:
+    """Close every descriptor from first to last."""
+    syscall(SYS_CLOSE_RANGE, first, last)
+
+
+def unshare(namespace: int) -> None:
+    """Move this process (for a pid namespace: its later children) into a new namespace."""
+    _unshare(namespace)
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
+    """mount(2)."""
+    _mount(source.encode(), target.encode(), kind.encode() if kind else None, flags, options.encode())
+
+
+def detach(target: str) -> None:
+    """Unmount lazily (MNT_DETACH): the mount disappears from the tree at once."""
+    _umount2(target.encode(), 2)
+
+
+def pivot_root(new_root: str, old_root: str) -> None:
+    """pivot_root(2)."""
+    new, old = ctypes.create_string_buffer(new_root.encode()), ctypes.create_string_buffer(old_root.encode())
+    syscall(machine().pivot_root, ctypes.addressof(new), ctypes.addressof(old))
+
+
+def clear_environment() -> None:
+    """Forget every environment variable, Python's copy and libc's."""
+    os.environ.clear()
+    _clearenv()

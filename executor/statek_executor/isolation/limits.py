@@ -1,0 +1,69 @@
+"""Which resource limits bind a child from its start, and how the supervisor sets those that a policy names."""
+
+from __future__ import annotations
+
+import resource
+from typing import Final
+
+from statek_executor.isolation.seccomp import CHILD_FD
+
+ZYGOTE_LIMITS: Final = {
+    resource.RLIMIT_CORE: 0,
+    resource.RLIMIT_MEMLOCK: 0,
+    resource.RLIMIT_MSGQUEUE: 0,
+    resource.RLIMIT_NICE: 0,
+    resource.RLIMIT_RTPRIO: 0,
+}
+"""Nothing that the zygote itself needs: set once, inherited by each child."""
+
+CHILD_LIMITS: Final = {
+    resource.RLIMIT_NOFILE: CHILD_FD + 1,
+    resource.RLIMIT_NPROC: 0,
+    resource.RLIMIT_FSIZE: 0,
+}
+"""What the zygote needs and a child does not: no descriptor above its socket, no process, no file to write."""
+
+STACK_BYTES: Final = 8 * 1024 * 1024
+"""Deep enough for Python's recursion limit, small enough to count against a memory limit."""
+
+
+def bind_zygote() -> None:
+    """Set the limits that children inherit, and room for as many children as the host lets this user have."""
+    for limit, value in ZYGOTE_LIMITS.items():
+        resource.setrlimit(limit, (value, value))
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    stack = STACK_BYTES if hard == resource.RLIM_INFINITY else min(hard, STACK_BYTES)
+    resource.setrlimit(resource.RLIMIT_STACK, (stack, stack))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def bind_child() -> None:
+    """Set the limits of a child that serves guests."""
+    for limit, value in CHILD_LIMITS.items():
+        resource.setrlimit(limit, (value, value))
+
+
+def set_memory_limits(pid: int, *, data_bytes: int, address_bytes: int) -> None:
+    """Bound a child's private writable memory and its address space, from outside; in force at once.
+
+    Runs in the supervisor. It needs the child's user, or CAP_SYS_RESOURCE. Raises OSError; a child that has ended is
+    a ProcessLookupError.
+    """
+    _set(pid, resource.RLIMIT_DATA, data_bytes, data_bytes)
+    _set(pid, resource.RLIMIT_AS, address_bytes, address_bytes)
+
+
+def set_cpu_limit(pid: int, *, soft_seconds: int, hard_seconds: int = resource.RLIM_INFINITY) -> None:
+    """Bound the CPU time of a child's whole life, from outside: SIGXCPU at the soft limit, SIGKILL at the hard one.
+
+    Runs in the supervisor. The soft limit can be moved again, batch by batch; a hard limit only goes down unless the
+    supervisor has CAP_SYS_RESOURCE.
+    """
+    _set(pid, resource.RLIMIT_CPU, soft_seconds, hard_seconds)
+
+
+def _set(pid: int, limit: int, soft: int, hard: int) -> None:
+    if pid <= 0:
+        raise ProcessLookupError(f"no process has the number {pid}")  # the kernel would take 0 for the caller
+    resource.prlimit(pid, limit, (soft, hard))

@@ -1,0 +1,111 @@
+"""How the zygote gets namespaces of its own, and a root directory with nothing in it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Final
+
+from statek_executor.isolation import kernel, privileges
+
+CLONE_NEWNS: Final = 0x00020000
+CLONE_NEWUTS: Final = 0x04000000
+CLONE_NEWIPC: Final = 0x08000000
+CLONE_NEWUSER: Final = 0x10000000
+CLONE_NEWPID: Final = 0x20000000
+CLONE_NEWNET: Final = 0x40000000
+
+INNER_ID: Final = 1
+"""User and group as seen inside the user namespace: no root, and unlike any id that the outside shows for it."""
+HOST_NAME: Final = "statek-guest"
+
+_MS_RDONLY: Final = 0x1
+_MS_NOSUID: Final = 0x2
+_MS_NODEV: Final = 0x4
+_MS_NOEXEC: Final = 0x8
+_MS_REC: Final = 0x4000
+_MS_PRIVATE: Final = 0x40000
+_SEALED: Final = _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
+
+
+class OwnProc:
+    """This process's directory under /proc, held open: it stays reachable when /proc itself is gone."""
+
+    def __init__(self) -> None:
+        self._descriptor = os.open("/proc/self", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def read(self, name: str) -> str:
+        """The text of one file."""
+        with open(os.open(name, os.O_RDONLY, dir_fd=self._descriptor), encoding="ascii") as file:
+            return file.read()
+
+    def write(self, name: str, text: str) -> None:
+        """Write one file in a single call, as the id maps demand."""
+        descriptor = os.open(name, os.O_WRONLY, dir_fd=self._descriptor)
+        try:
+            os.write(descriptor, text.encode())
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        os.close(self._descriptor)
+
+
+def enter_user_namespace(proc: OwnProc) -> str:
+    """Move into a user namespace in which this user is the only one."""
+    uid, gid = os.getuid(), os.getgid()
+    kernel.unshare(CLONE_NEWUSER)
+    # The maps of a process that is not dumpable belong to root, and this one may have lost that flag with its rights.
+    privileges.set_dumpable(dumpable=True)
+    proc.write("setgroups", "deny")
+    proc.write("uid_map", f"{INNER_ID} {uid} 1")
+    proc.write("gid_map", f"{INNER_ID} {gid} 1")
+    return f"user {uid} is user {INNER_ID} inside, and the only one"
+
+
+def enter_net_namespace() -> str:
+    """Move into a network namespace whose loopback stays down."""
+    kernel.unshare(CLONE_NEWNET)
+    return "no interface but a loopback that is down"
+
+
+def enter_ipc_namespace() -> str:
+    """Move away from the host's System V objects and message queues."""
+    kernel.unshare(CLONE_NEWIPC)
+    return "no System V objects or message queues of the host"
+
+
+def enter_uts_namespace() -> str:
+    """Take another host name."""
+    kernel.unshare(CLONE_NEWUTS)
+    socket.sethostname(HOST_NAME)
+    return f"the host is called {HOST_NAME} inside"
+
+
+def enter_pid_namespace() -> str:
+    """Have the next child of this process be the first of a pid namespace."""
+    kernel.unshare(CLONE_NEWPID)
+    return "only the zygote and its children exist inside, and they end with it"
+
+
+def enter_empty_root() -> str:
+    """Replace the whole file tree by one empty directory that cannot be written.
+
+    The new root is mounted over /proc because that directory exists on every host that gets this far. `pivot_root(".",
+    ".")` stacks the old tree upon the new one, from where it is detached (pivot_root(2), notes).
+    """
+    kernel.unshare(CLONE_NEWNS)
+    kernel.mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+    kernel.mount("none", "/proc", "tmpfs", _SEALED, "size=4k,nr_inodes=1,mode=555")
+    os.chdir("/proc")
+    kernel.pivot_root(".", ".")
+    kernel.detach(".")
+    os.chdir("/")
+    return "the root is an empty read-only directory"
+
+
+def namespace_identity(name: str) -> int:
+    """The number by which the kernel tells one namespace of this process from another; `name` as in /proc/self/ns."""
+    return Path("/proc/self/ns", name).stat().st_ino

@@ -1,0 +1,88 @@
+"""What a child can be, and everything that must be in memory before the file system is gone.
+
+An entry is a module with a function `serve(descriptor)`. It may have `prepare()`, called in each child before system
+calls are filtered, and `warm_up()`, called once in the launcher so that what the first run builds is built only once.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+KINDS: Final[Mapping[str, str]] = {
+    "interpreter": "statek_executor.interpreter.main:serve",
+    "probe": "statek_executor.isolation.probes:serve",
+}
+"""Every kind of child, as "module:function"."""
+
+STANDARD_MODULES: Final = (
+    "_strptime",
+    "calendar",
+    "codecs",
+    "decimal",
+    "encodings.ascii",
+    "encodings.latin_1",
+    "encodings.utf_16",
+    "encodings.utf_32",
+    "encodings.utf_8_sig",
+    "fractions",
+    "json",
+    "linecache",
+    "random",
+    "re",
+    "statistics",
+    "stringprep",
+    "traceback",
+    "unicodedata",
+    "uuid",
+    "zoneinfo",
+)
+"""What the standard library imports on first use, and what guests use most; entries import their own needs."""
+
+FORBIDDEN_MODULES: Final = ("asyncio", "zmq")
+"""They would bring threads, descriptors and a hundred megabytes of address space into every child."""
+
+
+class PreloadFault(Exception):
+    """The zygote would hold what it must not: a bug of ours in what an entry imports."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One kind of child, imported."""
+
+    serve: Callable[[int], None]
+    prepare: Callable[[], None]
+
+
+def preload(kinds: Mapping[str, str]) -> dict[str, Entry]:
+    """Import everything that children will need, run each entry's first steps, and settle memory for sharing."""
+    for name in STANDARD_MODULES:
+        importlib.import_module(name)
+    entries = {kind: _load(reference) for kind, reference in kinds.items()}
+    _check_absent()
+    gc.collect()
+    gc.freeze()
+    return entries
+
+
+def _load(reference: str) -> Entry:
+    module_name, _, function_name = reference.partition(":")
+    module = importlib.import_module(module_name)
+    warm_up: Callable[[], None] = getattr(module, "warm_up", _nothing)
+    warm_up()
+    return Entry(getattr(module, function_name), getattr(module, "prepare", _nothing))
+
+
+def _check_absent() -> None:
+    present = [name for name in FORBIDDEN_MODULES if name in sys.modules]
+    if present:
+        raise PreloadFault(f"an entry of the zygote imports {' and '.join(present)}")
+
+
+def _nothing() -> None:
+    """An entry without this hook."""
