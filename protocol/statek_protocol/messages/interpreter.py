@@ -8,7 +8,7 @@ speak for another job.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from statek_protocol.messages.base import (
     ARGUMENTS_LIMIT,
@@ -27,6 +27,9 @@ from statek_protocol.messages.base import (
     Workspace,
 )
 from statek_protocol.schema import Bounds, PlainField
+
+SLEEP_TOOL: Final = "time.sleep"
+"""The call by which a guest sleeps: a timer of the scheduler, so that waiting costs no CPU and is not replayed."""
 
 Layer = Literal["compile", "runtime", "values", "limits", "kernel", "scheduler"]
 
@@ -79,6 +82,8 @@ class Load(Message):
     policy: PlainField
     workspace: Workspace | None
     sources: Annotated[tuple[BatchSource, ...], Bounds(0, 10_000)]
+    tools: Annotated[tuple[Identifier, ...], Bounds(0, 10_000)]
+    """Names under which the guest finds the scheduler's tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +120,11 @@ class Reply(Message):
 
 @dataclass(frozen=True, slots=True)
 class Console(Message):
-    """interpreter to scheduler: text that the guest printed, or a notice of ours about the guest's workspace."""
+    """interpreter to scheduler: text that the guest printed."""
 
     kind: ClassVar[str] = "console"
     max_bytes: ClassVar[int] = CONSOLE_CHUNK_LIMIT + KIB
     batch: BatchNumber
-    stream: Literal["output", "notice"]
     data: Annotated[bytes, Bounds(0, CONSOLE_CHUNK_LIMIT)]
     """UTF-8; lone surrogates are kept (`surrogatepass`)."""
 
@@ -149,17 +153,24 @@ class Observed(Message):
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint(Message):
-    """interpreter to scheduler: the workspace as it stands before that instruction of the batch."""
+class Snapshot:
+    """The workspace as it stands before that instruction of the batch (or after its last one)."""
 
-    kind: ClassVar[str] = "checkpoint"
-    max_bytes: ClassVar[int] = WORKSPACE_LIMIT + MIB
-    batch: BatchNumber
     instruction: Count
     workspace: Workspace
     batches: Annotated[tuple[BatchNumber, ...], Bounds(0, 10_000)]
     """The batches whose sources are needed to read the workspace again."""
     transient: Annotated[tuple[TransientValue, ...], Bounds(0, 1_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint(Message):
+    """interpreter to scheduler: from now on a crash costs only what the batch does after this."""
+
+    kind: ClassVar[str] = "checkpoint"
+    max_bytes: ClassVar[int] = WORKSPACE_LIMIT + MIB
+    batch: BatchNumber
+    snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +187,37 @@ class Violated(Message):
 
 @dataclass(frozen=True, slots=True)
 class Finished(Message):
-    """interpreter to scheduler: the batch has ended, and how. Its last checkpoint came before."""
+    """interpreter to scheduler: the batch has ended, and how, and what it left behind.
+
+    The snapshot is part of the message, so that the end and the variables become durable together: a batch that has
+    ended is never run on from a place inside it. It is None where the variables could not be encoded; those of the last
+    checkpoint then stand.
+    """
 
     kind: ClassVar[str] = "finished"
+    max_bytes: ClassVar[int] = WORKSPACE_LIMIT + MIB
     batch: BatchNumber
     outcome: Literal["ok", "error", "blocked", "limit"]
     error: GuestError | None
     limit: LimitBreach | None
+    snapshot: Snapshot | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Message):
+    """interpreter to scheduler: the batch cannot go on and the guest is not to blame.
+
+    diverged: the replay asked for less of clock or randomness than the first run. workspace: the stored variables
+    cannot be read. bug: our own code in the interpreter raised.
+    """
+
+    kind: ClassVar[str] = "failed"
+    batch: BatchNumber
+    code: Literal["diverged", "workspace", "bug"]
+    detail: Sentence
 
 
 TO_INTERPRETER: frozenset[type[Message]] = frozenset({Load, Run, Reply})
-FROM_INTERPRETER: frozenset[type[Message]] = frozenset({Console, Call, Observed, Checkpoint, Violated, Finished})
+FROM_INTERPRETER: frozenset[type[Message]] = frozenset(
+    {Console, Call, Observed, Checkpoint, Violated, Finished, Failed}
+)

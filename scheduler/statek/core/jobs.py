@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
@@ -17,6 +18,12 @@ Outcome = Literal["ok", "error", "blocked", "limit", "failed", "cancelled"]
 
 ATTEMPTS_LIMIT: Final = 3
 """A batch that took down its interpreter this many times is given up."""
+
+
+def digest(data: bytes) -> str:
+    """Name a blob by its content: hex BLAKE2b of 256 bits."""
+    return hashlib.blake2b(data, digest_size=32).hexdigest()
+
 
 Digest = Annotated[str, Bounds(0, 128)]
 """Hex digest of a blob."""
@@ -85,6 +92,7 @@ class RunningBatch:
     """Records of observation that lie before the checkpoint and are not told again."""
     observed: Count = 0
     violations: Count = 0
+    violations_at_checkpoint: Count = 0
     usage: Usage = Usage()
 
 

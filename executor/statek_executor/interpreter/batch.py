@@ -1,0 +1,186 @@
+"""Running one instruction batch: compile, execute statement by statement, checkpoint, and say how it ended.
+
+Runs inside the wall.
+"""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Final, Literal
+
+from statek_executor.errors import ReplayDiverged
+from statek_executor.interpreter.host import GuestHost, violated_message, wire_text
+from statek_executor.interpreter.session import Session, WorkspaceTooLarge, batch_filename
+from statek_executor.interpreter.soft_limits import SoftLimits
+from statek_policies.language import (
+    CompiledBatch,
+    GuestExit,
+    PolicyViolation,
+    SourceInvalid,
+    SourceRefused,
+    SourceTooLarge,
+)
+from statek_protocol.messages.interpreter import (
+    Checkpoint,
+    Failed,
+    Finished,
+    GuestError,
+    LimitBreach,
+    Run,
+    Snapshot,
+)
+
+BALLAST_BYTES: Final = 4 * 1024 * 1024
+"""Kept aside so that a batch which has eaten all its memory can still be reported."""
+WORTH_FACTOR: Final = 10
+"""A checkpoint is taken when what would be lost took this many times as long as encoding will."""
+WORTH_SECONDS: Final = 0.05
+"""Nothing shorter than this is worth a checkpoint."""
+
+Outcome = Literal["ok", "error", "blocked", "limit"]
+_ZERO_EXITS: Final = (None, 0)
+
+
+class BatchRunner:
+    """Runs the batches of one session, one after the other."""
+
+    def __init__(self, session: Session, host: GuestHost, limits: SoftLimits) -> None:
+        self._session = session
+        self._host = host
+        self._limits = limits
+        self._ballast: bytearray | None = bytearray(BALLAST_BYTES)
+        self._encode_seconds = 0.001
+        self._position = 0
+
+    def run(self, run: Run) -> None:
+        """Run a batch from its first instruction and report its end."""
+        self._host.begin_batch(run.batch, run.first_call)
+        self._host.observations.begin(run.observed)
+        self._limits.begin_batch()
+        self._position = run.first_instruction
+        if run.first_instruction:
+            self._session.resume_inside_batch()
+        try:
+            compiled = self._session.compile(run.batch, run.name, run.source)
+        except SourceRefused as refusal:
+            for violation in refusal.violations:
+                self._host.send(violated_message(run.batch, violation))
+            self._host.send(Finished(run.batch, "blocked", None, None, None))
+        except SourceInvalid as error:
+            found = GuestError(error.type, wire_text(error.message), error.line)
+            self._host.send(Finished(run.batch, "error", found, None, None))
+        except SourceTooLarge as error:
+            breach = LimitBreach(error.name, error.allowed, error.used)
+            self._host.send(Finished(run.batch, "limit", None, breach, None))
+        else:
+            self._report(run, *self._execute(run, compiled))
+
+    def _execute(self, run: Run, compiled: CompiledBatch) -> tuple[Outcome, GuestError | None, LimitBreach | None]:
+        """Execute the instructions; whatever the guest raises becomes a value here."""
+        last_checkpoint = time.perf_counter()
+        try:
+            for index in range(run.first_instruction, len(compiled.instructions)):
+                self._position = index
+                last_checkpoint = self._checkpoint_if_worth(run.batch, last_checkpoint)
+                self._limits.enter_guest()
+                exec(compiled.instructions[index].code, self._session.globals)  # noqa: S102 - the point of it all
+                self._limits.leave_guest()
+            self._position = len(compiled.instructions)
+        except BaseException as error:  # noqa: BLE001 - the guest may raise anything
+            self._limits.leave_guest()
+            return self._ended_by(run.batch, error)
+        return self._soft_limit_or("ok", None)
+
+    def _ended_by(self, batch: int, error: BaseException) -> tuple[Outcome, GuestError | None, LimitBreach | None]:
+        """Tell what an exception that left guest code means for the batch."""
+        if isinstance(error, MemoryError):
+            self._ballast = None
+            allowed = self._session.policy.limits.memory_bytes
+            described = describe(error, batch)
+            _drop_frames(error)
+            return "limit", described, LimitBreach("memory_bytes", allowed, allowed)
+        if isinstance(error, GuestExit) or (isinstance(error, SystemExit) and error.code in _ZERO_EXITS):
+            return self._soft_limit_or("ok", None)
+        if isinstance(error, PolicyViolation):
+            return self._soft_limit_or("blocked", describe(error, batch))
+        return self._soft_limit_or("error", describe(error, batch))
+
+    def _soft_limit_or(
+        self, outcome: Outcome, error: GuestError | None
+    ) -> tuple[Outcome, GuestError | None, LimitBreach | None]:
+        """A batch that reached a soft limit has ended by it, however it went on from there."""
+        name = self._limits.reached
+        if name is None:
+            return outcome, error, None
+        allowed = getattr(self._session.policy.limits, name)
+        return "limit", error, LimitBreach(name, allowed, allowed)
+
+    def _checkpoint_if_worth(self, batch: int, last: float) -> float:
+        """Ship a checkpoint when losing what was done since the last one would cost much more than encoding it."""
+        at_stake = time.perf_counter() - last
+        if at_stake < max(WORTH_SECONDS, WORTH_FACTOR * self._encode_seconds) or self._host.observations.replaying:
+            return last
+        try:
+            self._host.send(Checkpoint(batch, self._snapshot()))
+        except WorkspaceTooLarge:
+            # Said at the end of the batch, if it is still so: what is too large now may be gone by then.
+            self._encode_seconds = max(self._encode_seconds, at_stake)
+        return time.perf_counter()
+
+    def _snapshot(self) -> Snapshot:
+        started = time.perf_counter()
+        try:
+            return self._session.snapshot(self._position)
+        finally:
+            self._encode_seconds = time.perf_counter() - started
+
+    def _report(self, run: Run, outcome: Outcome, error: GuestError | None, limit: LimitBreach | None) -> None:
+        """Say how the batch ended, together with the variables it leaves."""
+        snapshot = None
+        try:
+            self._host.observations.check_all_told()
+            snapshot = self._snapshot()
+        except ReplayDiverged as divergence:
+            self._host.send(Failed(run.batch, "diverged", str(divergence)))
+            return
+        except WorkspaceTooLarge as excess:
+            outcome, limit = "limit", limit or excess.breach
+        except MemoryError:
+            self._ballast = None
+            allowed = self._session.policy.limits.memory_bytes
+            outcome, limit = "limit", limit or LimitBreach("memory_bytes", allowed, allowed)
+        self._host.send(Finished(run.batch, outcome, error, limit, snapshot))
+        if self._ballast is None:
+            self._ballast = bytearray(BALLAST_BYTES)
+
+
+def describe(error: BaseException, batch: int) -> GuestError:
+    """Turn a guest's exception into data: its class's name, its text, and the batch's line that it came through."""
+    name = type.__getattribute__(type(error), "__name__")
+    return GuestError(wire_text(name)[:200] or "Exception", wire_text(_text_of(error)), _line_of(error, batch))
+
+
+def _text_of(error: BaseException) -> str:
+    """Ask the exception for its text; a guest's own `__str__` may raise anything or return what is no text."""
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001 - guest code ran
+        return f"(its text cannot be had: {type(failure).__name__})"
+
+
+def _line_of(error: BaseException, batch: int) -> int | None:
+    filename = batch_filename(batch)
+    line = None
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == filename:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _drop_frames(error: BaseException) -> None:
+    """Let go of the guest's frames, and with them of what filled the memory."""
+    error.__traceback__ = None
+    error.__context__ = error.__cause__ = None

@@ -1,0 +1,146 @@
+"""What guest code gets from outside: console, clock, randomness, tools. Runs inside the wall.
+
+Every function that the guest can reach ends in one of these methods, and each of them writes down what the guest was
+told of the world before it lets an effect out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from statek_executor.interpreter.channel import Channel
+from statek_executor.interpreter.observations import Observations
+from statek_executor.interpreter.soft_limits import HostSection, LimitError, SoftLimits, TimeLimitError
+from statek_policies import Policy, Violation
+from statek_protocol.messages.base import CONSOLE_CHUNK_LIMIT, Message
+from statek_protocol.messages.interpreter import SLEEP_TOOL, Call, Console, GuestError, Observed, Reply, Violated
+from statek_protocol.values import decode_value, encode_value
+
+DETAIL_LIMIT: Final = 2_000
+"""Characters of a violation's detail or an error's text that leave the process."""
+
+
+class ToolError(Exception):
+    """A tool failed; the text begins with the name of its own error."""
+
+
+class ToolOutcomeUnknown(ToolError):
+    """The scheduler died while the tool ran: it may or may not have done its work. Check before calling it again."""
+
+
+class ToolDenied(ToolError):
+    """The policy does not allow this tool to this job."""
+
+
+GUEST_ERRORS: Final = (LimitError, TimeLimitError, ToolError, ToolOutcomeUnknown, ToolDenied)
+"""Exceptions of ours that guest code can meet, and so needs the names of."""
+
+_ERRORS: Final[Mapping[str, type[Exception]]] = {
+    "LimitError": LimitError,
+    "ToolOutcomeUnknown": ToolOutcomeUnknown,
+    "PolicyViolation": ToolDenied,
+}
+
+
+class GuestHost:
+    """The `statek_policies.language.Host` of this process, and the tools."""
+
+    def __init__(self, channel: Channel, policy: Policy, limits: SoftLimits) -> None:
+        self._channel = channel
+        self._policy = policy
+        self._limits = limits
+        self._section = HostSection(limits)
+        self.observations = Observations()
+        self._batch = 0
+        self._next_call = 0
+        self.violated = False
+
+    def begin_batch(self, batch: int, first_call: int) -> None:
+        self._batch, self._next_call, self.violated = batch, first_call, False
+
+    def send(self, message: Message) -> None:
+        """Send a message after what was observed before it; for our own code, outside a guest section."""
+        record = self.observations.take_record()
+        if record is not None:
+            self._channel.send(Observed(self._batch, record))
+        self._channel.send(message)
+
+    # what statek_policies.language.Host asks for
+
+    def write(self, text: str) -> None:
+        data = text.encode("utf-8", "surrogatepass")
+        with self._section:
+            for start in range(0, len(data), CONSOLE_CHUNK_LIMIT):
+                self.send(Console(self._batch, data[start : start + CONSOLE_CHUNK_LIMIT]))
+
+    def time_ns(self) -> int:
+        with self._section:
+            return self._observe(self.observations.time_ns)
+
+    def monotonic_ns(self) -> int:
+        with self._section:
+            return self._observe(self.observations.monotonic_ns)
+
+    def entropy(self, size: int) -> bytes:
+        with self._section:
+            return self.observations.entropy(size)
+
+    def sleep(self, seconds: float) -> None:
+        if not 0 <= seconds <= self._policy.limits.wall_seconds:
+            text = f"sleep length must be between 0 and {self._policy.limits.wall_seconds} seconds, not {seconds!r}"
+            raise ValueError(text)
+        self.call(SLEEP_TOOL, (float(seconds),), {})
+
+    def violation(self, violation: Violation) -> None:
+        with self._section:
+            self.violated = True
+            self.send(violated_message(self._batch, violation))
+
+    # tools
+
+    def call(self, tool: str, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
+        """Have a tool run by the scheduler, and stand still until its outcome is there."""
+        with self._section:
+            if self._limits.reached is not None:
+                raise LimitError(f"{self._limits.reached}: no call is served after a limit")
+            limits = self._policy.limits
+            arguments = encode_value((args, kwargs), max_bytes=limits.argument_bytes, max_depth=limits.argument_depth)
+            number, self._next_call = self._next_call, self._next_call + 1
+            self.send(Call(self._batch, number, tool, arguments))
+            reply = self._channel.receive(Reply)
+        if reply.error is not None:
+            raise _as_exception(reply.error)
+        return decode_value(reply.value or b"", max_bytes=len(reply.value or b""), max_depth=limits.argument_depth)
+
+    def _observe(self, read: Callable[[], int]) -> int:
+        if self.observations.full:
+            record = self.observations.take_record()
+            if record is not None:
+                self._channel.send(Observed(self._batch, record))
+        return read()
+
+
+def make_tool(host: GuestHost, name: str) -> Callable[..., object]:
+    """Make the callable under which the guest finds a tool; a closure, so that there is no attribute to follow."""
+
+    def tool(*args: object, **kwargs: object) -> object:
+        return host.call(name, args, kwargs)
+
+    tool.__name__ = tool.__qualname__ = name
+    return tool
+
+
+def violated_message(batch: int, violation: Violation) -> Violated:
+    """Make the message for a violation, its texts cut and made fit for the wire."""
+    return Violated(batch, violation.rule[:200], wire_text(violation.detail), violation.line, violation.layer)  # type: ignore[arg-type]
+
+
+def wire_text(text: str) -> str:
+    """Cut a guest's text and replace lone surrogates, which the wire's texts cannot carry."""
+    return text[:DETAIL_LIMIT].encode("utf-8", "backslashreplace").decode()
+
+
+def _as_exception(error: GuestError) -> Exception:
+    known = _ERRORS.get(error.type)
+    return known(error.message) if known else ToolError(f"{error.type}: {error.message}")

@@ -1,0 +1,85 @@
+"""How much an interpreter may say in one batch. Pure; an honest one never comes near, a hostile one is ended.
+
+Console output has limits of its own in the policy, and calls are counted by the scheduler. The rest (violations,
+checkpoints, observations) becomes durable records, so a compromised interpreter could fill a disk with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from statek_policies import Limits
+from statek_protocol.messages.base import Message
+from statek_protocol.messages.interpreter import Call, Checkpoint, Console, LimitBreach, Observed, Violated
+
+VIOLATIONS_LIMIT: Final = 1_000
+OBSERVED_BYTES_LIMIT: Final = 8 * 1024 * 1024
+CHECKPOINTS_START: Final = 20
+CHECKPOINTS_PER_SECOND: Final = 25
+"""The interpreter's own rule takes at most 20 a second."""
+
+
+class QuotaExceeded(Exception):
+    """The interpreter has said more than an honest one can."""
+
+
+class OutputExceeded(Exception):
+    """The guest printed more than its policy allows; `allowed_part` of the last piece still fits."""
+
+    def __init__(self, breach: LimitBreach, allowed_part: bytes) -> None:
+        super().__init__(breach.name)
+        self.breach = breach
+        self.allowed_part = allowed_part
+
+
+@dataclass(slots=True)
+class BatchQuota:
+    """Counters of one batch, against the policy's limits and our own."""
+
+    limits: Limits
+    output_bytes: int = 0
+    output_lines: int = 0
+    calls: int = 0
+    _violations: int = 0
+    _observed_bytes: int = 0
+    _checkpoints: int = field(default=0)
+
+    def count(self, message: Message, elapsed_seconds: float) -> None:
+        """Count one message; raises `OutputExceeded` or `QuotaExceeded`."""
+        match message:
+            case Console():
+                self._count_output(message.data)
+            case Call():
+                self.calls += 1
+                self._hold(self.calls, self.limits.calls + 100, "calls after the limit was told")
+            case Violated():
+                self._violations += 1
+                self._hold(self._violations, VIOLATIONS_LIMIT, "violations")
+            case Observed():
+                self._observed_bytes += len(message.data)
+                self._hold(self._observed_bytes, OBSERVED_BYTES_LIMIT, "bytes of observations")
+            case Checkpoint():
+                self._checkpoints += 1
+                allowed = CHECKPOINTS_START + CHECKPOINTS_PER_SECOND * elapsed_seconds
+                self._hold(self._checkpoints, allowed, "checkpoints")
+            case _:
+                pass
+
+    @staticmethod
+    def _hold(used: float, allowed: float, what: str) -> None:
+        if used > allowed:
+            raise QuotaExceeded(f"more than {allowed:.0f} {what} in one batch")
+
+    def _count_output(self, data: bytes) -> None:
+        room_bytes = self.limits.output_bytes - self.output_bytes
+        room_lines = self.limits.output_lines - self.output_lines
+        lines = data.count(b"\n")
+        self.output_bytes += len(data)
+        self.output_lines += lines
+        if len(data) > room_bytes:
+            breach = LimitBreach("output_bytes", self.limits.output_bytes, self.output_bytes)
+            raise OutputExceeded(breach, data[:room_bytes])
+        if lines > room_lines:
+            kept = b"\n".join(data.split(b"\n", room_lines)[:room_lines])
+            raise OutputExceeded(LimitBreach("output_lines", self.limits.output_lines, self.output_lines), kept)

@@ -1,0 +1,155 @@
+"""Locked-down interpreters that wait for a lease, so that nobody waits for a fork."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import signal
+import socket
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from statek_executor.supervisor.zygote_client import Exited, Forked, ForkRefused, Gone, ZygoteClient, describe_exit
+
+log = logging.getLogger(__name__)
+
+STOCK_SIZE = 4
+"""Waiting interpreters per pool at most; each costs about half a megabyte."""
+
+
+@dataclass(slots=True)
+class Child:
+    """One interpreter process, as the supervisor holds it."""
+
+    tag: int
+    pid: int
+    pidfd: int
+    sock: socket.socket
+    exit: asyncio.Future[Exited] = field(repr=False)
+    """Done once the zygote has reaped the process (or is itself gone, and the kernel has killed all of it)."""
+
+    def signal(self, number: int) -> None:
+        """Send a signal; one that comes too late is no error."""
+        try:
+            signal.pidfd_send_signal(self.pidfd, number)
+        except ProcessLookupError:
+            return
+
+    def close(self) -> None:
+        self.sock.close()
+        os.close(self.pidfd)
+
+
+class NoInterpreter(Exception):
+    """The host could not make another interpreter; the text says why."""
+
+
+class Stock:
+    """Keeps a few children ready and hands each of them out once."""
+
+    def __init__(self, zygote: ZygoteClient, size: int, on_gone: Callable[[str], None]) -> None:
+        self._zygote = zygote
+        self._size = min(size, STOCK_SIZE)
+        self._on_gone = on_gone
+        self._tags = itertools.count(1)
+        self._forking: set[int] = set()
+        self._ready: deque[Child] = deque()
+        self._waiting: deque[asyncio.Future[Child]] = deque()
+        self._alive: dict[int, Child] = {}
+
+    def start(self) -> None:
+        """Begin to listen to the zygote, and fill up."""
+        asyncio.get_running_loop().add_reader(self._zygote.fileno(), self._on_readable)
+        self._fill()
+
+    async def take(self) -> Child:
+        """Return a ready child, waiting for a fork only when the stock is empty; raises `NoInterpreter`."""
+        if self._ready:
+            child = self._ready.popleft()
+        else:
+            waiter: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            self._fill()
+            child = await self._granted(waiter)
+        self._fill()
+        return child
+
+    async def _granted(self, waiter: asyncio.Future[Child]) -> Child:
+        """Wait for a child; one that comes just as the wait is given up goes back to the stock."""
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._ready.append(waiter.result())
+            raise
+
+    def close(self) -> None:
+        """Stop listening; the waiting children end with the zygote."""
+        asyncio.get_running_loop().remove_reader(self._zygote.fileno())
+        for waiter in self._waiting:
+            waiter.cancel()
+        while self._ready:
+            self._ready.popleft().close()
+
+    def _fill(self) -> None:
+        wanted = self._size + sum(not waiter.done() for waiter in self._waiting)
+        while len(self._ready) + len(self._forking) < wanted:
+            tag = next(self._tags)
+            self._forking.add(tag)
+            self._zygote.fork(tag)
+
+    def _on_readable(self) -> None:
+        for event in self._zygote.read_events():
+            match event:
+                case Forked():
+                    self._on_forked(event)
+                case ForkRefused():
+                    self._on_refused(event)
+                case Exited():
+                    self._on_exited(event)
+                case Gone():
+                    self._on_zygote_gone(event)
+
+    def _on_forked(self, event: Forked) -> None:
+        self._forking.discard(event.tag)
+        event.sock.setblocking(False)
+        exit_future: asyncio.Future[Exited] = asyncio.get_running_loop().create_future()
+        child = Child(event.tag, event.pid, event.pidfd, event.sock, exit_future)
+        self._alive[event.tag] = child
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(child)
+                return
+        self._ready.append(child)
+
+    def _on_refused(self, event: ForkRefused) -> None:
+        """Tell one lease that waits; the next one that comes asks again."""
+        log.error("no new interpreter: %s", event.reason)
+        self._forking.discard(event.tag)
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(NoInterpreter(event.reason))
+                return
+
+    def _on_exited(self, event: Exited) -> None:
+        child = self._alive.pop(event.tag, None)
+        if child is None:
+            return
+        child.exit.set_result(event)
+        if child in self._ready:
+            log.error("a waiting interpreter %s", describe_exit(event.exit_code, event.signal))
+            self._ready.remove(child)
+            child.close()
+            self._fill()
+
+    def _on_zygote_gone(self, event: Gone) -> None:
+        asyncio.get_running_loop().remove_reader(self._zygote.fileno())
+        for child in self._alive.values():
+            child.exit.set_result(Exited(child.tag, None, int(signal.SIGKILL), 0.0, 0))
+        self._alive.clear()
+        self._on_gone(event.reason)

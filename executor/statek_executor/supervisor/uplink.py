@@ -1,0 +1,81 @@
+"""The supervisor's one ZeroMQ socket: frames out and in, and nothing decided."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from pathlib import Path
+
+import zmq
+import zmq.asyncio
+
+from statek_protocol.codec import decode, encode
+from statek_protocol.errors import ProtocolError
+from statek_protocol.messages.base import FRAME_LIMIT, Message
+from statek_protocol.messages.executor import STAMPS, TO_SUPERVISOR, TO_SUPERVISOR_LEASED, Stamp
+from statek_protocol.transport.endpoints import Endpoint, LocalAddress
+from statek_protocol.transport.keys import EXECUTOR, own_pair, scheduler_public
+
+log = logging.getLogger(__name__)
+
+LINGER_MS = 1_000
+"""How long the last messages (a goodbye) may take to leave when the socket closes."""
+RECONNECT_MS = 50
+RECONNECT_MAX_MS = 1_000
+
+
+class Uplink:
+    """A DEALER connected to the scheduler. While there is no connection sends wait, and nothing queues up behind it."""
+
+    def __init__(self, endpoint: Endpoint, keys: Path) -> None:
+        self._context = zmq.asyncio.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.set(zmq.LINGER, LINGER_MS)
+        self._socket.set(zmq.IMMEDIATE, 1)
+        self._socket.set(zmq.MAXMSGSIZE, FRAME_LIMIT)
+        self._socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
+        self._socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        self._local: LocalAddress | None = None
+        self.refused: Counter[str] = Counter()
+        if endpoint.encrypted:
+            self._use_curve(endpoint, keys)
+        if endpoint.path is not None:
+            self._local = LocalAddress(endpoint.path)
+        self._socket.connect(self._local.address if self._local else endpoint.text)
+
+    def _use_curve(self, endpoint: Endpoint, keys: Path) -> None:
+        own = own_pair(keys, EXECUTOR)
+        self._socket.set(zmq.CURVE_SERVERKEY, scheduler_public(keys, same_machine=endpoint.loopback))
+        self._socket.set(zmq.CURVE_PUBLICKEY, own.public)
+        self._socket.set(zmq.CURVE_SECRETKEY, own.secret)
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the supervisor's own."""
+        await self._socket.send(encode(message))
+
+    async def send_leased(self, stamp: Stamp, data: bytes) -> None:
+        """Send an encoded message that belongs to a lease."""
+        await self._socket.send_multipart([encode(stamp), data])
+
+    async def receive(self) -> tuple[Stamp | None, Message, bytes]:
+        """Return the next message that the protocol allows, with its bytes; what it does not allow is counted."""
+        while True:
+            frames = await self._socket.recv_multipart()
+            try:
+                if len(frames) == 1:
+                    return None, decode(frames[0], TO_SUPERVISOR), frames[0]
+                if len(frames) == 2:
+                    stamp = decode(frames[0], STAMPS)
+                    assert isinstance(stamp, Stamp)
+                    return stamp, decode(frames[1], TO_SUPERVISOR_LEASED), frames[1]
+                self.refused["malformed"] += 1
+            except ProtocolError as error:
+                self.refused[error.code] += 1
+                log.warning("refused a message from the scheduler: %s", error)
+
+    def close(self) -> None:
+        """Close the socket; what was sent may still leave within the linger time."""
+        self._socket.close()
+        self._context.term()
+        if self._local:
+            self._local.close()

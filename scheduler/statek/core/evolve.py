@@ -1,0 +1,163 @@
+"""How an event changes a job: the fold that turns a history into a state. Total, pure, and without any decision."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from functools import singledispatch
+
+from statek.core.events import (
+    BatchEnded,
+    BatchSkipped,
+    BatchStarted,
+    BatchSubmitted,
+    CallAnswered,
+    CallRequested,
+    CheckpointTaken,
+    ClockObserved,
+    ConsolePrinted,
+    Event,
+    JobCreated,
+    JobEnded,
+    LeaseEnded,
+    LeaseGranted,
+    PolicyChanged,
+    PolicyViolated,
+    UsageMetered,
+)
+from statek.core.jobs import CallEntry, Job, PendingBatch, RunningBatch, digest
+from statek.errors import BugInScheduler
+
+
+def evolve(job: Job | None, event: Event) -> Job:
+    """Return the job after the event; only `JobCreated` may meet no job."""
+    if isinstance(event, JobCreated):
+        return Job(event.job, event.policy)
+    if job is None:
+        raise BugInScheduler(f"{event.kind} of a job that was never created")
+    return _after(event, job)
+
+
+def _running(job: Job) -> RunningBatch:
+    if job.running is None:
+        raise BugInScheduler(f"job {job.job} has no batch in hand")
+    return job.running
+
+
+@singledispatch
+def _after(event: Event, job: Job) -> Job:
+    raise BugInScheduler(f"no rule for {event.kind}")
+
+
+@_after.register
+def _(event: PolicyChanged, job: Job) -> Job:
+    return replace(job, policy=event.policy)
+
+
+@_after.register
+def _(event: BatchSubmitted, job: Job) -> Job:
+    pending = (*job.pending, PendingBatch(event.batch, event.name, event.source))
+    status = "READY" if job.status == "DONE" else job.status
+    return replace(job, batches=event.batch, pending=pending, status=status, outcome=None)
+
+
+@_after.register
+def _(event: LeaseGranted, job: Job) -> Job:
+    return replace(job, epoch=event.epoch, status="STARTED")
+
+
+@_after.register
+def _(event: BatchStarted, job: Job) -> Job:
+    if job.running is not None:
+        return job
+    first, *rest = job.pending
+    return replace(job, running=RunningBatch(first.batch, first.name, first.source), pending=tuple(rest))
+
+
+@_after.register
+def _(event: ConsolePrinted, job: Job) -> Job:
+    if event.stream == "notice":
+        return job
+    running = _running(job)
+    checksum = zlib.crc32(event.data, running.console_checksum)
+    size = running.console_bytes + len(event.data)
+    return replace(job, running=replace(running, console_bytes=size, console_checksum=checksum))
+
+
+@_after.register
+def _(event: CallRequested, job: Job) -> Job:
+    running = _running(job)
+    entry = CallEntry(event.number, event.tool, digest(event.arguments), answered=False)
+    return replace(job, running=replace(running, calls=(*running.calls, entry)))
+
+
+@_after.register
+def _(event: CallAnswered, job: Job) -> Job:
+    running = _running(job)
+    calls = list(running.calls)
+    calls[event.number] = replace(calls[event.number], answered=True)
+    return replace(job, running=replace(running, calls=tuple(calls)))
+
+
+@_after.register
+def _(event: ClockObserved, job: Job) -> Job:
+    running = _running(job)
+    return replace(job, running=replace(running, observed=running.observed + 1))
+
+
+@_after.register
+def _(event: CheckpointTaken, job: Job) -> Job:
+    running = _running(job)
+    position = replace(
+        running,
+        instruction=event.instruction,
+        console_at_checkpoint=running.console_bytes,
+        checksum_at_checkpoint=running.console_checksum,
+        calls_at_checkpoint=len(running.calls),
+        violations_at_checkpoint=running.violations,
+        observed_at_checkpoint=running.observed,
+    )
+    return replace(
+        job,
+        running=position,
+        workspace=event.workspace,
+        workspace_batches=event.batches,
+        transient=event.transient,
+    )
+
+
+@_after.register
+def _(event: PolicyViolated, job: Job) -> Job:
+    running = _running(job)
+    return replace(job, running=replace(running, violations=running.violations + 1))
+
+
+@_after.register
+def _(event: UsageMetered, job: Job) -> Job:
+    running = _running(job)
+    return replace(job, running=replace(running, usage=running.usage.plus(event.usage)))
+
+
+@_after.register
+def _(event: LeaseEnded, job: Job) -> Job:
+    running = job.running
+    if running is not None and event.blamed:
+        running = replace(running, attempts=running.attempts + 1)
+    status = "READY" if job.status == "STARTED" else job.status
+    return replace(job, running=running, status=status)
+
+
+@_after.register
+def _(event: BatchEnded, job: Job) -> Job:
+    usage = job.usage.plus(_running(job).usage)
+    return replace(job, running=None, outcome=event.outcome, error=event.error, limit=event.limit, usage=usage)
+
+
+@_after.register
+def _(event: BatchSkipped, job: Job) -> Job:
+    return replace(job, pending=tuple(batch for batch in job.pending if batch.batch != event.batch))
+
+
+@_after.register
+def _(event: JobEnded, job: Job) -> Job:
+    return replace(job, status="DONE", outcome=event.outcome)

@@ -1,0 +1,27 @@
+"""A lease in force: what the scheduler knows of one interpreter's conversation, and forgets when the lease ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from statek_policies import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """How far an interpreter has come in its batch, counted from the start of the batch.
+
+    During a replay these positions run behind those of `RunningBatch`; once they have caught up, whatever the guest
+    does is new. Everything here is made anew with the next lease.
+    """
+
+    lease: str
+    epoch: int
+    executor: str
+    policy: Policy
+    console_bytes: int = 0
+    console_checksum: int = 0
+    calls: int = 0
+    violations: int = 0
+    awaiting: int | None = None
+    """The number of the call whose reply the guest stands still for."""

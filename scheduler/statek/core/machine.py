@@ -1,0 +1,355 @@
+"""The decisions of a job's life: a message in, events and instructions out. Pure: no socket, clock, store or tool.
+
+Whoever calls these functions makes the events durable first, folds them into the job with `evolve`, and only then
+carries out the instructions. A message that an honest interpreter cannot send raises `LeaseFault`; the caller counts
+it and ends the lease. A replay that takes another way than the first run ends the batch as failed, never by a guess.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from statek.core.events import (
+    BatchEnded,
+    BatchSkipped,
+    BatchStarted,
+    CallAnswered,
+    CallRequested,
+    CheckpointTaken,
+    ClockObserved,
+    ConsolePrinted,
+    Event,
+    JobEnded,
+    LeaseEnded,
+    LeaseGranted,
+    PolicyViolated,
+    UsageMetered,
+)
+from statek.core.instructions import AnswerFromLedger, EndLease, Instruction, RunTool, Send, StartBatch
+from statek.core.jobs import ATTEMPTS_LIMIT, Job, Outcome, RunningBatch, Usage, digest
+from statek.core.leases import Lease
+from statek_protocol.messages.executor import Lost, Metered
+from statek_protocol.messages.interpreter import (
+    SLEEP_TOOL,
+    Call,
+    Checkpoint,
+    Console,
+    Failed,
+    Finished,
+    GuestError,
+    LimitBreach,
+    Observed,
+    Reply,
+    Snapshot,
+    TransientValue,
+    Violated,
+)
+
+GuestMessage = Console | Call | Observed | Checkpoint | Violated | Finished | Failed | Metered | Lost
+
+TRANSIENT_NAMED = 20
+"""Transient places that the notice after a batch names; the rest is counted."""
+
+
+class LeaseFault(Exception):
+    """The interpreter said what an honest one cannot say at this point; its lease must end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows from one message: events to make durable (with their blobs), then instructions to carry out."""
+
+    events: tuple[Event, ...] = ()
+    instructions: tuple[Instruction, ...] = ()
+    lease: Lease | None = None
+    """The lease as it stands afterwards; None when it has ended."""
+    blobs: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def grant(job: Job, lease: Lease, *, host: str) -> Decision:
+    """Give a READY job to an executor: it goes on with the batch in hand, or takes the first that waits."""
+    running = job.running
+    if running is None:
+        first = job.pending[0]
+        running = RunningBatch(first.batch, first.name, first.source)
+    granted = LeaseGranted(lease.lease, lease.epoch, lease.executor, host)
+    started = BatchStarted(running.batch, running.attempts, running.instruction)
+    return Decision((granted, started), (StartBatch(),), _at_checkpoint(lease, running))
+
+
+def receive(job: Job, lease: Lease, message: GuestMessage) -> Decision:
+    """Decide upon one message of the interpreter that holds the lease; raises `LeaseFault`."""
+    if isinstance(message, Lost):  # it may come between two batches
+        return _lost(job, lease, message)
+    running = job.running
+    if running is None or message.batch != running.batch:
+        raise LeaseFault(f"{message.kind} of batch {message.batch}, which is not the one in hand")
+    match message:
+        case Console():
+            return _console(job, running, lease, message)
+        case Call():
+            return _call(job, running, lease, message)
+        case Observed():
+            return Decision((ClockObserved(message.batch, message.data),), (), lease)
+        case Checkpoint():
+            return _checkpoint(running, lease, message)
+        case Violated():
+            return _violated(running, lease, message)
+        case Metered():
+            return Decision((_usage(message),), (), lease)
+        case Failed():
+            return _end_batch(job, running, lease, "failed", error=_failure(message))
+        case Finished():
+            return _finished(job, running, lease, message)
+    assert_never(message)
+
+
+def answer(job: Job, lease: Lease | None, event: CallAnswered) -> Decision:
+    """Take a tool's outcome: keep it if the call still wants one, and reply if a guest stands still for it."""
+    running = job.running
+    if running is None or running.batch != event.batch or running.calls[event.number].answered:
+        return Decision((), (), lease)
+    if lease is None or lease.awaiting != event.number:
+        return Decision((event,), (), lease)
+    reply = Send(Reply(event.batch, event.number, event.value, event.error))
+    return Decision((event,), (reply,), replace(lease, awaiting=None))
+
+
+def end_lease(job: Job, lease: str, epoch: int, reason: str, *, blamed: bool) -> Decision:
+    """End a lease from our side or because its executor is gone; a batch that was blamed too often is given up."""
+    ended = LeaseEnded(lease, epoch, reason, blamed)
+    instructions = (EndLease(reason),)
+    if not blamed or job.running is None or job.running.attempts + 1 < ATTEMPTS_LIMIT:
+        return Decision((ended,), instructions)
+    error = GuestError(
+        "ExecutorDied", f"given up after {ATTEMPTS_LIMIT} attempts: each time its executor died ({reason})", None
+    )
+    return Decision((ended, *_ending(job, job.running, "failed", error, None)), instructions)
+
+
+def abandon(job: Job, error: GuestError) -> Decision:
+    """End a READY job's batch as failed because it cannot be run at all."""
+    pending = job.pending
+    running = job.running
+    started: tuple[Event, ...] = ()
+    if running is None:
+        first, *_ = pending
+        running = RunningBatch(first.batch, first.name, first.source)
+        started = (BatchStarted(running.batch, 0, 0),)
+        job = replace(job, pending=pending[1:])
+    return Decision((*started, *_ending(job, running, "failed", error, None)))
+
+
+def _at_checkpoint(lease: Lease, running: RunningBatch) -> Lease:
+    return replace(
+        lease,
+        console_bytes=running.console_at_checkpoint,
+        console_checksum=running.checksum_at_checkpoint,
+        calls=running.calls_at_checkpoint,
+        violations=running.violations_at_checkpoint,
+        awaiting=None,
+    )
+
+
+def _caught_up(running: RunningBatch, lease: Lease) -> bool:
+    """Tell whether a replay has repeated everything that is on record."""
+    return lease.console_bytes >= running.console_bytes and lease.calls >= len(running.calls)
+
+
+def _console(job: Job, running: RunningBatch, lease: Lease, message: Console) -> Decision:
+    """Record what is new; hold what a replay repeats against the checksum of the record."""
+    behind = max(0, running.console_bytes - lease.console_bytes)
+    repeated, new = message.data[:behind], message.data[behind:]
+    checksum = zlib.crc32(repeated, lease.console_checksum)
+    if repeated and len(repeated) == behind and checksum != running.console_checksum:
+        return _end_batch(job, running, lease, "failed", error=_divergence("it printed something else"))
+    lease = replace(
+        lease,
+        console_bytes=lease.console_bytes + len(message.data),
+        console_checksum=zlib.crc32(new, checksum),
+    )
+    return Decision((ConsolePrinted(message.batch, "output", new),) if new else (), (), lease)
+
+
+def _call(job: Job, running: RunningBatch, lease: Lease, message: Call) -> Decision:
+    if message.number != lease.calls or lease.awaiting is not None:
+        raise LeaseFault(f"call {message.number} where call {lease.calls} was due")
+    lease = replace(lease, calls=lease.calls + 1, awaiting=message.number)
+    if message.number < len(running.calls):
+        return _repeated_call(job, running, lease, message)
+    if lease.console_bytes < running.console_bytes:
+        detail = f"it called {message.tool} where it had printed"
+        return _end_batch(job, running, lease, "failed", error=_divergence(detail))
+    return _new_call(lease, message)
+
+
+def _repeated_call(job: Job, running: RunningBatch, lease: Lease, message: Call) -> Decision:
+    """Answer from the record, if it is the same call; run it again only if nobody knows what became of it."""
+    entry = running.calls[message.number]
+    if (entry.tool, entry.arguments) != (message.tool, digest(message.arguments)):
+        detail = f"call {message.number} was {entry.tool} and is now {message.tool}, or has other arguments"
+        return _end_batch(job, running, lease, "failed", error=_divergence(detail))
+    if entry.answered:
+        reply = AnswerFromLedger(message.batch, message.number)
+        return Decision((), (reply,), replace(lease, awaiting=None))
+    return Decision(
+        (), (RunTool(message.batch, message.number, message.tool, message.arguments, repeated=True),), lease
+    )
+
+
+def _new_call(lease: Lease, message: Call) -> Decision:
+    """Make the intent durable and run the tool, or make the refusal durable and answer with it."""
+    requested = CallRequested(message.batch, message.number, message.tool, message.arguments)
+    limits = lease.policy.limits
+    if message.number >= limits.calls:
+        error = GuestError("LimitError", f"calls: {limits.calls} are allowed in a batch", None)
+        return _refuse_call(lease, message, (requested,), error)
+    if len(message.arguments) > limits.argument_bytes:
+        text = f"argument_bytes: {len(message.arguments)} bytes of arguments; {limits.argument_bytes} are allowed"
+        return _refuse_call(lease, message, (requested,), GuestError("LimitError", text, None))
+    if message.tool != SLEEP_TOOL and not lease.policy.allows_tool(message.tool):
+        text = f"the policy does not allow the tool {message.tool!r}"
+        violated = PolicyViolated(message.batch, "tool", text, None, "scheduler")
+        return _refuse_call(lease, message, (requested, violated), GuestError("PolicyViolation", text, None))
+    run = RunTool(message.batch, message.number, message.tool, message.arguments, repeated=False)
+    return Decision((requested,), (run,), lease)
+
+
+def _refuse_call(lease: Lease, message: Call, events: tuple[Event, ...], error: GuestError) -> Decision:
+    answered = CallAnswered(message.batch, message.number, None, error)
+    reply = Send(Reply(message.batch, message.number, None, error))
+    violations = lease.violations + sum(isinstance(event, PolicyViolated) for event in events)
+    return Decision((*events, answered), (reply,), replace(lease, awaiting=None, violations=violations))
+
+
+def _checkpoint(running: RunningBatch, lease: Lease, message: Checkpoint) -> Decision:
+    """Keep the workspace; one that a replay takes on its way to where the record ends is not needed."""
+    if not _caught_up(running, lease):
+        return Decision((), (), lease)
+    taken, blobs = _keep(running, lease, message.snapshot)
+    return Decision((taken,), (), lease, blobs)
+
+
+def _keep(running: RunningBatch, lease: Lease, snapshot: Snapshot) -> tuple[CheckpointTaken, dict[str, bytes]]:
+    if snapshot.instruction < running.instruction:
+        raise LeaseFault(f"a checkpoint at instruction {snapshot.instruction}, behind {running.instruction}")
+    if len(snapshot.workspace) > lease.policy.limits.workspace_bytes:
+        raise LeaseFault(f"a workspace of {len(snapshot.workspace)} bytes, more than the policy allows")
+    name = digest(snapshot.workspace)
+    taken = CheckpointTaken(running.batch, snapshot.instruction, name, snapshot.batches, snapshot.transient)
+    return taken, {name: snapshot.workspace}
+
+
+def _violated(running: RunningBatch, lease: Lease, message: Violated) -> Decision:
+    lease = replace(lease, violations=lease.violations + 1)
+    if lease.violations <= running.violations:
+        return Decision((), (), lease)
+    event = PolicyViolated(message.batch, message.rule, message.detail, message.line, message.layer)
+    return Decision((event,), (), lease)
+
+
+def _finished(job: Job, running: RunningBatch, lease: Lease, message: Finished) -> Decision:
+    if lease.awaiting is not None:
+        raise LeaseFault("it finished while it waits for a reply")
+    if not _caught_up(running, lease):
+        return _end_batch(job, running, lease, "failed", error=_divergence("it ended before all was repeated"))
+    ending = _end_batch(job, running, lease, message.outcome, error=message.error, limit=_limit(lease, message.limit))
+    if message.snapshot is None:
+        return ending
+    taken, blobs = _keep(running, lease, message.snapshot)
+    notice = _transient_notice(running.batch, message.snapshot.transient)
+    return replace(ending, events=(taken, *notice, *ending.events), blobs=blobs)
+
+
+def _limit(lease: Lease, limit: LimitBreach | None) -> LimitBreach | None:
+    """Take the allowance from the policy: an interpreter's word on it is not needed."""
+    allowed = getattr(lease.policy.limits, limit.name, None) if limit is not None else None
+    if limit is None or allowed is None:
+        return limit
+    return LimitBreach(limit.name, float(allowed), limit.used)
+
+
+def _lost(job: Job, lease: Lease, message: Lost) -> Decision:
+    """The interpreter is gone: a limit or the kernel's wall ends the batch; a death is tried again, up to a number."""
+    running = job.running
+    blamed = message.cause in ("signal", "exited", "protocol")
+    if running is not None and message.batch == running.batch and message.cause in ("limit", "seccomp"):
+        outcome: Outcome = "limit" if message.cause == "limit" else "blocked"
+        ended = LeaseEnded(lease.lease, lease.epoch, message.detail, blamed=False)
+        cut = _truncation_mark(running.batch, message.limit)
+        return Decision((ended, *cut, *_ending(job, running, outcome, None, message.limit)))
+    decision = end_lease(job, lease.lease, lease.epoch, message.detail or message.cause, blamed=blamed)
+    return replace(decision, instructions=())
+
+
+def _truncation_mark(batch: int, limit: LimitBreach | None) -> tuple[Event, ...]:
+    """Mark where the output was cut off. Made here and not by the supervisor, so that no replay meets it half-way."""
+    if limit is None or not limit.name.startswith("output_"):
+        return ()
+    text = f"\n[output ends here: {limit.name} allows {limit.allowed:.0f}]\n"
+    return (ConsolePrinted(batch, "output", text.encode()),)
+
+
+def _usage(message: Metered) -> UsageMetered:
+    return UsageMetered(
+        message.batch,
+        Usage(
+            message.cpu_seconds,
+            message.wall_seconds,
+            message.peak_memory_bytes,
+            message.output_bytes,
+            message.calls,
+        ),
+    )
+
+
+def _failure(message: Failed) -> GuestError:
+    if message.code == "diverged":
+        return _divergence(message.detail)
+    return GuestError("WorkspaceUnreadable" if message.code == "workspace" else "InterpreterBug", message.detail, None)
+
+
+def _divergence(detail: str) -> GuestError:
+    return GuestError("ReplayDiverged", f"the replay took another way than the first run: {detail}", None)
+
+
+def _end_batch(
+    job: Job,
+    running: RunningBatch,
+    lease: Lease,
+    outcome: Outcome,
+    *,
+    error: GuestError | None = None,
+    limit: LimitBreach | None = None,
+) -> Decision:
+    """End the batch; the lease goes on with the next one, or ends with the job."""
+    events = _ending(job, running, outcome, error, limit)
+    if outcome == "ok" and job.pending:
+        following = BatchStarted(job.pending[0].batch, 0, 0)
+        fresh = RunningBatch(job.pending[0].batch, job.pending[0].name, job.pending[0].source)
+        return Decision((*events, following), (StartBatch(),), _at_checkpoint(lease, fresh))
+    ended = LeaseEnded(lease.lease, lease.epoch, "the job ended", blamed=False)
+    return Decision((*events, ended), (EndLease("the job ended"),))
+
+
+def _ending(
+    job: Job, running: RunningBatch, outcome: Outcome, error: GuestError | None, limit: LimitBreach | None
+) -> tuple[Event, ...]:
+    """List the events with which a batch ends, and with it the job unless it was ok and another batch waits."""
+    ended = BatchEnded(running.batch, outcome, error, limit)
+    if outcome == "ok" and job.pending:
+        return (ended,)
+    skipped = tuple(BatchSkipped(batch.batch) for batch in job.pending)
+    return (ended, *skipped, JobEnded(outcome))
+
+
+def _transient_notice(batch: int, transient: Iterable[TransientValue]) -> tuple[Event, ...]:
+    named = [f"{value.name} ({value.type}: {value.reason})" for value in transient]
+    if not named:
+        return ()
+    more = f" and {len(named) - TRANSIENT_NAMED} more" if len(named) > TRANSIENT_NAMED else ""
+    text = f"not kept for the next batch: {', '.join(named[:TRANSIENT_NAMED])}{more}\n"
+    return (ConsolePrinted(batch, "notice", text.encode(errors="surrogatepass")),)

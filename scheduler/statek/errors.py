@@ -1,0 +1,39 @@
+"""What can go wrong in the scheduler and the statek command, one class per situation a caller can act upon."""
+
+from __future__ import annotations
+
+
+class StatekError(Exception):
+    """The root. Its text is one line that names the thing and the way out."""
+
+
+class BugInScheduler(StatekError):
+    """An invariant of ours does not hold. Nobody outside can cause or mend this; please report it."""
+
+
+class EndpointUnusable(StatekError):
+    """The endpoint to listen on is malformed, in use, or not ours to open."""
+
+    def __init__(self, endpoint: str, reason: str) -> None:
+        super().__init__(f"cannot listen on {endpoint}: {reason}")
+        self.endpoint = endpoint
+
+
+class KeysUnusable(StatekError):
+    """A CURVE key that is needed is missing or unreadable."""
+
+
+class AppUnusable(StatekError):
+    """The application file given with --app cannot be loaded, or does not export what it should."""
+
+
+class SubmissionRefused(StatekError):
+    """The scheduler refused a client's request; nothing was changed."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class SchedulerSilent(StatekError):
+    """The scheduler that runs on the store does not answer; the job, if there is one, goes on without this client."""
