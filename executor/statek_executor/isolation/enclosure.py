@@ -3,17 +3,24 @@
 Each layer is taken where the host gives it; what the host refuses is recorded with the kernel's own reason and with
 what would help, and the zygote goes on. Whether that is enough is decided by policies, which name the layers they need.
 
-There are two orders. With CAP_SYS_ADMIN the namespaces are made first, by real root, and the user namespace last, by
-the unprivileged user. Without it a user namespace comes first, because it is what permits all others.
+There are two orders. Root makes the namespaces first and the user namespace last. An ordinary user enters a user
+namespace first, because it is what permits all others.
+
+Root owns the user namespace that it makes, although the zygote is another user in there. Ownership is what lets a
+supervisor that is root without CAP_SYS_RESOURCE, as in most containers, set memory limits on the children. Where there
+is neither the namespace nor the capability, guests keep the supervisor's user: a memory limit is worth more than a
+user of their own.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from statek_executor.isolation import kernel, landlock, limits, namespaces, privileges
-from statek_executor.isolation.namespaces import OwnProc
 from statek_executor.isolation.posture import LayerState
 
 LEFT_OUT: Final = "left out by the entry point that started this zygote"
@@ -22,7 +29,7 @@ _NAMESPACES: Final = (
     "allow unprivileged user namespaces (user.max_user_namespaces, AppArmor's profile), or add CAP_SYS_ADMIN"
 )
 _REMEDIES: Final = {
-    "uid": "start the executor as root, or with CAP_SETUID and CAP_SETGID, to give guests a user of their own",
+    "uid": "start the executor as root with CAP_SETUID, CAP_SETGID and user namespaces or CAP_SYS_RESOURCE",
     "userns": "allow unprivileged user namespaces (user.max_user_namespaces, AppArmor's profile)",
     "netns": _NAMESPACES,
     "pidns": _NAMESPACES,
@@ -41,44 +48,48 @@ class Enclosure:
         self.data_bytes = 0
         self.address_bytes = 0
         self._without = without
-        self._privileged = privileges.may_administer()
+        self._root = os.geteuid() == 0
 
     def before_fork(self) -> None:
         """In the launcher: what only its next child can be given."""
-        if not self._privileged:
-            self._attempt("uid", privileges.become_unprivileged)
-            self._enter_user_namespace()
+        if not self._root:
+            self._attempt("userns", _enter_own_user_namespace)
         self._attempt("pidns", namespaces.enter_pid_namespace)
 
-    def after_fork(self) -> None:
-        """In the zygote: everything else, in the order in which each step still has the right to be taken."""
+    def after_fork(self, ask_for_maps: Callable[[], None]) -> None:
+        """In the zygote: everything else, in the order in which each step still has the right to be taken.
+
+        `ask_for_maps` has the launcher run `namespaces.map_ids_of` on this process, if it is root's.
+        """
         self._attempt("netns", namespaces.enter_net_namespace)
         self._attempt("ipcns", namespaces.enter_ipc_namespace)
         self._attempt("utsns", namespaces.enter_uts_namespace)
-        proc = OwnProc()
-        self._measure(proc)
+        self._measure()
         self._attempt("mntns", namespaces.enter_empty_root)
-        if self._privileged:
-            self._attempt("uid", privileges.become_unprivileged)
-            self._enter_user_namespace(proc)
-        proc.close()
+        if self._root:
+            self._attempt("userns", lambda: _enter_roots_user_namespace(ask_for_maps))
+        self._attempt("uid", self._change_user)
         self._attempt("environment", _clear_environment)
         self._attempt("rlimits", _bind_limits)
         self._attempt("no_new_privs", _give_up_privileges)
         self._attempt("landlock", landlock.deny_all)
         self._attempt("nondumpable", _hide_memory)
 
-    def _measure(self, proc: OwnProc) -> None:
+    def _measure(self) -> None:
         """Note what the kernel counts against RLIMIT_DATA and RLIMIT_AS before a guest has asked for anything."""
-        sizes = dict(line.split(":", 1) for line in proc.read("status").splitlines())
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        sizes = dict(line.split(":", 1) for line in lines)
         self.data_bytes = _kilobytes(sizes["VmData"])
         self.address_bytes = _kilobytes(sizes["VmSize"])
 
-    def _enter_user_namespace(self, proc: OwnProc | None = None) -> None:
-        own = proc or OwnProc()
-        self._attempt("userns", lambda: namespaces.enter_user_namespace(own))
-        if proc is None:
-            own.close()
+    def _change_user(self) -> str:
+        if not self._root:
+            raise PermissionError(errno.EPERM, "guests run under the supervisor's user")
+        inside = self.layers["userns"].active
+        if not inside and not privileges.may_limit_others():
+            raise PermissionError(errno.EPERM, "no memory limit could be set on another user's processes")
+        privileges.become(namespaces.INNER_ID if inside else privileges.UNPRIVILEGED_ID)
+        return f"user and group {privileges.UNPRIVILEGED_ID}, no other groups"
 
     def _attempt(self, layer: str, step: Callable[[], str]) -> None:
         if layer in self._without:
@@ -97,6 +108,19 @@ def _explanation(layer: str, error: OSError) -> str:
 
 def _kilobytes(entry: str) -> int:
     return int(entry.removesuffix("kB")) * 1024
+
+
+def _enter_own_user_namespace() -> str:
+    proc, uid, gid = namespaces.OwnProc(), os.getuid(), os.getgid()
+    try:
+        return namespaces.enter_user_namespace(lambda: namespaces.map_own_ids(proc, uid, gid))
+    finally:
+        proc.close()
+
+
+def _enter_roots_user_namespace(ask_for_maps: Callable[[], None]) -> str:
+    privileges.leave_groups()
+    return namespaces.enter_user_namespace(ask_for_maps)
 
 
 def _clear_environment() -> str:

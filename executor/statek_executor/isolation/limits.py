@@ -66,4 +66,7 @@ def set_cpu_limit(pid: int, *, soft_seconds: int, hard_seconds: int = resource.R
 def _set(pid: int, limit: int, soft: int, hard: int) -> None:
     if pid <= 0:
         raise ProcessLookupError(f"no process has the number {pid}")  # the kernel would take 0 for the caller
+    _, most = resource.prlimit(pid, limit)
+    if most != resource.RLIM_INFINITY:  # a hard limit that the host has set stays
+        soft, hard = min(soft, most), most if hard == resource.RLIM_INFINITY else min(hard, most)
     resource.prlimit(pid, limit, (soft, hard))

@@ -21,6 +21,7 @@ SERVE_FAILED_CODE: Final = 99
 """Exit code of a child whose entry raised: a bug of ours, since what guests raise is caught inside."""
 
 _HIGHEST_DESCRIPTOR: Final = 2**32 - 1
+_STREAMS: Final = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ def _hide_memory(birth: Birth) -> None:
 
 def _take_socket(birth: Birth) -> None:
     """Put the socket where the filter expects it, over the zygote's control socket; no Python stream is left."""
-    sys.stdin = sys.stdout = sys.stderr = None  # type: ignore[assignment]  # as pythonw does where there are none
-    sys.__stdin__ = sys.__stdout__ = sys.__stderr__ = None  # type: ignore[misc]
+    for name in _STREAMS:
+        setattr(sys, name, None)  # as Python itself does where there are none
     if birth.socket != CHILD_FD:
         os.dup2(birth.socket, CHILD_FD, inheritable=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ CLONE_NEWPID: Final = 0x20000000
 CLONE_NEWNET: Final = 0x40000000
 
 INNER_ID: Final = 1
-"""User and group as seen inside the user namespace: no root, and unlike any id that the outside shows for it."""
+"""User and group as seen inside the user namespace: not root, and not the number that the outside shows for it."""
 HOST_NAME: Final = "statek-guest"
 
 _MS_RDONLY: Final = 0x1
@@ -53,16 +54,30 @@ class OwnProc:
         os.close(self._descriptor)
 
 
-def enter_user_namespace(proc: OwnProc) -> str:
-    """Move into a user namespace in which this user is the only one."""
-    uid, gid = os.getuid(), os.getgid()
+def enter_user_namespace(map_ids: Callable[[], None]) -> str:
+    """Move into a user namespace in which one user and one group exist; `map_ids` says which those are outside."""
     kernel.unshare(CLONE_NEWUSER)
+    map_ids()
+    return f"only user {INNER_ID} and group {INNER_ID} exist inside"
+
+
+def map_own_ids(proc: OwnProc, uid: int, gid: int) -> None:
+    """As an ordinary user: be the one user of the namespace just entered."""
     # The maps of a process that is not dumpable belong to root, and this one may have lost that flag with its rights.
     privileges.set_dumpable(dumpable=True)
     proc.write("setgroups", "deny")
     proc.write("uid_map", f"{INNER_ID} {uid} 1")
     proc.write("gid_map", f"{INNER_ID} {gid} 1")
-    return f"user {uid} is user {INNER_ID} inside, and the only one"
+
+
+def map_ids_of(pid: int) -> None:
+    """As root, for a child that has entered a namespace: its one user will be the unprivileged one.
+
+    Only a process outside may map an id that is not its own (user_namespaces(7)).
+    """
+    mapping = f"{INNER_ID} {privileges.UNPRIVILEGED_ID} 1"
+    for name, text in (("setgroups", "deny"), ("uid_map", mapping), ("gid_map", mapping)):
+        Path(f"/proc/{pid}", name).write_text(text, encoding="ascii")
 
 
 def enter_net_namespace() -> str:
@@ -104,8 +119,3 @@ def enter_empty_root() -> str:
     kernel.detach(".")
     os.chdir("/")
     return "the root is an empty read-only directory"
-
-
-def namespace_identity(name: str) -> int:
-    """The number by which the kernel tells one namespace of this process from another; `name` as in /proc/self/ns."""
-    return Path("/proc/self/ns", name).stat().st_ino

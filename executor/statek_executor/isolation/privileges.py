@@ -14,7 +14,7 @@ from statek_executor.isolation import kernel
 UNPRIVILEGED_ID: Final = 65534
 """The user and group that nobody's files belong to, by convention."""
 _CAP_SETPCAP: Final = 8
-_CAP_SYS_ADMIN: Final = 21
+_CAP_SYS_RESOURCE: Final = 24
 _CAPABILITIES: Final = 64
 """The kernel keeps capabilities in 64 bits; those beyond the last one answer EINVAL."""
 _CAPABILITY_VERSION: Final = 0x20080522
@@ -39,9 +39,9 @@ def capabilities() -> int:
     return low | high << 32
 
 
-def may_administer() -> bool:
-    """Whether this process may make namespaces without a user namespace around them."""
-    return os.geteuid() == 0 and bool(capabilities() >> _CAP_SYS_ADMIN & 1)
+def may_limit_others() -> bool:
+    """Whether this process may set resource limits on a process of another user."""
+    return bool(capabilities() >> _CAP_SYS_RESOURCE & 1)
 
 
 def drop_bounding_set() -> None:
@@ -65,15 +65,15 @@ def drop_capabilities() -> None:
     kernel.syscall(kernel.machine().capset, ctypes.addressof(header), ctypes.addressof(data))
 
 
-def become_unprivileged() -> str:
-    """Change from root to a user that owns nothing, with no groups, and no way back."""
-    if os.geteuid() != 0:
-        raise PermissionError(errno.EPERM, "guests run under the supervisor's own user")
-    drop_bounding_set()
+def leave_groups() -> None:
+    """Be in no supplementary group. It needs root."""
     os.setgroups([])
-    os.setresgid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
-    os.setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
-    return f"user and group {UNPRIVILEGED_ID}"
+
+
+def become(identity: int) -> None:
+    """Change user and group to this number, with no way back. It needs root, of the host or of a user namespace."""
+    os.setresgid(identity, identity, identity)
+    os.setresuid(identity, identity, identity)
 
 
 def forbid_new_privileges() -> None:

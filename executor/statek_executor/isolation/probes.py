@@ -47,7 +47,7 @@ def prepare() -> None:
     order = json.loads(_read_line())
     if order is None:
         return
-    _evidence.update({name: probe() for name, probe in _PROBES.items()})
+    _evidence.update({name: _result(probe) for name, probe in _PROBES.items()})
     _evidence["shared_memory"] = _errno_of(lambda: _stat_shared_memory(order["shared_memory"]))
 
 
@@ -67,6 +67,14 @@ def _errno_of(attempt: Callable[[], object]) -> str | None:
     except MemoryError:
         return "memory"
     return None
+
+
+def _result(probe: Callable[[], Any]) -> Any:
+    """What a probe found; the kernel's answer by name when it could not even look."""
+    try:
+        return probe()
+    except OSError as error:
+        return errno.errorcode.get(error.errno or 0, str(error))
 
 
 def _open_descriptors() -> list[int]:

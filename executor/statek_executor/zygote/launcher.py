@@ -6,24 +6,50 @@ launcher ends, and each child when the zygote ends. Besides, the zygote ends whe
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from statek_executor.isolation import kernel, lockdown, privileges
+from statek_executor.isolation import kernel, lockdown, namespaces, privileges
 from statek_executor.isolation.enclosure import Enclosure
 from statek_executor.isolation.seccomp import Filter
 from statek_executor.zygote.entries import KINDS, Entry, PreloadFault, preload
-from statek_executor.zygote.messages import FailedMessage, ReadyMessage
+from statek_executor.zygote.messages import TEXT_CHARACTERS, FailedMessage, ReadyMessage
 from statek_executor.zygote.service import Service
 
 CONTROL_FD: Final = 3
 _HIGHEST_DESCRIPTOR: Final = 2**32 - 1
 _FAILED: Final = 1
+_MAP_IDS: Final = b"m"
+_DONE: Final = b"."
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """The launcher as the zygote holds it while its walls go up."""
+
+    pidfd: int
+    requests: socket.socket
+
+    def map_ids(self) -> None:
+        """Have the ids of this process's user namespace mapped; raises what went wrong."""
+        self.requests.send(_MAP_IDS)
+        problem = self.requests.recv(TEXT_CHARACTERS)
+        if problem != _DONE:
+            raise PermissionError(errno.EPERM, problem.decode())
+
+    def let_go(self) -> None:
+        """From here on only the kernel ties the zygote to the launcher, which must not have ended before that."""
+        if privileges.has_ended(self.pidfd):
+            raise ProcessLookupError(errno.ESRCH, "the launcher has ended")
+        os.close(self.pidfd)
+        self.requests.close()
 
 
 def main(
@@ -42,14 +68,17 @@ def main(
         enclosure = Enclosure(without)
         enclosure.before_fork()
         privileges.end_with_parent()
-        launcher = os.pidfd_open(os.getpid())
+        parent_end, zygote_end = socket.socketpair()
+        launcher = Launcher(os.pidfd_open(os.getpid()), zygote_end)
         zygote = os.fork()
     except (ImportError, AttributeError, OSError, PreloadFault) as error:
         return _fail(control, error)
     if zygote == 0:
+        parent_end.close()
         return _be_zygote(control, launcher, entries, enclosure, without)
     control.close()
-    os.close(launcher)
+    zygote_end.close()
+    _map_ids_on_request(zygote, parent_end)
     return _wait(zygote)
 
 
@@ -79,6 +108,18 @@ def _reset_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+def _map_ids_on_request(zygote: int, requests: socket.socket) -> None:
+    """In the launcher: do for the zygote what only a process outside its user namespace can, until it lets go."""
+    with requests:
+        while requests.recv(len(_MAP_IDS)):
+            try:
+                namespaces.map_ids_of(zygote)
+            except OSError as error:
+                requests.send(str(error).encode())
+            else:
+                requests.send(_DONE)
+
+
 def _wait(zygote: int) -> int:
     _, status = os.waitpid(zygote, 0)
     code = os.waitstatus_to_exitcode(status)
@@ -86,15 +127,17 @@ def _wait(zygote: int) -> int:
 
 
 def _be_zygote(
-    control: socket.socket, launcher: int, entries: Mapping[str, Entry], enclosure: Enclosure, without: frozenset[str]
+    control: socket.socket,
+    launcher: Launcher,
+    entries: Mapping[str, Entry],
+    enclosure: Enclosure,
+    without: frozenset[str],
 ) -> int:
     """In the new process: put up the other walls, say so, and serve until the control socket ends."""
     try:
-        enclosure.after_fork()
+        enclosure.after_fork(launcher.map_ids)
         privileges.end_with_parent()
-        if privileges.has_ended(launcher):
-            raise ProcessLookupError("the launcher has ended")
-        os.close(launcher)
+        launcher.let_go()
         system_calls = Filter()
         _announce(control, enclosure)
     except OSError as error:

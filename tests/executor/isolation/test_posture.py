@@ -1,0 +1,48 @@
+"""The posture of this host: what probes find, what they find when a layer is missing, how it crosses the wire."""
+
+from __future__ import annotations
+
+import pytest
+from rig import Account, Rig, own_account, rig
+
+from statek_executor.isolation import LAYERS, LayerState, Posture
+
+BASE = {"no_new_privs", "rlimits", "seccomp", "landlock", "fds", "environment", "nondumpable"}
+NAMESPACES = {"userns", "netns", "pidns", "ipcns", "mntns", "utsns"}
+
+
+def test_the_base_needs_no_rights_and_holds_for_every_account(guest: Rig) -> None:
+    posture = Posture.from_wire(guest.order("posture"))
+    assert posture.active >= BASE, posture
+
+
+def test_namespaces_hold_wherever_one_of_them_does(guest: Rig) -> None:
+    """A host gives all of them or, without user namespaces and CAP_SYS_ADMIN, none."""
+    posture = Posture.from_wire(guest.order("posture"))
+    assert posture.active & NAMESPACES in (NAMESPACES, set()), posture
+
+
+def test_an_ordinary_user_is_told_how_to_get_a_user_for_guests(ordinary_account: Account) -> None:
+    with rig(ordinary_account) as stand:
+        state = Posture.from_wire(stand.order("posture")).layers["uid"]
+    assert not state.active
+    assert "root" in state.detail
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_that_is_left_out_is_found_missing(layer: str) -> None:
+    with rig(own_account(), without=[layer]) as stand:
+        posture = Posture.from_wire(stand.order("posture"))
+    assert layer not in posture.active
+    assert posture.layers[layer].detail
+
+
+def test_a_posture_survives_the_wire() -> None:
+    posture = Posture({name: LayerState(name != "uid", f"about {name}") for name in LAYERS})
+    assert Posture.from_wire(posture.to_wire()) == posture
+
+
+@pytest.mark.parametrize("value", [None, [], {}, {"seccomp": [True, ""]}, {name: [1, ""] for name in LAYERS}])
+def test_what_is_no_posture_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="posture|state"):
+        Posture.from_wire(value)
