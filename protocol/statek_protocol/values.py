@@ -94,17 +94,17 @@ def fits(value: object, *, max_bytes: int, max_depth: int) -> bool:
         if not kinds <= KNOWN:
             return False
         if not kinds.isdisjoint(TEXTS):
-            size += sum(map(len, _only(level, TEXTS)))
+            size += sum(map(len, only(level, TEXTS)))
         if kinds.isdisjoint(NESTING):
             return size <= max_bytes
-        level = gc.get_referents(*_only(level, NESTING))
+        level = gc.get_referents(*only(level, NESTING))
         size += len(level)
         if size > max_bytes:
             return False
     return not level
 
 
-def _only(values: list[Any], kinds: frozenset[type]) -> Iterator[Any]:
+def only(values: list[Any], kinds: frozenset[type]) -> Iterator[Any]:
     """Pick the values of these exact types, without a step of Python code for each."""
     return itertools.compress(values, map(kinds.__contains__, map(type, values)))
 
@@ -129,14 +129,15 @@ class Writer:
         return data
 
     def _new_packer(self, unicode_errors: str = "strict") -> msgpack.Packer:
-        return msgpack.Packer(default=self._extend, strict_types=True, unicode_errors=unicode_errors, buf_size=512)
+        return msgpack.Packer(default=self.extend, strict_types=True, unicode_errors=unicode_errors, buf_size=512)
 
-    def _extend(self, value: Any) -> msgpack.ExtType:
+    def extend(self, value: Any) -> msgpack.ExtType:
+        """Write a value that msgpack does not know by itself."""
         kind = type(value)
         if kind is tuple:
-            return _extension_type(TUPLE, self.write(list(value)))
+            return extension_type(TUPLE, self.write(list(value)))
         if kind is set or kind is frozenset:
-            return _extension_type(SET if kind is set else FROZENSET, self._members(value))
+            return extension_type(SET if kind is set else FROZENSET, self._members(value))
         leaf = self._other(value)
         self._left -= len(leaf.data)
         if self._left < 0:
@@ -151,7 +152,7 @@ class Writer:
         return bytes(msgpack.Packer(buf_size=16).pack_array_header(len(written))) + b"".join(written)
 
 
-def _extension_type(code: int, data: bytes) -> msgpack.ExtType:
+def extension_type(code: int, data: bytes) -> msgpack.ExtType:
     """Make the pair without the checks of its constructor, which take longer than packing a small tuple."""
     return tuple.__new__(msgpack.ExtType, (code, data))
 
@@ -243,7 +244,7 @@ def _diagnose(value: object, max_bytes: int, max_depth: int, name: str) -> Value
             if len(item) > left:  # type: ignore[arg-type]
                 break
             inner = (*above, id(item))
-            pending.extend(reversed([(part, path + step, inner) for part, step in _parts(item)]))
+            pending.extend(reversed([(part, path + step, inner) for part, step in parts(item)]))
     return ValueRefused(_too_large(max_bytes), name)
 
 
@@ -262,7 +263,8 @@ def _fault(item: object, above: tuple[int, ...], max_depth: int) -> str | None:
     return None
 
 
-def _parts(container: Any) -> Iterator[tuple[object, str]]:
+def parts(container: Any) -> Iterator[tuple[object, str]]:
+    """Give the parts of a container, each with the step of a path that leads to it."""
     if type(container) is dict:
         for key, part in container.items():
             yield key, f"[key {describe_key(key)}]"

@@ -1,0 +1,200 @@
+"""How do a job's variables become bytes?
+
+Every variable is one expression: its own segment of the stored form, which changes only when the variable does. What
+variables share, and everything that is not plain, is in the table of nodes beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgpack
+
+from statek_executor.workspace import nodes, places
+from statek_executor.workspace.definitions import Definitions
+from statek_executor.workspace.nodes import Node, lost_node
+from statek_executor.workspace.references import References
+from statek_executor.workspace.survey import Survey, Variable
+from statek_protocol import leaves, values
+
+VERSION: Final = 1
+_NO_LIMIT: Final = 1 << 62
+"""How large a workspace may become is for the caller to say, who knows the policy."""
+
+_LINKABLE: Final = frozenset({list, dict, tuple, str, bytes})
+_NATIVE: Final = frozenset({nodes.LIST, nodes.DICT, nodes.TEXT})
+"""Kinds whose objects msgpack writes by itself, so that references to them have to be put in beforehand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """A value that could not be kept: where it was, of which type, and why."""
+
+    name: str
+    type: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A job's variables as bytes, what they leave out, and the batches whose sources decoding needs."""
+
+    data: bytes
+    transient: tuple[Transient, ...]
+    batches: frozenset[int]
+
+
+def encode(
+    variables: Mapping[str, object],
+    *,
+    definitions: Definitions,
+    references: References,
+    extra: Mapping[str, object] | None = None,
+) -> Encoded:
+    """Write all of a job's variables; runs no code of the guest, and loses nothing but what it names."""
+    survey = Survey(definitions, references)
+    surveyed = [survey.explore(name, value) for name, value in variables.items()]
+    extras = [survey.explore(name, value) for name, value in (extra or {}).items()]
+    lost = [node for node in survey.nodes.values() if node.kind == nodes.LOST and not node.head[0]]
+    places.name_lost(lost, surveyed, survey.nodes)
+    table = _Table(survey)
+    segments = [{item.name: table.segment(item) for item in group} for group in (surveyed, extras)]
+    data = msgpack.packb([VERSION, *segments, *table.records()])
+    return Encoded(
+        data, tuple(Transient(*node.head) for node in lost) + tuple(table.refused), frozenset(survey.batches)
+    )
+
+
+class _Table(values.Writer):
+    """Writes expressions and nodes, putting references where an expression meets a node."""
+
+    def __init__(self, survey: Survey) -> None:
+        super().__init__(max_bytes=_NO_LIMIT, other=self._other)
+        self._survey = survey
+        self._nodes: list[Node] = list(survey.nodes.values())
+        self._numbers = {id(node.obj): number for number, node in enumerate(self._nodes)}
+        self._relinks = any(node.kind in _NATIVE for node in self._nodes)
+        self._plain = values.Writer(max_bytes=_NO_LIMIT)
+        self._met: list[int] = []
+        self._place = ""
+        self.refused: list[Transient] = []
+
+    def segment(self, variable: Variable) -> bytes:
+        """Write one variable's expression."""
+        self._place = variable.name
+        if not variable.special and not variable.touches(self._survey.nodes):
+            try:
+                return self._plain.write(variable.value)
+            except leaves.Unencodable:
+                pass  # a value of a plain type that cannot be written; below it becomes a placeholder
+        return self._expression(self._link(variable.value))
+
+    def records(self) -> tuple[list[list[Any]], list[int]]:
+        """Write the nodes, and the order in which they can be made."""
+        written: list[list[Any]] = []
+        heads: list[list[int]] = []
+        bodies: list[list[int]] = []
+        number = 0
+        while number < len(self._nodes):  # a value that turns out to be unwritable adds a node
+            node = self._nodes[number]
+            self._place = node.variable
+            head, heads_met = self._noting(list(node.head))
+            body, bodies_met = self._body(node)
+            written.append([node.kind, head, body])
+            heads.append(heads_met)
+            bodies.append(bodies_met)
+            number += 1
+        return written, _order(self._nodes, heads, bodies)
+
+    def extend(self, value: Any) -> msgpack.ExtType:
+        """Write a reference where there is a node, and else what every writer writes."""
+        number = self._numbers.get(id(value))
+        return super().extend(value) if number is None else self._reference(number)
+
+    def _expression(self, value: object) -> bytes:
+        return self.write(value)
+
+    def _noting(self, value: object) -> tuple[bytes, list[int]]:
+        """Write an expression that is not itself a node, and tell which nodes it refers to."""
+        self._met = []
+        data = self.write(self._link_parts(value) if self._relinks else value)
+        return data, self._met
+
+    def _body(self, node: Node) -> tuple[Any, list[int]]:
+        if node.kind not in nodes.BY_ATTRIBUTE or node.body is None:
+            return (None, []) if node.body is None else self._noting(node.body)
+        attributes: dict[str, bytes] = {}
+        met: list[int] = []
+        for name, value in node.body.items():
+            self._met = []
+            attributes[name] = self.write(self._link(value))
+            met += self._met
+        return attributes, met
+
+    def _link(self, value: Any) -> Any:
+        """Put references in the places of the nodes that msgpack would write out by itself."""
+        if not self._relinks or type(value) not in _LINKABLE:
+            return value
+        number = self._numbers.get(id(value))
+        return self._link_parts(value) if number is None else self._reference(number)
+
+    def _link_parts(self, value: Any) -> Any:
+        if type(value) is list:
+            return [self._link(part) if type(part) in _LINKABLE else part for part in value]
+        if type(value) is dict:
+            return {self._link(key): self._link(part) for key, part in value.items()}
+        if type(value) is tuple:
+            return tuple([self._link(part) for part in value])
+        return value
+
+    def _reference(self, number: int) -> msgpack.ExtType:
+        self._met.append(number)
+        return values.extension_type(nodes.REF, number.to_bytes(4, "big"))
+
+    def _other(self, value: Any) -> msgpack.ExtType:
+        """Write a leaf; one that cannot be written, such as a time in a zone of the guest's own, is lost."""
+        try:
+            return leaves.extension(value)
+        except leaves.Unencodable as reason:
+            node = lost_node(value, str(reason))
+            node.head = (self._place, *node.head[1:])
+            self.refused.append(Transient(*node.head))
+            self._numbers[id(value)] = len(self._nodes)
+            self._nodes.append(node)
+            return self._reference(self._numbers[id(value)])
+
+
+def _order(table: list[Node], heads: list[list[int]], bodies: list[list[int]]) -> list[int]:
+    """Order the nodes so that each comes after what its head refers to.
+
+    What asks for hashes at once (a frozenset of objects of the guest) comes last, and after all that is below it.
+    """
+    done: dict[int, None] = {}
+    late = [number for number, node in enumerate(table) if node.kind == nodes.FROZENSET and node.hashes_late]
+    for number in range(len(table)):
+        _visit(number, heads, done)
+    after: dict[int, None] = {}
+    for number in late:
+        _visit(number, [head + body for head, body in zip(heads, bodies, strict=True)], after)
+    rank = {number: place for place, number in enumerate(number for number in after if number in set(late))}
+    return sorted(done, key=lambda number: rank.get(number, -1))
+
+
+def _visit(start: int, edges: list[list[int]], done: dict[int, None]) -> None:
+    """Add a node to those that are done, after everything that it leads to."""
+    if start in done:
+        return
+    path: list[tuple[int, Iterator[int]]] = [(start, iter(edges[start]))]
+    entered = {start}
+    while path:
+        number, rest = path[-1]
+        for following in rest:
+            if following not in done and following not in entered:
+                entered.add(following)
+                path.append((following, iter(edges[following])))
+                break
+        else:
+            path.pop()
+            done[number] = None

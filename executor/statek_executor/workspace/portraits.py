@@ -1,0 +1,47 @@
+"""Which portrait does an object get that is not a plain value?"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from statek_executor.workspace import classes, containers, functions, instances, library
+from statek_executor.workspace.lost import Lost, facts
+from statek_executor.workspace.nodes import LOST, REFERENCE, Fill, Make, Node, Portray, Sight, lost_node
+from statek_executor.workspace.references import name_of
+
+_TRANSIENT: Final = {
+    "generator": "a live generator",
+    "coroutine": "a live coroutine",
+    "module": "a module that was not handed out",
+    "Match": "the match of a pattern",
+    "frame": "a frame",
+    "traceback": "a traceback",
+    "method-wrapper": "a method of a value, taken by its dunder name",
+}
+_TOPICS: Final = (containers, functions, library)
+_PORTRAITS: Final[dict[type, Portray]] = {
+    kind: portray for topic in _TOPICS for kind, portray in topic.PORTRAITS.items()
+}
+MAKERS: Final[dict[int, Make]] = {
+    kind: make for topic in (*_TOPICS, classes, instances) for kind, make in topic.MAKERS.items()
+}
+FILLERS: Final[dict[int, Fill]] = {
+    kind: fill for topic in (*_TOPICS, classes, instances) for kind, fill in topic.FILLERS.items()
+}
+
+
+def portray(obj: Any, sight: Sight) -> Node:
+    """Describe an object that is not plain, by name when it was handed out; what cannot be kept is lost."""
+    name = name_of(obj, sight.references)
+    if name is not None:
+        return Node(obj, REFERENCE, (name,))
+    kind = type(obj)
+    if kind in _PORTRAITS:
+        return _PORTRAITS[kind](obj, sight)
+    if kind is Lost:
+        return Node(obj, LOST, facts(obj))
+    if classes.is_class(obj):
+        return classes.depict_class(obj, sight)
+    if type.__dict__["__name__"].__get__(kind) in _TRANSIENT and kind.__module__ in ("builtins", "re"):
+        return lost_node(obj, _TRANSIENT[kind.__name__])
+    return instances.depict_instance(obj, sight)
