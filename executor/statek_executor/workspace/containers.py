@@ -49,14 +49,6 @@ _KINDS: Final[dict[Any, int]] = {
     **{list: LIST, dict: DICT, set: SET, frozenset: FROZENSET, tuple: TUPLE},
     **{str: TEXT, bytes: TEXT},
 }
-    list: LIST,
-    dict: DICT,
-    set: SET,
-    frozenset: FROZENSET,
-    tuple: TUPLE,
-    str: TEXT,
-    bytes: TEXT,
-}
 
 
 def _depict_bytearray(array: bytearray, sight: Sight) -> Node:
