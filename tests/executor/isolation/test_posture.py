@@ -44,5 +44,5 @@ def test_a_posture_survives_the_wire() -> None:
 
 @pytest.mark.parametrize("value", [None, [], {}, {"seccomp": [True, ""]}, {name: [1, ""] for name in LAYERS}])
 def test_what_is_no_posture_is_refused(value: object) -> None:
-    with pytest.raises(ValueError, match="posture|state"):
+    with pytest.raises(ValueError, match=r"posture|state"):
         Posture.from_wire(value)

@@ -100,7 +100,7 @@ def _run(program: str) -> dict[str, object]:
     names: dict[str, Any] = {**GIFTS, "libc": LIBC, "syscall": syscall, "call_32_bit_table": call_32_bit_table}
     try:
         exec(compile(program, "<hostile>", "exec"), names)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  # whatever the program did is its outcome
         number = getattr(error, "errno", None)
         name = errno.errorcode.get(number) if isinstance(number, int) else None
         return {

@@ -3,6 +3,7 @@
 ["posture"]                     the posture as plain values
 ["run", SOURCE, MEMORY, CPU]    a child runs the source and ends: what it answered, or how it died
 ["hold", NUMBER]                that many children live on; their process numbers
+["stop", SECONDS]               the zygote is stopped
 """
 
 from __future__ import annotations
@@ -13,11 +14,20 @@ import select
 import signal
 import socket
 import sys
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 from statek_executor.isolation import set_cpu_limit, set_memory_limits
-from statek_executor.supervisor.zygote_client import Exited, Forked, ForkRefused, Gone, ZygoteClient, probe_posture
+from statek_executor.supervisor.zygote_client import (
+    Event,
+    Exited,
+    Forked,
+    ForkRefused,
+    Gone,
+    ZygoteClient,
+    probe_posture,
+)
 
 LAUNCH = Path(__file__).with_name("launch.py")
 DEADLINE_SECONDS = 20.0
@@ -30,6 +40,7 @@ class Stand:
         self.client = ZygoteClient(command=[sys.executable, "-s", "-P", str(LAUNCH), without])
         self.client.start()
         self.held: list[Forked] = []
+        self.events: deque[Event] = deque()
         self.tag = 0
 
     def posture(self) -> dict[str, object]:
@@ -72,11 +83,13 @@ class Stand:
     def wait(self, *kinds: type) -> Any:
         """The next event of one of these kinds; others are of children that nobody asks about any more."""
         while True:
-            assert select.select([self.client], [], [], DEADLINE_SECONDS)[0], "the zygote is silent"
-            for event in self.client.read_events():
+            while self.events:
+                event = self.events.popleft()
                 assert not isinstance(event, Gone), event
                 if isinstance(event, kinds):
                     return event
+            assert select.select([self.client], [], [], DEADLINE_SECONDS)[0], "the zygote is silent"
+            self.events += self.client.read_events()
 
 
 def _converse(sock: socket.socket, source: str) -> dict[str, Any] | None:
@@ -107,7 +120,7 @@ def _kill(child: Forked) -> None:
 
 def main() -> None:
     stand = Stand(sys.argv[1])
-    orders = {"posture": stand.posture, "run": stand.run, "hold": stand.hold}
+    orders = {"posture": stand.posture, "run": stand.run, "hold": stand.hold, "stop": stand.client.stop}
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
         name, *arguments = json.loads(line)
