@@ -156,7 +156,7 @@ class History:
     def _to_stored(self, row: Row) -> Stored:
         cursor, job, at_us, kind, body, expected = row
         event = self._checked(f"event {cursor}", row[:-1], expected, lambda: unpack_event(kind, body))
-        return Stored(cursor, job, at_us, event)
+        return Stored(cursor, job, at_us, event, expected)
 
     def _to_job(self, row: Row) -> Job:
         _, job, status, outcome, state, expected = row

@@ -8,9 +8,8 @@ job's history.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import msgpack
@@ -43,6 +42,8 @@ class Stored:
     job: str
     at_us: int
     event: Event
+    checksum: int = field(default=0, compare=False)
+    """The row's own, by which the same cursor in another ledger can be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +60,12 @@ class UnreadableRow(Exception):
     """A row's bytes are not what we wrote; whoever knows the file and the row turns this into `StoreDamaged`."""
 
 
-def pack(value: object) -> bytes:
-    """Encode a dataclass for a row."""
-    names = _field_names(type(value))
+def pack(value: Any) -> bytes:
+    """Encode a dataclass for a row, without its class attributes: an event's `kind` has a column of its own."""
+    names = {field.name for field in dataclasses.fields(value)}
     fields = {name: item for name, item in schema.dump(value).items() if name in names}
     data: bytes = msgpack.packb(fields, unicode_errors=_SURROGATES)
     return data
-
-
-@functools.cache
-def _field_names(cls: type) -> frozenset[str]:
-    """Name what a row keeps: an event's `kind` is a class attribute and has a column of its own."""
-    return frozenset(field.name for field in dataclasses.fields(cls))
 
 
 def unpack_event(kind: str, data: bytes) -> Event:

@@ -1,0 +1,224 @@
+"""The one thread that owns dbzero: it brings the objects up to the ledger and runs application code among them.
+
+It sleeps until it is told of new events or given a function. Events are applied in steps and functions run between two
+steps, so neither waits long for the other. What is applied is committed about once a second: dbzero grows with every
+commit, and the ledger already has it all. A step's events and the cursor behind them are one atomic change, so nothing
+is ever applied twice. Should dbzero fail in use, its store is set aside and made anew from the ledger.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from statek.errors import BugInScheduler, StatekError
+from statek.store.errors import MirrorStopped, ObjectsUnusable
+from statek.store.history import History
+from statek.store.recovery import RecoveryReport, recover, set_aside
+
+if TYPE_CHECKING:
+    from statek.store.session import Session
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+COMMIT_SECONDS: Final = 1.0
+
+_STEP_SIZES: Final = (500, 100)
+"""Events per step, at first and after dbzero failed: some of its failures depend on what is changed together."""
+_ABANDON_SECONDS: Final = 10.0
+"""How long `stop` waits for the commit once it has given up catching up."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A function that waits for its turn in the dbzero thread."""
+
+    run: Callable[[], Any]
+    durable: bool
+    future: Future[Any]
+
+
+class Mirror:
+    """dbzero's owner, as the scheduler's loop sees it. Its public methods may be called from any thread."""
+
+    def __init__(
+        self,
+        directory: Path,
+        ledger_path: Path,
+        on_failure: Callable[[BaseException], None],
+        *,
+        commit_seconds: float = COMMIT_SECONDS,
+    ) -> None:
+        """`on_failure` is called in the mirror's thread when it ends without having been asked to."""
+        self.ready = threading.Event()
+        """Set once dbzero is open: functions run from then on, while events may still be caught up with."""
+        self.recovery: RecoveryReport | None = None
+        """The last time that a store had to be made anew, in this run."""
+        self._directory = directory
+        self._ledger_path = ledger_path
+        self._on_failure = on_failure
+        self._commit_seconds = commit_seconds
+        self._thread = threading.Thread(target=self._main, name="statek-dbzero", daemon=True)
+        self._changed = threading.Condition()
+        self._known = 0
+        self._applied = 0
+        self._tasks: deque[_Task] = deque()
+        self._stopping = self._abandoned = self._ended = False
+
+    def start(self) -> None:
+        """Begin; returns at once. dbzero is imported, probed and opened in the thread."""
+        self._thread.start()
+
+    def notify(self, cursor: int) -> None:
+        """Say that the ledger goes at least to this event."""
+        with self._changed:
+            self._known = max(self._known, cursor)
+            self._changed.notify_all()
+
+    def submit(self, run: Callable[[], T], *, durable: bool = False) -> Future[T]:
+        """Run a function in the dbzero thread, one at a time and in order; its outcome is the future's.
+
+        What it changes in dbzero is committed within about a second, or before the future is done when `durable`.
+        The objects may lie behind the ledger; `wait_until` tells. Raises `MirrorStopped` when the thread has ended.
+        """
+        future: Future[T] = Future()
+        with self._changed:
+            if self._stopping or self._ended:
+                raise MirrorStopped
+            self._tasks.append(_Task(run, durable, future))
+            self._changed.notify_all()
+        return future
+
+    def wait_until(self, cursor: int, timeout: float) -> bool:
+        """Wait until the objects show this event, or the mirror has ended, or time is over; tell whether they do."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._applied >= cursor or self._ended, timeout)
+            return self._applied >= cursor
+
+    def stop(self, timeout: float) -> bool:
+        """Catch up, commit, close dbzero and end; tell whether the thread has ended.
+
+        When time is over it commits what it has and leaves the rest to the next start. A function that hangs cannot be
+        ended; the thread is then left behind (False), and the next start finds the last commit.
+        """
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.ident is None:
+            return True
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            with self._changed:
+                self._abandoned = True
+                self._changed.notify_all()
+            self._thread.join(_ABANDON_SECONDS)
+        return not self._thread.is_alive()
+
+    def _main(self) -> None:
+        try:
+            with History.read(self._ledger_path) as ledger:
+                self._keep(ledger)
+        except BaseException as error:
+            log.exception("the dbzero thread ends")
+            self._end()
+            self._on_failure(error)
+        else:
+            self._end()
+
+    def _keep(self, ledger: History) -> None:
+        """Serve until told to stop; make the store anew where dbzero fails, and give up when that does not help."""
+        self.recovery = recover(self._directory, ledger)
+        self.notify(ledger.last_cursor)
+        for step_size in _STEP_SIZES:
+            try:
+                self._serve(ledger, step_size)
+            except StatekError:
+                raise  # the ledger's trouble or our own bug; a new store would meet it again
+            except Exception as error:
+                log.exception("dbzero failed in use")
+                reason, failure = f"dbzero failed in use: {error}", error
+                self.recovery = set_aside(self._directory, reason, self._applied, ledger.last_cursor)
+            else:
+                return
+        raise ObjectsUnusable(self._directory, str(failure)) from failure
+
+    def _serve(self, ledger: History, step_size: int) -> None:
+        from statek.store.session import Session  # here, because the command must not wait for dbzero's import
+
+        session = Session(self._directory, self._commit_seconds)
+        try:
+            self._tell_applied(session.cursor)
+            self.ready.set()
+            while self._wait(session.seconds_to_commit):
+                self._run_tasks(session)
+                self._step(session, ledger, step_size)
+                session.commit_if_due()
+        finally:
+            session.close()
+
+    def _wait(self, seconds: float | None) -> bool:
+        """Sleep until there is something to do; False when it is time to close."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._tasks or self._behind or self._stopping, seconds)
+            unfinished = (self._behind and not self._abandoned) or bool(self._tasks)
+            return unfinished or not self._stopping
+
+    @property
+    def _behind(self) -> bool:
+        return self._known > self._applied
+
+    def _run_tasks(self, session: Session) -> None:
+        """Run the functions that wait now; those that come meanwhile wait for the next turn."""
+        for _ in range(len(self._tasks)):
+            task = self._tasks.popleft()
+            if task.future.set_running_or_notify_cancel():
+                session.changed()
+                _run(task, session)
+
+    def _step(self, session: Session, ledger: History, step_size: int) -> None:
+        if not self._behind or self._abandoned:
+            return
+        events = ledger.events(None, session.cursor, step_size)
+        if not events:
+            raise BugInScheduler(f"told of event {self._known}, but the ledger ends at {session.cursor}")
+        session.apply(events)
+        self._tell_applied(session.cursor)
+
+    def _tell_applied(self, cursor: int) -> None:
+        with self._changed:
+            self._applied = cursor
+            self._changed.notify_all()
+
+    def _end(self) -> None:
+        """Nothing is run any more; whoever waits is told."""
+        with self._changed:
+            self._ended = True
+            tasks = list(self._tasks)
+            self._tasks.clear()
+            self._changed.notify_all()
+        for task in tasks:
+            if task.future.set_running_or_notify_cancel():
+                task.future.set_exception(MirrorStopped())
+
+
+def _run(task: _Task, session: Session) -> None:
+    """Give a function's outcome to its future; only dbzero's own failure to commit concerns the thread as well."""
+    try:
+        result = task.run()
+    except BaseException as error:  # noqa: BLE001 - application code may raise anything; whoever asked for it is told
+        task.future.set_exception(error)
+        return
+    if task.durable:
+        try:
+            session.commit()
+        except BaseException as error:
+            task.future.set_exception(error)
+            raise
+    task.future.set_result(result)

@@ -1,0 +1,59 @@
+"""Does the dbzero store open, and is everything in it? Asked in a process of its own, which a broken store may kill.
+
+`python -m statek.store.probe DIRECTORY` opens the objects read-only, touches every one, and prints one line of JSON.
+Damaged stores have been seen that open and then lose a few entries without an error, therefore the counting.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import dbzero as db0
+
+from statek.store.objects import PREFIX, Job, Root
+
+EMPTY: Final = {"format": None, "counted": 0, "in_dict": 0, "by_type": 0, "cursor": 0, "checksum": 0}
+"""What is told of a store that was made and never committed to."""
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the findings, or fail as dbzero fails: the traceback and the exit status tell it."""
+    (directory,) = arguments
+    db0.init(directory, read_write=False, autocommit=False)
+    db0.open(PREFIX, "r")
+    print(json.dumps(_findings()))
+    db0.close()
+
+
+def _findings() -> dict[str, int | None]:
+    if not db0.exists(Root):
+        return EMPTY
+    root = db0.fetch(Root)
+    for job in root.jobs.values():
+        _touch(job)
+    return {
+        "format": root.format,
+        "counted": root.job_count,
+        "in_dict": sum(1 for _ in root.jobs),
+        "by_type": sum(1 for _ in db0.find(Job)),
+        "cursor": root.cursor,
+        "checksum": root.checksum,
+    }
+
+
+def _touch(job: Job) -> None:
+    """Read something of every object that belongs to the job."""
+    for _ in job.py_env.chunks:
+        pass
+    for call in job.tool_log:
+        _ = call.outcome
+    for item in job.chat_log:
+        _ = item.outcome
+    _ = (job.status, job.usage.calls, job.error and job.error.line, len(job.violations))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

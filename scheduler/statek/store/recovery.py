@@ -1,0 +1,140 @@
+"""Whether the dbzero store on disk can be gone on from, and what is done when it cannot.
+
+It can when a probe process opens it, counts what its own counter says, and finds it to be of this ledger: not ahead of
+it, and with the same last event. Anything else is set aside under another name, reported, and made anew from the
+ledger.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from statek.store.directory import sync_directory
+from statek.store.errors import StoreUnwritable
+from statek.store.history import History
+
+log = logging.getLogger(__name__)
+
+OBJECTS_FORMAT: Final = 1
+"""What `objects.FORMAT` has to be; written again here because importing dbzero is slow."""
+_PREFIX_FILE: Final = "statek.db0"
+_PREFIX_FILES: Final = (_PREFIX_FILE, f"{_PREFIX_FILE}.lock")
+_PROBE_SECONDS: Final = 60.0
+_PROBE_SECONDS_PER_MB: Final = 1.0
+"""How long the probe may take at most. It reads a megabyte in a tenth of a second; the rest is for a busy machine."""
+_ERROR_LINES: Final = 3
+_ASIDE_LIMIT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a probe found in a store that opened."""
+
+    format: int | None
+    counted: int
+    """Jobs by the store's own counter, beside the jobs that can be walked over in two ways."""
+    in_dict: int
+    by_type: int
+    cursor: int
+    checksum: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryReport:
+    """A store that could not be gone on from: why, where it is now, and how far the ledger goes."""
+
+    reason: str
+    cursor: int
+    """The last event in the store, 0 when it could not be told."""
+    ledger_cursor: int
+    aside: Path
+
+    def __str__(self) -> str:
+        return (
+            f"the dbzero objects are made anew from the ledger's {self.ledger_cursor} events: {self.reason}; "
+            f"the store as it was is kept in {self.aside}"
+        )
+
+
+def recover(directory: Path, ledger: History) -> RecoveryReport | None:
+    """Probe the store, if there is one, and set it aside when it cannot be gone on from."""
+    try:
+        size = (directory / _PREFIX_FILE).stat().st_size
+    except FileNotFoundError:
+        return None
+    found = probe(directory, _PROBE_SECONDS + _PROBE_SECONDS_PER_MB * size / 1e6)
+    reason = found if isinstance(found, str) else _objection(found, ledger)
+    if reason is None:
+        return None
+    return set_aside(directory, reason, found.cursor if isinstance(found, Findings) else 0, ledger.last_cursor)
+
+
+def probe(directory: Path, seconds: float) -> Findings | str:
+    """Look at the store in a process of its own; a text says why it could not be looked at."""
+    command = (sys.executable, "-P", "-m", "statek.store.probe", str(directory))
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return f"it did not open within {seconds:g} s"
+    if ended.returncode != 0:
+        return f"it does not open ({_last_words(ended)})"
+    values: dict[str, Any] = json.loads(ended.stdout)
+    return Findings(**values)
+
+
+def set_aside(directory: Path, reason: str, cursor: int, ledger_cursor: int) -> RecoveryReport:
+    """Move the files of our prefix out of the way, so that a new one can be made; those of other prefixes stay."""
+    try:
+        aside = _new_directory(directory, cursor)
+        for name in _PREFIX_FILES:
+            if (directory / name).exists():
+                (directory / name).rename(aside / name)
+        sync_directory(aside)
+        sync_directory(directory)
+        sync_directory(directory.parent)
+    except OSError as error:
+        raise StoreUnwritable(directory, error.strerror or type(error).__name__) from error
+    report = RecoveryReport(reason, cursor, ledger_cursor, aside)
+    log.warning("%s", report)
+    return report
+
+
+def _objection(found: Findings, ledger: History) -> str | None:
+    """Say what is wrong with a store that opens; None when it can be gone on from."""
+    if found.format is None:
+        return None
+    if found.format != OBJECTS_FORMAT:
+        return f"it has format {found.format} instead of {OBJECTS_FORMAT}"
+    if not found.counted == found.in_dict == found.by_type:
+        return f"of {found.counted} jobs it has {found.in_dict} by name and {found.by_type} by type"
+    if found.cursor > ledger.last_cursor:
+        return (
+            f"it shows event {found.cursor} and the ledger ends at {ledger.last_cursor}: "
+            f"the ledger lost its end, or is another one"
+        )
+    if found.cursor and ledger.events(None, found.cursor - 1, 1)[0].checksum != found.checksum:
+        return f"its event {found.cursor} is not the ledger's: it was made from another ledger"
+    return None
+
+
+def _new_directory(directory: Path, cursor: int) -> Path:
+    """Make a directory beside the store, with a number at its end when that name is taken."""
+    for number in range(1, _ASIDE_LIMIT):
+        aside = directory.with_name(f"{directory.name}.damaged-{cursor}" + (f".{number}" if number > 1 else ""))
+        try:
+            aside.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        return aside
+    raise StoreUnwritable(directory, f"{_ASIDE_LIMIT} damaged stores lie beside it already; remove old ones")
+
+
+def _last_words(ended: subprocess.CompletedProcess[str]) -> str:
+    lines = ended.stderr.strip().splitlines()[-_ERROR_LINES:]
+    return "; ".join([f"exit status {ended.returncode}", *(line.strip() for line in lines if line.strip())])

@@ -1,0 +1,78 @@
+"""dbzero opened for writing: what the mirror's thread does with it. Importing this imports dbzero, which is slow."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import dbzero as db0
+
+from statek.store import projection
+from statek.store.objects import PREFIX, Root
+from statek.store.records import Stored
+
+_UNCOMMITTED_LIMIT: Final = 2_000
+"""Events that may wait for a commit, whatever the time: dbzero has failed on very large uncommitted changes."""
+
+
+class Session:
+    """The open store. One at a time in a process, and all of it in one thread."""
+
+    def __init__(self, directory: Path, commit_seconds: float) -> None:
+        self._commit_seconds = commit_seconds
+        self._changed_at: float | None = None
+        self._uncommitted = 0
+        directory.mkdir(mode=0o700, exist_ok=True)
+        db0.init(str(directory), autocommit=False)
+        try:
+            db0.open(PREFIX, "rw")
+            self._root = Root()
+            self.commit()
+        except BaseException:
+            db0.close()
+            raise
+
+    @property
+    def cursor(self) -> int:
+        """Return the last event that the objects show."""
+        return int(self._root.cursor)
+
+    @property
+    def seconds_to_commit(self) -> float | None:
+        """Return how long the next commit can wait; None when there is nothing to commit."""
+        if self._changed_at is None:
+            return None
+        if self._uncommitted >= _UNCOMMITTED_LIMIT:
+            return 0.0
+        return max(0.0, self._changed_at + self._commit_seconds - time.monotonic())
+
+    def apply(self, events: Sequence[Stored]) -> None:
+        """Bring the objects forward by some events: all of them, or none when it raises."""
+        self.changed()
+        with db0.atomic():
+            for stored in events:
+                projection.apply(self._root, stored)
+        self._uncommitted += len(events)
+
+    def changed(self) -> None:
+        """Say that something may have changed and wants a commit."""
+        if self._changed_at is None:
+            self._changed_at = time.monotonic()
+
+    def commit_if_due(self) -> None:
+        """Commit when the first uncommitted change is old enough."""
+        if self.seconds_to_commit == 0.0:
+            self.commit()
+
+    def commit(self) -> None:
+        """Make all changes durable, our own and the application's."""
+        db0.commit()
+        self._changed_at = None
+        self._uncommitted = 0
+
+    def close(self) -> None:
+        """Commit and close; objects of the store that are still held somewhere cannot be used any more."""
+        del self._root
+        db0.close()
