@@ -53,12 +53,18 @@ class _PlainMarker:
 PlainField = Annotated[Plain, _PlainMarker()]
 """The annotation to use for a field that holds a `Plain` value."""
 
+_FIELD_NAMES: Final[dict[type, tuple[str, ...]]] = {}
+
 Reader: TypeAlias = Callable[[object, str], Any]
 
 
 def dump(instance: Any) -> dict[str, Any]:
     """Turn a dataclass instance into a plain map of its fields; nested dataclasses and tuples become maps and lists."""
-    return {name: _plain(getattr(instance, name)) for name in instance.__dataclass_fields__}
+    cls = type(instance)
+    names = _FIELD_NAMES.get(cls)
+    if names is None:
+        names = _FIELD_NAMES[cls] = tuple(field.name for field in dataclasses.fields(cls))
+    return {name: _plain(getattr(instance, name)) for name in names}
 
 
 def load(cls: type[T], value: object, *, path: str = "") -> T:

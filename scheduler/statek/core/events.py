@@ -169,6 +169,8 @@ class BatchEnded(Event):
     outcome: Outcome
     error: GuestError | None
     limit: LimitBreach | None
+    transient: Annotated[tuple[TransientValue, ...], Bounds(0, 1_000)] = ()
+    """What the batch left behind and is not kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from statek_policies import Policy
 
@@ -25,3 +26,12 @@ class Lease:
     violations: int = 0
     awaiting: int | None = None
     """The number of the call whose reply the guest stands still for."""
+
+    def allows_tool(self, tool: str) -> bool:
+        """Tell whether the policy's patterns name the tool."""
+        return any(fnmatchcase(tool, pattern) for pattern in self.policy.tools)
+
+
+def lease_id(job: str, epoch: int) -> str:
+    """Name the lease that a job has in an epoch."""
+    return f"{job}.{epoch}"

@@ -101,7 +101,7 @@ def receive(job: Job, lease: Lease, message: GuestMessage) -> Decision:
         case Metered():
             return Decision((_usage(message),), (), lease)
         case Failed():
-            return _end_batch(job, running, lease, "failed", error=_failure(message))
+            return _fail_batch(job, running, lease, _failure(message))
         case Finished():
             return _finished(job, running, lease, message)
     assert_never(message)
@@ -127,7 +127,8 @@ def end_lease(job: Job, lease: str, epoch: int, reason: str, *, blamed: bool) ->
     error = GuestError(
         "ExecutorDied", f"given up after {ATTEMPTS_LIMIT} attempts: each time its executor died ({reason})", None
     )
-    return Decision((ended, *_ending(job, job.running, "failed", error, None)), instructions)
+    given_up = BatchEnded(job.running.batch, "failed", error, None)
+    return Decision((ended, *_ending(job, given_up)), instructions)
 
 
 def abandon(job: Job, error: GuestError) -> Decision:
@@ -140,7 +141,7 @@ def abandon(job: Job, error: GuestError) -> Decision:
         running = RunningBatch(first.batch, first.name, first.source)
         started = (BatchStarted(running.batch, 0, 0),)
         job = replace(job, pending=pending[1:])
-    return Decision((*started, *_ending(job, running, "failed", error, None)))
+    return Decision((*started, *_ending(job, BatchEnded(running.batch, "failed", error, None))))
 
 
 def _at_checkpoint(lease: Lease, running: RunningBatch) -> Lease:
@@ -165,7 +166,7 @@ def _console(job: Job, running: RunningBatch, lease: Lease, message: Console) ->
     repeated, new = message.data[:behind], message.data[behind:]
     checksum = zlib.crc32(repeated, lease.console_checksum)
     if repeated and len(repeated) == behind and checksum != running.console_checksum:
-        return _end_batch(job, running, lease, "failed", error=_divergence("it printed something else"))
+        return _fail_batch(job, running, lease, _divergence("it printed something else"))
     lease = replace(
         lease,
         console_bytes=lease.console_bytes + len(message.data),
@@ -182,7 +183,7 @@ def _call(job: Job, running: RunningBatch, lease: Lease, message: Call) -> Decis
         return _repeated_call(job, running, lease, message)
     if lease.console_bytes < running.console_bytes:
         detail = f"it called {message.tool} where it had printed"
-        return _end_batch(job, running, lease, "failed", error=_divergence(detail))
+        return _fail_batch(job, running, lease, _divergence(detail))
     return _new_call(lease, message)
 
 
@@ -191,7 +192,7 @@ def _repeated_call(job: Job, running: RunningBatch, lease: Lease, message: Call)
     entry = running.calls[message.number]
     if (entry.tool, entry.arguments) != (message.tool, digest(message.arguments)):
         detail = f"call {message.number} was {entry.tool} and is now {message.tool}, or has other arguments"
-        return _end_batch(job, running, lease, "failed", error=_divergence(detail))
+        return _fail_batch(job, running, lease, _divergence(detail))
     if entry.answered:
         reply = AnswerFromLedger(message.batch, message.number)
         return Decision((), (reply,), replace(lease, awaiting=None))
@@ -210,7 +211,7 @@ def _new_call(lease: Lease, message: Call) -> Decision:
     if len(message.arguments) > limits.argument_bytes:
         text = f"argument_bytes: {len(message.arguments)} bytes of arguments; {limits.argument_bytes} are allowed"
         return _refuse_call(lease, message, (requested,), GuestError("LimitError", text, None))
-    if message.tool != SLEEP_TOOL and not lease.policy.allows_tool(message.tool):
+    if message.tool != SLEEP_TOOL and not lease.allows_tool(message.tool):
         text = f"the policy does not allow the tool {message.tool!r}"
         violated = PolicyViolated(message.batch, "tool", text, None, "scheduler")
         return _refuse_call(lease, message, (requested, violated), GuestError("PolicyViolation", text, None))
@@ -255,13 +256,16 @@ def _finished(job: Job, running: RunningBatch, lease: Lease, message: Finished) 
     if lease.awaiting is not None:
         raise LeaseFault("it finished while it waits for a reply")
     if not _caught_up(running, lease):
-        return _end_batch(job, running, lease, "failed", error=_divergence("it ended before all was repeated"))
-    ending = _end_batch(job, running, lease, message.outcome, error=message.error, limit=_limit(lease, message.limit))
-    if message.snapshot is None:
+        return _fail_batch(job, running, lease, _divergence("it ended before all was repeated"))
+    snapshot = message.snapshot
+    transient = snapshot.transient if snapshot is not None else ()
+    limit = _limit(lease, message.limit)
+    ended = BatchEnded(running.batch, message.outcome, message.error, limit, transient)
+    ending = _end_batch(job, lease, ended)
+    if snapshot is None:
         return ending
-    taken, blobs = _keep(running, lease, message.snapshot)
-    notice = _transient_notice(running.batch, message.snapshot.transient)
-    return replace(ending, events=(taken, *notice, *ending.events), blobs=blobs)
+    taken, blobs = _keep(running, lease, snapshot)
+    return replace(ending, events=(taken, *_transient_notice(running.batch, transient), *ending.events), blobs=blobs)
 
 
 def _limit(lease: Lease, limit: LimitBreach | None) -> LimitBreach | None:
@@ -280,7 +284,7 @@ def _lost(job: Job, lease: Lease, message: Lost) -> Decision:
         outcome: Outcome = "limit" if message.cause == "limit" else "blocked"
         ended = LeaseEnded(lease.lease, lease.epoch, message.detail, blamed=False)
         cut = _truncation_mark(running.batch, message.limit)
-        return Decision((ended, *cut, *_ending(job, running, outcome, None, message.limit)))
+        return Decision((ended, *cut, *_ending(job, BatchEnded(running.batch, outcome, None, message.limit))))
     decision = end_lease(job, lease.lease, lease.epoch, message.detail or message.cause, blamed=blamed)
     return replace(decision, instructions=())
 
@@ -316,34 +320,27 @@ def _divergence(detail: str) -> GuestError:
     return GuestError("ReplayDiverged", f"the replay took another way than the first run: {detail}", None)
 
 
-def _end_batch(
-    job: Job,
-    running: RunningBatch,
-    lease: Lease,
-    outcome: Outcome,
-    *,
-    error: GuestError | None = None,
-    limit: LimitBreach | None = None,
-) -> Decision:
+def _fail_batch(job: Job, running: RunningBatch, lease: Lease, error: GuestError) -> Decision:
+    return _end_batch(job, lease, BatchEnded(running.batch, "failed", error, None))
+
+
+def _end_batch(job: Job, lease: Lease, ended: BatchEnded) -> Decision:
     """End the batch; the lease goes on with the next one, or ends with the job."""
-    events = _ending(job, running, outcome, error, limit)
-    if outcome == "ok" and job.pending:
+    events = _ending(job, ended)
+    if ended.outcome == "ok" and job.pending:
         following = BatchStarted(job.pending[0].batch, 0, 0)
         fresh = RunningBatch(job.pending[0].batch, job.pending[0].name, job.pending[0].source)
         return Decision((*events, following), (StartBatch(),), _at_checkpoint(lease, fresh))
-    ended = LeaseEnded(lease.lease, lease.epoch, "the job ended", blamed=False)
-    return Decision((*events, ended), (EndLease("the job ended"),))
+    lease_ended = LeaseEnded(lease.lease, lease.epoch, "the job ended", blamed=False)
+    return Decision((*events, lease_ended), (EndLease("the job ended"),))
 
 
-def _ending(
-    job: Job, running: RunningBatch, outcome: Outcome, error: GuestError | None, limit: LimitBreach | None
-) -> tuple[Event, ...]:
+def _ending(job: Job, ended: BatchEnded) -> tuple[Event, ...]:
     """List the events with which a batch ends, and with it the job unless it was ok and another batch waits."""
-    ended = BatchEnded(running.batch, outcome, error, limit)
-    if outcome == "ok" and job.pending:
+    if ended.outcome == "ok" and job.pending:
         return (ended,)
     skipped = tuple(BatchSkipped(batch.batch) for batch in job.pending)
-    return (ended, *skipped, JobEnded(outcome))
+    return (ended, *skipped, JobEnded(ended.outcome))
 
 
 def _transient_notice(batch: int, transient: Iterable[TransientValue]) -> tuple[Event, ...]:

@@ -1,0 +1,187 @@
+"""The conversation with clients on this machine: batches are submitted, jobs are followed.
+
+A client speaks over a socket in the store's directory, so it is the store's owner. What it sends is decoded strictly
+all the same, and a refusal says what to change.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from statek.core.events import (
+    BatchEnded,
+    BatchSkipped,
+    BatchStarted,
+    ConsolePrinted,
+    JobEnded,
+    LeaseEnded,
+    LeaseGranted,
+    PolicyViolated,
+    UsageMetered,
+)
+from statek.loop import Loop
+from statek.pools.endpoint import RouterEndpoint
+from statek.store.ledger import Stored, Submission
+from statek.tick import Tick
+from statek_policies import Policy, PolicyError
+from statek_protocol import schema
+from statek_protocol.codec import decode, encode
+from statek_protocol.errors import ProtocolError
+from statek_protocol.messages.base import MIB, Message
+from statek_protocol.messages.client import (
+    FROM_CLIENT,
+    Accepted,
+    Alive,
+    Events,
+    Follow,
+    JobEvent,
+    Ping,
+    Refused,
+    Submit,
+)
+
+log = logging.getLogger(__name__)
+
+FOLLOWED: Final[Collection[str]] = tuple(
+    event.kind
+    for event in (
+        LeaseGranted,
+        LeaseEnded,
+        BatchStarted,
+        ConsolePrinted,
+        PolicyViolated,
+        UsageMetered,
+        BatchEnded,
+        BatchSkipped,
+        JobEnded,
+    )
+)
+"""What a client is told of; calls and workspaces are not among it."""
+PAGE_EVENTS: Final = 200
+PAGE_BYTES: Final = 1 * MIB
+JOB_ID_BYTES: Final = 8
+
+
+@dataclass(slots=True)
+class Follower:
+    """A client that follows a job, and how far it was told."""
+
+    identity: bytes
+    request: str
+    job: str
+    cursor: int
+
+
+class Clients:
+    """All clients of one scheduler."""
+
+    def __init__(self, loop: Loop, endpoint: RouterEndpoint) -> None:
+        self._loop = loop
+        self._endpoint = endpoint
+        self._followers: dict[tuple[bytes, str], Follower] = {}
+
+    def on_frames(self, identity: bytes, frames: list[bytes]) -> None:
+        """Take one message of a client."""
+        try:
+            if len(frames) != 1:
+                raise ProtocolError("a client's message has one frame")
+            message = decode(frames[0], FROM_CLIENT)
+        except ProtocolError as error:
+            self._loop.refused[error.code] += 1
+            self._send(identity, Refused("-", error.code, str(error)))
+            return
+        self._loop.do(partial(self._on_message, identity, message))
+
+    def on_committed(self, jobs: set[str]) -> None:
+        """Tell followers what has happened to these jobs."""
+        for follower in list(self._followers.values()):
+            if follower.job in jobs:
+                self._tell(follower)
+
+    def _on_message(self, identity: bytes, message: Message, tick: Tick) -> None:
+        match message:
+            case Submit():
+                self._on_submit(identity, message, tick)
+            case Follow():
+                self._on_follow(identity, message, tick)
+            case Ping():
+                executors = self._loop.executors
+                workers = sum(executor.workers for executor in executors)
+                self._send(identity, Alive(message.request, len(executors), workers))
+
+    def _on_submit(self, identity: bytes, message: Submit, tick: Tick) -> None:
+        known = self._loop.ledger.submission(message.request) or next(
+            (submission for submission in tick.submissions if submission.key == message.request), None
+        )
+        if known is not None:
+            tick.then(partial(self._accept, identity, known))
+            return
+        name = message.job or f"job-{secrets.token_hex(JOB_ID_BYTES)}"
+        if message.job is not None and self._loop.job(name) is None:
+            self._refuse(identity, message.request, "unknown_job", f"there is no job {name!r} in this store")
+            return
+        try:
+            policy = self._policy_for(message, tick)
+        except PolicyError as error:
+            self._refuse(identity, message.request, "policy", str(error))
+            return
+        if policy is None and message.job is None:
+            self._refuse(identity, message.request, "policy", "a new job needs a policy")
+            return
+        batches = [(batch.name, batch.source) for batch in message.batches]
+        submission = self._loop.submit(tick, message.request, name, batches, policy)
+        tick.then(partial(self._accept, identity, submission))
+
+    def _policy_for(self, message: Submit, tick: Tick) -> Policy | None:
+        """Return the policy that the submission asks for, or None when it is the one that the job has."""
+        if message.policy is not None:
+            return Policy.from_wire(message.policy).with_limits(**message.limits)
+        job = self._loop.job(message.job) if message.job is not None else None
+        if job is None or not message.limits:
+            return None
+        return self._loop.policy_in_turn(tick, job.policy).with_limits(**message.limits)
+
+    def _on_follow(self, identity: bytes, message: Follow, tick: Tick) -> None:
+        if tick.changed.get(message.job) is None and self._loop.job(message.job) is None:
+            self._refuse(identity, message.request, "unknown_job", f"there is no job {message.job!r} in this store")
+            return
+        follower = Follower(identity, message.request, message.job, message.after)
+        self._followers[identity, message.request] = follower
+        tick.then(partial(self._tell, follower))
+        # Whoever asks is answered, also when there is nothing new: so a client tells quiet from dead.
+        tick.then(partial(self._send, identity, Events(message.request, message.job, ())))
+
+    def _tell(self, follower: Follower) -> None:
+        """Send what the follower does not know; one that does not take it asks again from its own cursor."""
+        while page := self._next_page(follower):
+            events = tuple(JobEvent(stored.cursor, stored.event.kind, schema.dump(stored.event)) for stored in page)
+            if not self._send(follower.identity, Events(follower.request, follower.job, events)):
+                self._followers.pop((follower.identity, follower.request), None)
+                return
+            follower.cursor = page[-1].cursor
+
+    def _next_page(self, follower: Follower) -> list[Stored]:
+        found = self._loop.ledger.events(follower.job, follower.cursor, PAGE_EVENTS, FOLLOWED)
+        page: list[Stored] = []
+        size = 0
+        for stored in found:
+            size += len(stored.event.data) if isinstance(stored.event, ConsolePrinted) else 0
+            if page and size > PAGE_BYTES:
+                break
+            page.append(stored)
+        return page
+
+    def _accept(self, identity: bytes, submission: Submission) -> None:
+        accepted = Accepted(submission.key, submission.job, submission.first_batch, submission.cursor)
+        self._send(identity, accepted)
+
+    def _refuse(self, identity: bytes, request: str, code: str, reason: str) -> None:
+        self._send(identity, Refused(request, code, reason))
+
+    def _send(self, identity: bytes, message: Message) -> bool:
+        return self._endpoint.send(identity, [encode(message)])

@@ -1,0 +1,130 @@
+"""A client of the scheduler that runs on a store: submits batches and follows their job, across restarts of it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import zmq
+
+from statek.errors import SchedulerSilent, SubmissionRefused
+from statek_protocol.codec import decode, encode
+from statek_protocol.messages.base import FRAME_LIMIT, Message
+from statek_protocol.messages.client import (
+    TO_CLIENT,
+    Accepted,
+    Alive,
+    Events,
+    Follow,
+    JobEvent,
+    NewBatch,
+    Ping,
+    Refused,
+    Submit,
+)
+from statek_protocol.transport.endpoints import LocalAddress
+
+ASK_AGAIN_SECONDS: Final = 1.0
+"""After this much silence the client asks again; every request may be made twice without harm."""
+GIVE_UP_SECONDS: Final = 30.0
+"""A scheduler that is silent for so long, while it should answer at once, is taken for gone."""
+RECONNECT_MS: Final = 20
+RECONNECT_MAX_MS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What a client wants to have run: sources by name, in a new job or a known one."""
+
+    job: str | None
+    policy: dict[str, Any] | None
+    limits: Mapping[str, float]
+    batches: Sequence[tuple[str, bytes]]
+
+
+class Client:
+    """A connection to the scheduler of one store, over the socket in the store's directory."""
+
+    def __init__(self, socket: Path) -> None:
+        self._local = LocalAddress(socket)
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.set(zmq.LINGER, 0)
+        self._socket.set(zmq.MAXMSGSIZE, FRAME_LIMIT)
+        self._socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
+        self._socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        self._socket.connect(self._local.address)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+        self._context.term()
+        self._local.close()
+
+    def ping(self, seconds: float) -> Alive | None:
+        """Ask whether a scheduler is there; None when it has not answered in time."""
+        request = secrets.token_hex(8)
+        deadline = time.monotonic() + seconds
+        self._send(Ping(request))
+        while (message := self._receive(deadline)) is not None:
+            if isinstance(message, Alive) and message.request == request:
+                return message
+        return None
+
+    def submit(self, submission: Submission) -> Accepted:
+        """Submit batches; raises `SubmissionRefused` or `SchedulerSilent`."""
+        request = secrets.token_hex(16)
+        batches = tuple(NewBatch(name, source) for name, source in submission.batches)
+        message = Submit(request, submission.job, submission.policy, dict(submission.limits), batches)
+        give_up = time.monotonic() + GIVE_UP_SECONDS
+        while time.monotonic() < give_up:
+            self._send(message)
+            answer = self._answer(request, time.monotonic() + ASK_AGAIN_SECONDS)
+            if isinstance(answer, Accepted):
+                return answer
+        raise SchedulerSilent("the scheduler of this store does not answer; nothing is known to have been submitted")
+
+    def follow(self, job: str, cursor: int) -> Iterator[JobEvent | None]:
+        """Yield the job's events after the cursor as they happen, and None whenever the scheduler did not answer.
+
+        A quiet job is none of the scheduler's silence: every second without news the client asks, and is answered.
+        """
+        request = secrets.token_hex(8)
+        self._send(Follow(request, job, cursor))
+        asked = True
+        while True:
+            answer = self._answer(request, time.monotonic() + ASK_AGAIN_SECONDS)
+            if not isinstance(answer, Events):
+                if asked:
+                    yield None
+                self._send(Follow(request, job, cursor))
+                asked = True
+                continue
+            asked = False
+            for event in answer.events:
+                if event.cursor > cursor:
+                    cursor = event.cursor
+                    yield event
+
+    def _answer(self, request: str, deadline: float) -> Message | None:
+        while (message := self._receive(deadline)) is not None:
+            if isinstance(message, Refused) and message.request in (request, "-"):
+                raise SubmissionRefused(message.code, message.reason)
+            if getattr(message, "request", None) == request:
+                return message
+        return None
+
+    def _send(self, message: Message) -> None:
+        self._socket.send(encode(message))
+
+    def _receive(self, deadline: float) -> Message | None:
+        left = deadline - time.monotonic()
+        if left <= 0 or not self._socket.poll(int(left * 1000) + 1):
+            return None
+        return decode(self._socket.recv(), TO_CLIENT)

@@ -1,0 +1,40 @@
+"""The statek command: what it can do, and nothing else. Each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+
+import click
+
+_COMMANDS = {
+    "exec": "statek.cli.exec_command:exec_command",
+    "scheduler": "statek.cli.scheduler_command:scheduler_command",
+}
+
+
+class _LazyGroup(click.Group):
+    """Loads a command's module when the command is asked for: `statek exec` must not pay for the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        target = _COMMANDS.get(cmd_name)
+        if target is None:
+            return None
+        module, _, name = target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"statek {importlib.metadata.version('statek-scheduler')}")
+        ctx.exit()
+
+
+@click.group(cls=_LazyGroup)
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version)
+def main() -> None:
+    """Durable jobs of hostile Python, each in a locked-down process of its own."""

@@ -1,0 +1,65 @@
+"""statek scheduler: run the scheduler of a store until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from statek.cli.options import default_store, open_store, service_options, wrong_usage
+from statek.errors import AppUnusable, StatekError
+from statek.store.errors import StoreError
+from statek_protocol.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from statek.service import Service
+
+
+@click.command("scheduler", short_help="Run the scheduler of a store.")
+@click.option("--store", type=click.Path(path_type=Path), default=default_store, help="The store's directory.")
+@click.option("--listen", metavar="ENDPOINT", help="Where executors connect: tcp://HOST:PORT or ipc://PATH.")
+@click.option("--workers", type=click.IntRange(1, 1000), help="Jobs at once in the local pool (default: one per core).")
+@click.option("--app", type=click.Path(path_type=Path), help="Offer the list `tools` of this Python file to guests.")
+@click.option("--keys", type=click.Path(path_type=Path), help="CURVE keys, for tcp (default: the user's own).")
+@click.option("--max-concurrency", type=click.IntRange(1, 100_000), help="Jobs that hold an executor at once.")
+@click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), default="WARNING")
+def scheduler_command(
+    store: Path,
+    listen: str | None,
+    workers: int | None,
+    app: Path | None,
+    keys: Path | None,
+    max_concurrency: int | None,
+    log_level: str,
+) -> None:
+    """Run the scheduler of a store until SIGTERM or SIGINT.
+
+    With --listen, executor pools connect from outside (statek-executor --connect ENDPOINT). Without it, a local pool is
+    started and ends with the scheduler.
+    """
+    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    directory = open_store(store, must_exist=False)
+    try:
+        options = service_options(keys=keys, listen=listen, workers=workers, app=app, max_concurrency=max_concurrency)
+        lock = directory.lock()
+    except (AppUnusable, ProtocolError, StoreError) as error:
+        wrong_usage(str(error))
+    from statek.service import Service
+
+    try:
+        asyncio.run(_serve(Service(directory, lock, options)))
+    except (StatekError, StoreError, ProtocolError) as error:
+        click.echo(f"statek: {error}", err=True)
+        sys.exit(1)
+
+
+async def _serve(service: Service) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.stop)
+    await service.run(lambda address: click.echo(f"statek: scheduler ready, executors connect to {address}", err=True))

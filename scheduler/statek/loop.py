@@ -1,0 +1,317 @@
+"""The scheduler's loop: it moves messages, time and disk, and leaves the deciding to `statek.core`.
+
+A turn takes everything that has arrived, lets the machine decide upon each message, commits all that became a fact in
+one transaction, and only then answers, sends and runs. Whatever anybody outside has seen is therefore durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import msgpack
+
+from statek.calls.runner import ToolRunner
+from statek.core import machine
+from statek.core.events import CallAnswered, CallRequested, ClockObserved
+from statek.core.instructions import AnswerFromLedger, EndLease, Instruction, RunTool, Send, StartBatch
+from statek.core.jobs import Job
+from statek.core.leases import Lease, lease_id
+from statek.core.machine import Decision, GuestMessage, LeaseFault
+from statek.core.submissions import submit
+from statek.pools.executors import Executor, Executors
+from statek.pools.leasing import HeldLease
+from statek.store.ledger import Ledger, Submission
+from statek.tick import Tick
+from statek_policies import Policy
+from statek_protocol.messages.executor import Grant, Release
+from statek_protocol.messages.interpreter import BatchSource, GuestError, Load, Reply, Run
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS: Final = 5.0
+"""An executor that is silent for longer has lost its leases."""
+HEARTBEAT_SECONDS: Final = 1.0
+HEARTBEATS_MISSED: Final = 3
+"""A lease that its executor does not name this often in a row never arrived there."""
+
+Work = Callable[[Tick], None]
+
+
+class Loop:
+    """The state that decisions are carried out from: jobs in hand, leases in force, what waits for an executor."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        max_concurrency: int,
+        give_up_unplaceable: bool,
+    ) -> None:
+        self.ledger = ledger
+        self.executors = Executors()
+        self.refused: Counter[str] = Counter()
+        """Messages that were refused, by reason."""
+        self.tools: ToolRunner | None = None
+        self._max_concurrency = max_concurrency
+        self._give_up_unplaceable = give_up_unplaceable
+        self.listeners: list[Callable[[set[str]], None]] = []
+        """Called after each commit with the names of the jobs that changed."""
+        self._jobs: dict[str, Job] = {}
+        self._policies: dict[str, Policy] = {}
+        self._leases: dict[str, HeldLease] = {}
+        self._ready: deque[str] = deque()
+        self._heard_from: list[HeldLease] = []
+        self._work: deque[Work] = deque()
+        self._wake = asyncio.Event()
+
+    # what the rims call
+
+    def do(self, work: Work) -> None:
+        """Have this decided in the next turn."""
+        self._work.append(work)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Turn for ever; raises `StoreUnwritable` when a turn cannot be made durable."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            self.turn()
+
+    def turn(self) -> None:
+        """Decide upon all that waits, commit, carry out."""
+        tick = Tick(time.time_ns() // 1_000)
+        while self._work:
+            self._work.popleft()(tick)
+        self._grant(tick)
+        tick.commit(self.ledger)
+        tick.carry_out()
+        for held in self._heard_from:
+            held.credit_if_due()
+        self._heard_from.clear()
+        if tick.changed:
+            for listener in self.listeners:
+                listener(set(tick.changed))
+
+    def recover(self) -> None:
+        """Take up what the ledger says is unfinished: no lease of an earlier process is in force."""
+        tick = Tick(time.time_ns() // 1_000)
+        for job in self.ledger.jobs(("READY", "STARTED")):
+            self._jobs[job.job] = job
+            if job.status == "STARTED":
+                lease = lease_id(job.job, job.epoch)
+                ended = machine.end_lease(job, lease, job.epoch, "the scheduler started anew", blamed=False)
+                self._record(tick, job.job, ended)
+            self._ready.append(job.job)
+        tick.commit(self.ledger)
+        self._wake.set()
+        log.info("%d jobs to go on with", len(self._ready))
+
+    # jobs
+
+    def job(self, name: str) -> Job | None:
+        """Return a job as of this moment in the turn."""
+        return self._jobs.get(name) or self.ledger.job(name)
+
+    def policy(self, digest: str) -> Policy:
+        """Return the policy that a job holds, from its blob."""
+        policy = self._policies.get(digest)
+        if policy is None:
+            policy = self._policies[digest] = Policy.from_wire(msgpack.unpackb(self.ledger.blob(digest)))
+        return policy
+
+    def submit(
+        self, tick: Tick, key: str, name: str, batches: list[tuple[str, bytes]], policy: Policy | None
+    ) -> Submission:
+        """Make a client's batches part of a new or known job; the submission's key keeps it from happening twice."""
+        job = tick.changed.get(name) or self.job(name)
+        wire = None if policy is None else (policy.name, msgpack.packb(policy.to_wire()))
+        events, blobs = submit(job, name, batches, wire)
+        tick.blobs.update(blobs)
+        submission = Submission(key, name, (job.batches if job else 0) + 1, self.ledger.last_cursor)
+        tick.submissions.append(submission)
+        waits_already = job is not None and job.status != "DONE"
+        changed = tick.record(name, job, events)
+        assert changed is not None
+        self._jobs[name] = changed
+        if not waits_already:
+            self._ready.append(name)
+        return submission
+
+    def _record(self, tick: Tick, name: str, decision: Decision) -> Job:
+        """Make a decision's events part of the turn."""
+        tick.blobs.update(decision.blobs)
+        job = tick.record(name, self._jobs.get(name), decision.events)
+        assert job is not None
+        if job.status == "DONE":
+            self._jobs.pop(name, None)
+        else:
+            self._jobs[name] = job
+        return job
+
+    # leases
+
+    def receive(self, tick: Tick, held: HeldLease, message: GuestMessage, size: int) -> None:
+        """Decide upon a message that came under a lease, in order."""
+        held.took(size)
+        self._heard_from.append(held)
+        try:
+            decision = machine.receive(self._jobs[held.job], held.lease, message)
+        except LeaseFault as fault:
+            self.refused["out_of_turn"] += 1
+            log.warning("job %s: %s", held.job, fault)
+            self.end_lease(tick, held, str(fault), blamed=True)
+            return
+        self._apply(tick, held, decision)
+
+    def end_lease(self, tick: Tick, held: HeldLease, reason: str, *, blamed: bool) -> None:
+        """End a lease from our side; its job waits for another executor, or is given up."""
+        job = self._jobs[held.job]
+        self._apply(tick, held, machine.end_lease(job, held.lease.lease, held.lease.epoch, reason, blamed=blamed))
+
+    def held(self, lease: str) -> HeldLease | None:
+        return self._leases.get(lease)
+
+    def leases_of(self, executor: Executor) -> list[HeldLease]:
+        return [self._leases[lease] for lease in executor.leases if lease in self._leases]
+
+    def forget_executor(self, tick: Tick, executor: Executor, reason: str, *, blamed: bool) -> None:
+        """Take away everything that an executor holds."""
+        self.executors.remove(executor.identity)
+        for held in self.leases_of(executor):
+            self.end_lease(tick, held, reason, blamed=blamed)
+
+    def _apply(self, tick: Tick, held: HeldLease, decision: Decision) -> None:
+        job = self._record(tick, held.job, decision)
+        if decision.lease is None:
+            self._drop_lease(held, job)
+        else:
+            held.lease = decision.lease
+        for instruction in decision.instructions:
+            tick.then(partial(self._carry_out, held, instruction))
+
+    def _drop_lease(self, held: HeldLease, job: Job) -> None:
+        self._leases.pop(held.lease.lease, None)
+        held.executor.leases.pop(held.lease.lease, None)
+        if job.status == "READY":
+            self._ready.append(job.job)
+
+    def _grant(self, tick: Tick) -> None:
+        """Give waiting jobs to executors that have room, first come first served."""
+        waiting = len(self._ready)
+        while waiting and len(self._leases) < self._max_concurrency:
+            waiting -= 1
+            name = self._ready.popleft()
+            job = self._jobs.get(name)
+            if job is None or job.status != "READY":
+                continue
+            policy = self.policy_in_turn(tick, job.policy)
+            executor = self.executors.for_layers(policy.required_layers)
+            if executor is not None:
+                self._lease_out(tick, job, policy, executor)
+            elif not self._give_up_if_unplaceable(tick, job, policy):
+                self._ready.append(name)
+
+    def policy_in_turn(self, tick: Tick, digest: str) -> Policy:
+        """Return a policy that may have come in this very turn and not be in the ledger yet."""
+        if digest in tick.blobs and digest not in self._policies:
+            self._policies[digest] = Policy.from_wire(msgpack.unpackb(tick.blobs[digest]))
+        return self.policy(digest)
+
+    def _lease_out(self, tick: Tick, job: Job, policy: Policy, executor: Executor) -> None:
+        epoch = job.epoch + 1
+        lease = Lease(lease_id(job.job, epoch), epoch, executor.executor, policy)
+        held = HeldLease(lease, job.job, executor, executor.endpoint)
+        executor.granted += 1
+        executor.leases[lease.lease] = 0
+        self._leases[lease.lease] = held
+        tick.then(partial(held.send, Grant(job.job)))
+        tick.then(partial(self._send_load, held))
+        self._apply(tick, held, machine.grant(job, lease, host=executor.host))
+
+    def _give_up_if_unplaceable(self, tick: Tick, job: Job, policy: Policy) -> bool:
+        """Where no further host can come, a job that none of the hosts may run has failed."""
+        lacking = self.executors.missing_layers(policy.required_layers)
+        if not self._give_up_unplaceable or not lacking or not all(lacking.values()):
+            return False
+        missing = sorted(frozenset().union(*lacking.values()))
+        text = (
+            f"the policy {policy.name!r} requires isolation layers that this host lacks: {', '.join(missing)}; "
+            f"`statek doctor` says why, and how to get them"
+        )
+        self._record(tick, job.job, machine.abandon(job, GuestError("LayersMissing", text, None)))
+        return True
+
+    # instructions, after the commit
+
+    def _carry_out(self, held: HeldLease, instruction: Instruction) -> None:
+        match instruction:
+            case Send(message):
+                held.send(message)
+            case StartBatch():
+                held.send(self._compose_run(self._jobs[held.job]))
+            case EndLease():
+                held.send(Release())
+            case RunTool():
+                self._run_tool(held, instruction)
+            case AnswerFromLedger(batch, number):
+                found = self.ledger.answer(held.job, batch, number)
+                assert found is not None, "the machine said that it is answered"
+                held.send(Reply(batch, number, found.value, found.error))
+
+    def _send_load(self, held: HeldLease) -> None:
+        job = self._jobs[held.job]
+        workspace = None if job.workspace is None else self.ledger.blob(job.workspace)
+        sources = tuple(BatchSource(batch, *self.ledger.source(job.job, batch)) for batch in job.workspace_batches)
+        tools = self.tools.names if self.tools else ()
+        allowed = tuple(name for name in tools if held.lease.allows_tool(name))
+        held.send(Load(held.lease.policy.to_wire(), workspace, sources, allowed))
+
+    def _compose_run(self, job: Job) -> Run:
+        running = job.running
+        assert running is not None
+        observed = [
+            stored.event.data
+            for stored in self.ledger.batch_events(job.job, running.batch, (ClockObserved.kind,))
+            if isinstance(stored.event, ClockObserved)
+        ]
+        return Run(
+            running.batch,
+            running.name,
+            self.ledger.blob(running.source),
+            running.instruction,
+            running.calls_at_checkpoint,
+            tuple(observed[running.observed_at_checkpoint :]),
+        )
+
+    def _run_tool(self, held: HeldLease, call: RunTool) -> None:
+        assert self.tools is not None
+        waited = self._seconds_since_request(held.job, call) if call.repeated else 0.0
+        self.tools.start(held.job, call, held.lease.policy.limits, waited)
+
+    def _seconds_since_request(self, job: str, call: RunTool) -> float:
+        for stored in self.ledger.batch_events(job, call.batch, (CallRequested.kind,)):
+            if isinstance(stored.event, CallRequested) and stored.event.number == call.number:
+                return max(0.0, time.time() - stored.at_us / 1e6)
+        return 0.0
+
+    def on_answer(self, name: str, event: CallAnswered) -> None:
+        """Take a tool's outcome, from the runner."""
+        self.do(partial(self._answered, name, event))
+
+    def _answered(self, name: str, event: CallAnswered, tick: Tick) -> None:
+        job = self._jobs.get(name)
+        if job is None:
+            return
+        held = self._leases.get(lease_id(name, job.epoch))
+        decision = machine.answer(job, held.lease if held else None, event)
+        if held is not None:
+            self._apply(tick, held, decision)
+        else:
+            self._record(tick, name, decision)

@@ -1,0 +1,65 @@
+"""Which executors are connected, what each can hold, and which of them takes a lease. Pure; the clock comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from statek.pools.endpoint import RouterEndpoint
+
+
+@dataclass(slots=True)
+class Executor:
+    """One connected supervisor, as it introduced itself."""
+
+    identity: bytes
+    endpoint: RouterEndpoint
+    executor: str
+    host: str
+    workers: int
+    layers: frozenset[str]
+    heard: float
+    offered: int = 0
+    granted: int = 0
+    leases: dict[str, int] = field(default_factory=dict)
+    """Its leases, with the number of heartbeats in a row that did not name them."""
+
+    @property
+    def room(self) -> int:
+        """Return how many leases it would take now."""
+        return max(0, min(self.offered - self.granted, self.workers - len(self.leases)))
+
+
+class Executors:
+    """The connected executors by the identity of their connection."""
+
+    def __init__(self) -> None:
+        self._by_identity: dict[bytes, Executor] = {}
+
+    def __iter__(self) -> Iterator[Executor]:
+        return iter(self._by_identity.values())
+
+    def __len__(self) -> int:
+        return len(self._by_identity)
+
+    def get(self, identity: bytes) -> Executor | None:
+        return self._by_identity.get(identity)
+
+    def add(self, executor: Executor) -> None:
+        self._by_identity[executor.identity] = executor
+
+    def remove(self, identity: bytes) -> Executor | None:
+        return self._by_identity.pop(identity, None)
+
+    def silent_since(self, before: float) -> list[Executor]:
+        """List those that were last heard of before that time."""
+        return [executor for executor in self._by_identity.values() if executor.heard < before]
+
+    def for_layers(self, required: frozenset[str]) -> Executor | None:
+        """Choose the one with the most room among those that have all the layers."""
+        fitting = [executor for executor in self._by_identity.values() if required <= executor.layers and executor.room]
+        return max(fitting, key=lambda executor: executor.room, default=None)
+
+    def missing_layers(self, required: frozenset[str]) -> Mapping[str, frozenset[str]]:
+        """Say for each host which of the required layers it lacks."""
+        return {executor.host: required - executor.layers for executor in self._by_identity.values()}

@@ -1,0 +1,153 @@
+"""One scheduler as a running thing: the store it owns, the endpoints it listens on, its loop, and their end.
+
+It takes the store's lock before anything else, so that there is never a second one; the kernel gives the lock back
+when the process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import zmq.asyncio
+
+from statek.api.clients import Clients
+from statek.calls.runner import ToolRunner
+from statek.calls.tools import ToolRegistry
+from statek.local_pool import LocalPool
+from statek.loop import HEARTBEAT_SECONDS, Loop
+from statek.pools.endpoint import RouterEndpoint
+from statek.pools.pool import Pool
+from statek.store.directory import StoreDirectory, StoreLock
+from statek.store.ledger import Ledger
+from statek.store.mirror import Mirror
+from statek_protocol.transport.endpoints import Endpoint, parse_endpoint
+
+log = logging.getLogger(__name__)
+
+MAX_CONCURRENCY: Final = 100
+MIRROR_STOP_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOptions:
+    """How a scheduler is to run."""
+
+    keys: Path
+    listen: Endpoint | None = None
+    """Where executors connect; None for a local pool of the scheduler's own."""
+    workers: int = 1
+    """Of the local pool."""
+    tools: ToolRegistry = field(default_factory=ToolRegistry)
+    max_concurrency: int = MAX_CONCURRENCY
+
+
+class Service:
+    """A scheduler on a store. Make it with the lock held; `run` gives everything back."""
+
+    def __init__(self, directory: StoreDirectory, lock: StoreLock, options: ServiceOptions) -> None:
+        self._directory = directory
+        self._lock = lock
+        self._options = options
+        self._stopping = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._endpoints: list[RouterEndpoint] = []
+
+    def stop(self) -> None:
+        """Begin to stop in good order; call it in the service's own thread."""
+        self._stopping.set()
+
+    async def run(self, on_started: Callable[[str], None]) -> None:
+        """Serve until `stop`; `on_started` gets the address for executors. Raises what made the service fail."""
+        self._asyncio_loop = asyncio.get_running_loop()
+        context = zmq.asyncio.Context()
+        local = LocalPool(self._directory.executor_socket, self._options.workers)
+        tasks: list[asyncio.Task[None]] = []
+        ledger: Ledger | None = None
+        mirror: Mirror | None = None
+        try:
+            ledger = Ledger.open(self._directory.ledger)
+            executors, clients = self._open_endpoints(context)
+            if self._options.listen is None:
+                await local.start()
+            mirror = Mirror(self._directory, self._directory.ledger, self._on_mirror_failure)
+            mirror.start()
+            tasks += self._start(ledger, mirror, executors, clients)
+            if self._options.listen is None:
+                tasks.append(asyncio.create_task(self._watch(local.keep())))
+            on_started(executors.address)
+            await self._stopping.wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._shut_down(local, mirror, ledger)
+            context.term()
+        if self._failure is not None:
+            raise self._failure
+
+    def _open_endpoints(self, context: zmq.asyncio.Context) -> tuple[RouterEndpoint, RouterEndpoint]:
+        listen = self._options.listen or parse_endpoint(f"ipc://{self._directory.executor_socket}")
+        for endpoint in (listen, parse_endpoint(f"ipc://{self._directory.client_socket}")):
+            self._endpoints.append(RouterEndpoint(context, endpoint, self._options.keys))
+        return self._endpoints[0], self._endpoints[1]
+
+    def _start(
+        self, ledger: Ledger, mirror: Mirror, executors: RouterEndpoint, clients: RouterEndpoint
+    ) -> list[asyncio.Task[None]]:
+        """Wire the parts together and set them going."""
+        self._loop = loop = Loop(
+            ledger,
+            max_concurrency=self._options.max_concurrency,
+            give_up_unplaceable=self._options.listen is None,
+        )
+        self._runner = loop.tools = ToolRunner(self._options.tools, mirror, loop.on_answer)
+        self._pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
+        api = Clients(loop, clients)
+        loop.listeners += [lambda _: mirror.notify(ledger.last_cursor), api.on_committed]
+        loop.recover()
+        mirror.notify(ledger.last_cursor)
+        work = (
+            loop.run(),
+            executors.receive(self._pool.on_frames),
+            clients.receive(api.on_frames),
+            self._watch_for_silence(),
+        )
+        return [asyncio.create_task(self._watch(part)) for part in work]
+
+    async def _watch_for_silence(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            self._loop.do(self._pool.check_silence)
+
+    async def _watch(self, work: Coroutine[None, None, None]) -> None:
+        """Run one of the service's parts; its failure stops the service."""
+        try:
+            await work
+        except Exception as error:
+            log.critical("the scheduler cannot go on: %s", error, exc_info=True)
+            self._failure = self._failure or error
+            self._stopping.set()
+
+    def _on_mirror_failure(self, error: BaseException) -> None:
+        """Called in the mirror's thread: without dbzero the application's objects are gone, so the service ends."""
+        self._failure = self._failure or error
+        self._asyncio_loop.call_soon_threadsafe(self._stopping.set)
+
+    async def _shut_down(self, local: LocalPool, mirror: Mirror | None, ledger: Ledger | None) -> None:
+        if hasattr(self, "_pool"):
+            self._pool.drain()
+            await self._runner.close()
+        await local.stop()
+        if mirror is not None:
+            await asyncio.to_thread(mirror.stop, MIRROR_STOP_SECONDS)
+        for endpoint in self._endpoints:
+            endpoint.close()
+        if ledger is not None:
+            ledger.close()
+        self._lock.release()
