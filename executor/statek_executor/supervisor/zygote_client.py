@@ -1,7 +1,7 @@
 """How a supervisor starts a zygote, asks it for children, and hears of their ends.
 
 Runs in the supervisor, without an event loop of its own: `fileno` becomes readable when `read_events` has something to
-say. Nothing here blocks but `start` and `stop`.
+say. Nothing here blocks but `start` and `stop`, and for a moment the reading of the last event.
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ from typing import Final
 from statek_executor.isolation.limits import set_memory_limits
 from statek_executor.supervisor.probing import probe_posture
 from statek_executor.zygote import messages
-from statek_executor.zygote.events import Event, Exited, Forked, ForkRefused, Gone, Ready, describe_exit
+from statek_executor.zygote.events import (
+    ZYGOTE_SIGNALLED,
+    Event,
+    Exited,
+    Forked,
+    ForkRefused,
+    Gone,
+    Ready,
+    describe_exit,
+)
 from statek_protocol.version import HASH_SEED
 
 __all__ = [
@@ -40,6 +49,7 @@ __all__ = [
 
 START_SECONDS: Final = 60.0
 """Time for the launcher's imports; it takes well under a second on an idle machine."""
+_LAUNCHER_SECONDS: Final = 1.0
 _DESCRIPTORS_PER_MESSAGE: Final = 2
 _ROOM: Final = socket.CMSG_SPACE(_DESCRIPTORS_PER_MESSAGE * array("i").itemsize)
 _NON_BLOCKING: Final = socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
@@ -204,13 +214,15 @@ class ZygoteClient:
         return Gone(reason)
 
     def _launcher_end(self) -> str:
-        """How the launcher ended, given a moment to do so after its zygote."""
+        """How launcher and zygote ended; the launcher is given a moment to notice its zygote's end."""
         assert self._launcher is not None
         try:
-            code = self._launcher.wait(timeout=1)
+            code = self._launcher.wait(_LAUNCHER_SECONDS)
         except subprocess.TimeoutExpired:
             return "the control socket ended"
-        return "its launcher " + describe_exit(code if code >= 0 else None, -code if code < 0 else None)
+        if code > ZYGOTE_SIGNALLED:
+            return f"the zygote {describe_exit(None, code - ZYGOTE_SIGNALLED)}"
+        return f"the launcher {describe_exit(code if code >= 0 else None, -code if code < 0 else None)}"
 
 
 def _descriptors_in(data: bytes) -> list[int]:

@@ -6,10 +6,14 @@ import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from statek_executor.isolation.lockdown import SERVE_FAILED_CODE, failed_step
 from statek_executor.isolation.posture import LayerState
+
+
+ZYGOTE_SIGNALLED: Final = 128
+"""Added to a signal's number, the launcher's exit status when a signal has ended its zygote, as shells do it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from statek_executor.isolation import kernel, lockdown, namespaces, privileges
 from statek_executor.isolation.enclosure import Enclosure
 from statek_executor.isolation.seccomp import Filter
 from statek_executor.zygote.entries import KINDS, Entry, PreloadFault, preload
+from statek_executor.zygote.events import ZYGOTE_SIGNALLED
 from statek_executor.zygote.messages import TEXT_CHARACTERS, FailedMessage, ReadyMessage
 from statek_executor.zygote.service import Service
 
@@ -123,7 +124,7 @@ def _map_ids_on_request(zygote: int, requests: socket.socket) -> None:
 def _wait(zygote: int) -> int:
     _, status = os.waitpid(zygote, 0)
     code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else 128 - code
+    return code if code >= 0 else ZYGOTE_SIGNALLED - code
 
 
 def _be_zygote(
