@@ -1,0 +1,46 @@
+"""The guest's language: one strict compile path, the namespace its code runs in, and what can come of it.
+
+words      which names may be written and read
+transformer  nodes  patterns  imports  refusals    from a parsed source to a guarded tree
+scan       the second look, at the finished code
+compile    the path through all of that
+guards  accessors  guests  classes  standins  formatting    what guarded code calls at run time
+clock  chance  facades    what imports give
+environment  a guest's namespace
+preload    what is done once before guests are forked
+"""
+
+from statek_policies.language.compile import CompiledBatch, Instruction, compile_batch
+from statek_policies.language.environment import GuestEnvironment, build_environment
+from statek_policies.language.errors import (
+    AttributeWithheld,
+    GuestExit,
+    ImportWithheld,
+    PolicyViolation,
+    SourceInvalid,
+    SourceRefused,
+    SourceTooLarge,
+)
+from statek_policies.language.facades.console import guest_traceback
+from statek_policies.language.guests import accepts_writes
+from statek_policies.language.host import Host
+from statek_policies.language.preload import preload
+
+__all__ = [
+    "AttributeWithheld",
+    "CompiledBatch",
+    "GuestEnvironment",
+    "GuestExit",
+    "Host",
+    "ImportWithheld",
+    "Instruction",
+    "PolicyViolation",
+    "SourceInvalid",
+    "SourceRefused",
+    "SourceTooLarge",
+    "accepts_writes",
+    "build_environment",
+    "compile_batch",
+    "guest_traceback",
+    "preload",
+]

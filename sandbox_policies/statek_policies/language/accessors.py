@@ -1,0 +1,135 @@
+"""What the attributes give that are themselves a way to attributes: `__dict__`, `__setattr__` and their like."""
+
+from collections.abc import Callable
+from typing import Any, NoReturn, Protocol
+
+from statek_policies.language.errors import AttributeWithheld
+from statek_policies.language.reports import refuse
+from statek_policies.language.standins import shown_type
+
+
+class Checks(Protocol):
+    """What the guards know."""
+
+    def read(self, value: Any, name: object, find: Callable[[str], Any]) -> Any: ...
+    def setattr(self, value: Any, name: str, new: Any) -> None: ...
+    def delattr(self, value: Any, name: str) -> None: ...
+    def check_name(self, name: object) -> str: ...
+    def is_guest_instance(self, value: object) -> bool: ...
+    def is_guest_definition(self, value: object) -> bool: ...
+
+
+class Attributes(dict[str, Any]):
+    """The attributes of a guest's object as a dict: a copy to read, and what is set in it is set on the object."""
+
+    __slots__ = ("__set",)
+
+    def __init__(self, values: dict[str, Any], set_: Callable[[str, Any], None]) -> None:
+        super().__init__(values)
+        self.__set = set_
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.__set(name, value)
+        super().__setitem__(name, value)
+
+    def update(self, *others: Any, **values: Any) -> None:
+        """Set several attributes."""
+        for name, value in dict(*others, **values).items():
+            self[name] = value
+
+    def __ior__(self, other: Any) -> "Attributes":  # type: ignore[misc, override]
+        self.update(other)
+        return self
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """Set an attribute that is missing."""
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def _refuse(self, *_arguments: Any) -> NoReturn:
+        refuse("attribute.write", "attributes cannot be deleted through __dict__; use `del` or delattr()")
+
+    __delitem__ = pop = popitem = clear = _refuse  # type: ignore[assignment]
+
+    def __reduce_ex__(self, _protocol: object) -> Any:
+        return dict, (dict(self),)
+
+
+class Accessors:
+    """Answers the load of such an attribute from any value."""
+
+    def __init__(self, checks: Checks) -> None:
+        self._checks = checks
+        self._special: dict[str, Callable[[Any], Any]] = {
+            "__class__": lambda value: shown_type(type(value)),
+            "__dict__": self.attributes,
+            "__annotations__": self._annotations,
+            "__setattr__": self._setter,
+            "__delattr__": self._deleter,
+            "__getattribute__": self._getter,
+            "__getattr__": self._fallback,
+        }
+
+    def special(self, name: str) -> Callable[[Any], Any] | None:
+        """Return what answers a load of this name; None if the attribute is found in the ordinary way."""
+        return self._special.get(name)
+
+    def attributes(self, value: Any) -> dict[str, Any]:
+        """Return the attributes of a guest's object."""
+        if not self._checks.is_guest_instance(value):
+            refuse("attribute.dunder", "__dict__ is given for objects of your own classes only", AttributeWithheld)
+        values = object.__getattribute__(value, "__dict__")
+        return Attributes(values, lambda name, new: self._checks.setattr(value, name, new))
+
+    def _annotations(self, value: Any) -> dict[str, Any]:
+        if not self._checks.is_guest_definition(value):
+            detail = "__annotations__ is given for your own classes and functions only"
+            refuse("attribute.dunder", detail, AttributeWithheld)
+        return dict(value.__annotations__)
+
+    def _setter(self, value: Any) -> Callable[..., None]:
+        """Answer `object.__setattr__`, `Base.__setattr__` (called with the object) and `super().__setattr__`."""
+        return self._bound(value, "__setattr__", lambda owner, name, new: self._set_natively(value, owner, name, new))
+
+    def _deleter(self, value: Any) -> Callable[..., None]:
+        return self._bound(value, "__delattr__", lambda owner, name: self._delete_natively(value, owner, name))
+
+    def _getter(self, value: Any) -> Callable[..., Any]:
+        return self._bound(value, "__getattribute__", lambda owner, name: self._get_natively(value, owner, name))
+
+    def _fallback(self, value: Any) -> Any:
+        found = value.__getattr__
+        if not self._checks.is_guest_definition(getattr(found, "__func__", found)):
+            refuse("attribute.dunder", "__getattr__ is given for your own classes only", AttributeWithheld)
+        return found
+
+    def _bound(self, value: Any, name: str, apply: Callable[..., Any]) -> Callable[..., Any]:
+        if isinstance(value, type):
+            return apply
+        owner = super.__getattribute__(value, "__self__") if type(value) is super else value
+        self._require_instance(owner, name)
+        return lambda *arguments: apply(owner, *arguments)
+
+    def _require_instance(self, owner: Any, name: str) -> None:
+        if not self._checks.is_guest_instance(owner):
+            refuse("attribute.dunder", f"{name} works on objects of your own classes only", AttributeWithheld)
+
+    def _set_natively(self, value: Any, owner: Any, name: Any, new: Any) -> None:
+        self._require_instance(owner, "__setattr__")
+        value.__setattr__(*self._arguments(value, owner), self._checks.check_name(name), new)
+
+    def _delete_natively(self, value: Any, owner: Any, name: Any) -> None:
+        self._require_instance(owner, "__delattr__")
+        value.__delattr__(*self._arguments(value, owner), self._checks.check_name(name))
+
+    def _get_natively(self, value: Any, owner: Any, name: Any) -> Any:
+        """Read past the guest's own `__getattribute__`, after the same checks as `getattr`."""
+        self._require_instance(owner, "__getattribute__")
+        return self._checks.read(
+            owner, name, lambda exact: value.__getattribute__(*self._arguments(value, owner), exact)
+        )
+
+    @staticmethod
+    def _arguments(value: Any, owner: Any) -> tuple[Any, ...]:
+        return (owner,) if isinstance(value, type) else ()

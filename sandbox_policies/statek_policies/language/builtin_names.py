@@ -1,0 +1,96 @@
+"""Which built-ins a guest has: those that are safe as they are, ours in place of others, and those that say why not."""
+
+import builtins
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from statek_policies.language.accessors import Accessors
+from statek_policies.language.facades.console import guest_exit
+from statek_policies.language.guards import Guards
+from statek_policies.language.refusals import REFUSED_BUILTINS
+from statek_policies.language.reports import refuse
+from statek_policies.language.standins import TYPE
+from statek_policies.language.words import Reading, reading
+
+_AS_THEY_ARE = (
+    "ArithmeticError AssertionError AttributeError BaseException BlockingIOError BrokenPipeError BufferError BytesWarning "
+    "ChildProcessError ConnectionAbortedError ConnectionError ConnectionRefusedError ConnectionResetError "
+    "DeprecationWarning EOFError Ellipsis EnvironmentError Exception FileExistsError FileNotFoundError FloatingPointError "
+    "FutureWarning GeneratorExit IOError ImportError ImportWarning IndentationError IndexError InterruptedError "
+    "IsADirectoryError KeyError KeyboardInterrupt LookupError MemoryError ModuleNotFoundError NameError NotADirectoryError "
+    "NotImplemented NotImplementedError OSError OverflowError PendingDeprecationWarning PermissionError ProcessLookupError "
+    "RecursionError ReferenceError ResourceWarning RuntimeError RuntimeWarning StopIteration SyntaxError SyntaxWarning "
+    "SystemError SystemExit TabError TimeoutError TypeError UnboundLocalError UnicodeDecodeError UnicodeEncodeError "
+    "UnicodeError UnicodeTranslateError UnicodeWarning UserWarning ValueError Warning ZeroDivisionError "
+    "abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod enumerate filter float format "
+    "frozenset hash hex id int isinstance issubclass iter len list map max memoryview min next object oct ord pow "
+    "property range repr reversed round set slice sorted staticmethod str sum super tuple zip"
+).split()
+
+
+def builtin_exports(guards: Guards, namespace: dict[str, object], show: Callable[..., None]) -> dict[str, object]:
+    """Return the guest's built-ins by name."""
+    exports: dict[str, object] = {name: getattr(builtins, name) for name in _AS_THEY_ARE}
+    exports |= {name: _refusing(name, detail) for name, detail in REFUSED_BUILTINS.items() if name != "__import__"}
+    return exports | {
+        "type": TYPE,
+        "print": show,
+        "getattr": _plain(guards.getattr, "getattr"),
+        "setattr": _plain(guards.setattr, "setattr"),
+        "delattr": _plain(guards.delattr, "delattr"),
+        "hasattr": _has(guards),
+        "vars": _vars(guards),
+        "dir": _dir(namespace),
+        "exit": guest_exit,
+        "quit": guest_exit,
+    }
+
+
+def _refusing(name: str, detail: str) -> Callable[..., NoReturn]:
+    def refused(*_arguments: Any, **_keywords: Any) -> NoReturn:
+        refuse("builtin.refused", detail)
+
+    refused.__name__ = name
+    return refused
+
+
+def _plain(method: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def function(*arguments: Any) -> Any:
+        return method(*arguments)
+
+    function.__name__ = name
+    return function
+
+
+def _has(guards: Guards) -> Callable[[Any, str], bool]:
+    """Answer for any name: whether an attribute is there tells nothing that reading it would."""
+
+    def has(value: Any, name: str, /) -> bool:
+        if type(name) is not str:
+            raise TypeError("attribute name must be string")
+        return hasattr(value, name)
+
+    has.__name__ = "hasattr"
+    return has
+
+
+def _vars(guards: Guards) -> Callable[..., dict[str, Any]]:
+    accessors = Accessors(guards)
+
+    def vars_of(*values: Any) -> dict[str, Any]:
+        if len(values) != 1:
+            refuse("builtin.refused", "vars() without an object is not offered; use variables by name")
+        return accessors.attributes(values[0])
+
+    vars_of.__name__ = "vars"
+    return vars_of
+
+
+def _dir(namespace: dict[str, object]) -> Callable[..., list[str]]:
+    def names(*values: Any) -> list[str]:
+        if not values:
+            return sorted(name for name in namespace if not name.startswith("__"))
+        return [name for name in dir(values[0]) if type(name) is str and reading(name) is not Reading.REFUSED]
+
+    names.__name__ = "dir"
+    return names

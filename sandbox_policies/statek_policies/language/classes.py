@@ -1,0 +1,58 @@
+"""How a class statement makes a class: from bases that are offered, by a metaclass that is, and the result is taken in."""
+
+import builtins
+import types
+import typing
+from collections.abc import Callable, Container
+from typing import Any
+
+from statek_policies.language.guests import Guests, is_guest_class
+from statek_policies.language.reports import refuse
+from statek_policies.language.standins import real_metaclass
+
+_HIDDEN_BASES = types.resolve_bases((typing.NamedTuple, typing.TypedDict))
+"""What the functions NamedTuple and TypedDict put in their place as a base."""
+
+_NATIVE: Callable[..., Any] = builtins.__build_class__  # type: ignore[attr-defined]  # what a class statement calls
+
+
+class ClassBuilder:
+    """Builds the classes of one guest."""
+
+    def __init__(self, guests: Guests, offered: Container[int]) -> None:
+        self._guests = guests
+        self._offered = offered
+
+    def function(self) -> Callable[..., Any]:
+        """Return what a class statement calls."""
+
+        def build_class(body: Any, name: str, /, *bases: Any, **keywords: Any) -> Any:
+            self.check_bases(bases)
+            if "metaclass" in keywords:
+                keywords["metaclass"] = self._metaclass(keywords["metaclass"])
+            made = _NATIVE(body, name, *bases, **keywords)
+            return self._guests.admit(made) if isinstance(made, type) else made
+
+        return build_class
+
+    def check_bases(self, bases: tuple[Any, ...]) -> None:
+        """Refuse to derive from a class that was not handed out by name."""
+        for base in types.resolve_bases(bases):
+            if not isinstance(base, type) or not self._is_base(base):
+                name = getattr(base, "__name__", type(base).__name__)
+                refuse("class.base", f"{name!r} cannot be derived from; derive from your own or from offered classes")
+
+    def _is_base(self, base: type) -> bool:
+        return (
+            is_guest_class(base)
+            or id(base) in self._offered
+            or issubclass(base, BaseException)
+            or base in _HIDDEN_BASES
+        )
+
+    @staticmethod
+    def _metaclass(value: Any) -> type:
+        metaclass = real_metaclass(value)
+        if metaclass is None:
+            refuse("class.metaclass", "only ABCMeta is offered as a metaclass; use __init_subclass__")
+        return metaclass

@@ -1,0 +1,125 @@
+"""The one strict compile path: a source is refused, or exactly what was checked becomes the code that runs.
+
+Runs in the interpreter process. There is no second path and no fall-back.
+"""
+
+import __future__
+
+import ast
+import sys
+import types
+import warnings
+from dataclasses import dataclass
+
+from statek_policies.language.errors import SourceInvalid, SourceRefused, SourceTooLarge
+from statek_policies.language.environment import exports_under
+from statek_policies.language.facades.catalogue import why_withheld
+from statek_policies.language.imports import Imports
+from statek_policies.language.nodes import nothing
+from statek_policies.language.scan import scan
+from statek_policies.language.transformer import LeanTransformer
+from statek_policies.policy import Policy
+from statek_policies.rules import Violation
+
+_PYTHON = (3, 11)
+_ANNOTATIONS = __future__.annotations.compiler_flag
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One top-level statement of a batch."""
+
+    code: types.CodeType
+    """To be executed in the guest's globals."""
+    line: int
+    """Where the statement begins, from 1; a decorated definition begins at its first decorator."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledBatch:
+    """A checked program: its instructions, executed in order in one namespace, mean what the source means."""
+
+    name: str
+    instructions: tuple[Instruction, ...]
+
+
+def compile_batch(source: bytes, *, name: str, policy: Policy) -> CompiledBatch:
+    """Check and compile a source; raises SourceRefused, SourceInvalid or SourceTooLarge and nothing else."""
+    if sys.version_info[:2] != _PYTHON:
+        raise RuntimeError("the language was checked for CPython 3.11 only")
+    _check_size(source, policy)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a warning about the guest's source is none about ours
+        try:
+            return _compile(_decoded(source), name, policy)
+        except SyntaxError as error:
+            raise SourceInvalid(type(error).__name__, _said(error), error.lineno) from None
+        except (RecursionError, MemoryError):
+            raise SourceInvalid("SyntaxError", "the source is nested too deeply", None) from None
+        except (ValueError, OverflowError) as error:  # a NUL byte, a lone surrogate, a number too long for CPython
+            raise SourceInvalid("SyntaxError", str(error), None) from None
+
+
+def _compile(text: str, name: str, policy: Policy) -> CompiledBatch:
+    tree = ast.parse(text, filename=name)
+    transformer = LeanTransformer(_imports(policy), policy.limits.ast_nodes)
+    lines = [_first_line(statement) for statement in tree.body]
+    flags = _ANNOTATIONS if _defers_annotations(tree) else 0
+    transformed = transformer.transform(tree.body)
+    _refuse(transformer.violations)
+    codes = [_code(statements, name, flags) for statements in transformed]
+    _refuse([violation for code in codes for violation in scan(code)])
+    return CompiledBatch(name, tuple(map(Instruction, codes, lines)))
+
+
+def _check_size(source: bytes, policy: Policy) -> None:
+    allowed = policy.limits.source_bytes
+    if len(source) > allowed:
+        raise SourceTooLarge("source_bytes", allowed=allowed, used=len(source))
+
+
+def _decoded(source: bytes) -> str:
+    try:
+        text = source.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        raise SourceInvalid("SyntaxError", "the source is not UTF-8 text", line) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise SourceInvalid("SyntaxError", "the source contains a NUL byte", line)
+    return text
+
+
+def _said(error: SyntaxError) -> str:
+    return str(error.msg) if error.msg else "invalid syntax"
+
+
+def _imports(policy: Policy) -> Imports:
+    return Imports(exports_under(policy), why_withheld)
+
+
+def _refuse(violations: list[Violation]) -> None:
+    if violations:
+        raise SourceRefused(tuple(violations))
+
+
+def _first_line(statement: ast.stmt) -> int:
+    decorators = getattr(statement, "decorator_list", None)
+    return decorators[0].lineno if decorators else statement.lineno
+
+
+def _defers_annotations(tree: ast.Module) -> bool:
+    return any(
+        isinstance(statement, ast.ImportFrom)
+        and statement.module == "__future__"
+        and any(alias.name == "annotations" for alias in statement.names)
+        for statement in tree.body
+    )
+
+
+def _code(statements: list[ast.stmt], name: str, flags: int) -> types.CodeType:
+    """Compile one instruction; a bare constant does nothing, and as the first one it would set `__doc__`."""
+    if len(statements) == 1 and isinstance(statements[0], ast.Expr) and isinstance(statements[0].value, ast.Constant):
+        statements = [nothing(statements[0])]
+    code: types.CodeType = compile(ast.Module(statements, []), name, "exec", flags, dont_inherit=True, optimize=0)
+    return code

@@ -1,0 +1,138 @@
+"""Replacements in `functools`, `operator` and `typing` for what reads attributes by name or evaluates annotations."""
+
+import functools
+import types
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from statek_policies.language.guards import Guards
+from statek_policies.language.guests import Guests
+from statek_policies.language.reports import refuse
+from statek_policies.language.standins import FUNCTION, GENERATOR, MODULE, shown_type
+
+_COPIED = ("__name__", "__qualname__", "__doc__")
+
+
+def callable_exports(guards: Guards, guests: Guests) -> dict[str, dict[str, object]]:
+    """Return the replacements by module."""
+    return {
+        "functools": {
+            "wraps": wraps,
+            "update_wrapper": update_wrapper,
+            "total_ordering": _total_ordering(guests),
+            "singledispatch": singledispatch,
+        },
+        "operator": {"attrgetter": _attrgetter(guards), "methodcaller": _methodcaller(guards)},
+        "types": {
+            "FunctionType": FUNCTION,
+            "LambdaType": FUNCTION,
+            "GeneratorType": GENERATOR,
+            "ModuleType": MODULE,
+            "BuiltinFunctionType": types.BuiltinFunctionType,
+            "MappingProxyType": _read_only,
+        },
+        "typing": {
+            "get_args": get_args,
+            "get_origin": get_origin,
+            "final": _same,
+            "override": _same,
+            "no_type_check": _same,
+        },
+    }
+
+
+def update_wrapper(wrapper: Any, wrapped: Any, *_ignored: object) -> Any:
+    """Copy the name and the docstring, and nothing that a caller names."""
+    for attribute in _COPIED:
+        text = getattr(wrapped, attribute, None)
+        if type(text) is str:
+            try:
+                setattr(wrapper, attribute, text)
+            except (AttributeError, TypeError):  # a wrapper that takes no attributes is as good without a name
+                break
+    return wrapper
+
+
+def wraps(wrapped: Any, *_ignored: object) -> Callable[[Any], Any]:
+    """Return the decorator that copies name and docstring of `wrapped`."""
+    return lambda wrapper: update_wrapper(wrapper, wrapped)
+
+
+def _total_ordering(guests: Guests) -> Callable[[Any], Any]:
+    def total_ordering(cls: Any) -> Any:
+        if not guests.is_definition(cls):
+            refuse("attribute.write", "only a class of your own can be given an ordering")
+        return functools.total_ordering(cls)
+
+    return total_ordering
+
+
+def singledispatch(func: Any) -> Any:
+    """Make a generic function; an annotation kept as text is not evaluated when a variant is registered."""
+    generic = functools.singledispatch(func)
+    register_natively = generic.register
+
+    def register(cls: Any, func: Any = None) -> Any:
+        if isinstance(cls, type) or isinstance(cls, types.UnionType):
+            return register_natively(cls, func)
+        annotation = next(iter(getattr(cls, "__annotations__", {}).values()), None)
+        if func is not None or not isinstance(annotation, (type, types.UnionType)):
+            raise TypeError("name the class: @function.register(SomeClass)")
+        register_natively(annotation, cls)
+        return cls
+
+    generic.register = register  # type: ignore[method-assign]  # a plain attribute of the function that was made
+    return generic
+
+
+def _attrgetter(guards: Guards) -> Callable[..., Any]:
+    def attrgetter(*paths: str) -> Callable[[Any], Any]:
+        if not paths:
+            raise TypeError("attrgetter expected 1 argument, got 0")
+        split = [_exact(path).split(".") for path in paths]
+        if len(split) == 1:
+            return lambda value: functools.reduce(guards.getattr, split[0], value)
+        return lambda value: tuple(functools.reduce(guards.getattr, path, value) for path in split)
+
+    return attrgetter
+
+
+def _methodcaller(guards: Guards) -> Callable[..., Any]:
+    def methodcaller(name: str, /, *arguments: Any, **keywords: Any) -> Callable[[Any], Any]:
+        return lambda value: guards.getattr(value, name)(*arguments, **keywords)
+
+    return methodcaller
+
+
+def _exact(name: object) -> str:
+    if type(name) is not str:
+        raise TypeError("attribute name must be a string")
+    return name
+
+
+def _read_only(mapping: Any) -> Any:
+    """Make a read-only view."""
+    return types.MappingProxyType(mapping)
+
+
+def get_origin(tp: Any) -> Any:
+    """Answer as `typing.get_origin`; a metaclass by its stand-in."""
+    return _shown(typing.get_origin(tp))
+
+
+def get_args(tp: Any) -> tuple[Any, ...]:
+    """Answer as `typing.get_args`; metaclasses by their stand-ins, an annotation kept as text by the text."""
+    return tuple(map(_shown, typing.get_args(tp)))
+
+
+def _shown(part: Any) -> Any:
+    if isinstance(part, typing.ForwardRef):
+        return part.__forward_arg__
+    if isinstance(part, list):
+        return [_shown(item) for item in part]
+    return shown_type(part) if isinstance(part, type) else part
+
+
+def _same(value: Any) -> Any:
+    return value

@@ -1,0 +1,106 @@
+"""Classes that the standard library writes as text and executes: named tuples and dataclasses, their names checked first."""
+
+import collections
+import dataclasses
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from statek_policies.language.guests import GUEST_MODULE, Guests
+from statek_policies.language.reports import refuse
+from statek_policies.language.words import DEFINABLE, is_dunder, is_storable
+
+_SCOPE_NAME = "statek_policies.language.facades.annotation_scope"
+_SCOPE = types.ModuleType(_SCOPE_NAME)
+"""The module in which `dataclasses` looks up what an annotation kept as text calls ClassVar, InitVar or KW_ONLY."""
+_SCOPE.__dict__.update(
+    typing=typing,
+    dataclasses=dataclasses,
+    ClassVar=typing.ClassVar,
+    InitVar=dataclasses.InitVar,
+    KW_ONLY=dataclasses.KW_ONLY,
+)
+
+
+def record_exports(guests: Guests, check_bases: Callable[[tuple[Any, ...]], None]) -> dict[str, dict[str, object]]:
+    """Return the replacements by module."""
+    return {
+        "collections": {"namedtuple": _namedtuple(guests)},
+        "dataclasses": {"dataclass": _dataclass(guests), "make_dataclass": _make_dataclass(guests, check_bases)},
+    }
+
+
+def _namedtuple(guests: Guests) -> Callable[..., Any]:
+    def namedtuple(
+        typename: str, field_names: str | Iterable[str], *, rename: bool = False, defaults: Iterable[Any] | None = None
+    ) -> Any:
+        names = field_names.replace(",", " ").split() if isinstance(field_names, str) else list(field_names)
+        exact = [_exact(name) for name in names]
+        made = collections.namedtuple(  # type: ignore[misc]  # the fields are known at run time
+            _exact(typename), exact, rename=rename, defaults=defaults, module=GUEST_MODULE
+        )
+        return guests.admit(made)
+
+    return namedtuple
+
+
+def _dataclass(guests: Guests) -> Callable[..., Any]:
+    def dataclass(cls: Any = None, /, **options: Any) -> Any:
+        if cls is None:
+            return lambda decorated: _decorated(guests, decorated, options)
+        return _decorated(guests, cls, options)
+
+    return dataclass
+
+
+def _decorated(guests: Guests, cls: Any, options: dict[str, Any]) -> Any:
+    if not isinstance(cls, type) or not guests.is_definition(cls):
+        refuse("class.dataclass", "only a class of your own can be made a dataclass")
+    made = cls
+    sys.modules[_SCOPE_NAME] = _SCOPE
+    cls.__module__ = _SCOPE_NAME
+    try:
+        made = dataclasses.dataclass(**options)(cls)
+    finally:
+        cls.__module__ = made.__module__ = GUEST_MODULE
+        del sys.modules[_SCOPE_NAME]
+    return guests.admit(made)
+
+
+def _make_dataclass(guests: Guests, check_bases: Callable[[tuple[Any, ...]], None]) -> Callable[..., Any]:
+    def make_dataclass(
+        cls_name: str, fields: Iterable[Any], *, bases: tuple[Any, ...] = (), namespace: Any = None, **options: Any
+    ) -> Any:
+        body = {_method_name(name): value for name, value in dict(namespace or {}).items()}
+        annotations: dict[str, Any] = {}
+        for item in fields:
+            name, kind, *default = (item, Any) if isinstance(item, str) else (*item, Any)[: max(2, len(item))]
+            annotations[_field_name(name)] = kind
+            body.update({_exact(name): value for value in default})
+        body |= {"__annotations__": annotations, "__module__": GUEST_MODULE}
+        check_bases(bases)
+        made = types.new_class(_field_name(cls_name), bases, {}, lambda scope: scope.update(body))
+        return _decorated(guests, made, options)
+
+    return make_dataclass
+
+
+def _exact(name: object) -> str:
+    """Take the text itself: a subclass of str could show one name to a check and another to the template."""
+    if not isinstance(name, str):
+        raise TypeError(f"names must be text, not {type(name).__name__!r}")
+    return str.__str__(name)
+
+
+def _field_name(name: object) -> str:
+    exact = _exact(name)
+    if not is_storable(exact) or is_dunder(exact):
+        refuse("class.field", f"{exact!r} cannot be the name of a field; choose a plain identifier")
+    return exact
+
+
+def _method_name(name: object) -> str:
+    exact = _exact(name)
+    return exact if exact in DEFINABLE else _field_name(exact)

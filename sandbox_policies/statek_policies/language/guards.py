@@ -1,0 +1,223 @@
+"""The guards that compiled code calls by unspellable names, and the attribute functions among the built-ins.
+
+Each is a plain function over one guest's namespace. None trusts what an object says about itself.
+"""
+
+import operator
+import statistics
+import types
+from collections.abc import Callable
+from typing import Any
+
+from statek_policies.language import nodes
+from statek_policies.language.accessors import Accessors
+from statek_policies.language.clock import ClockReadings
+from statek_policies.language.errors import AttributeWithheld
+from statek_policies.language.formatting import format_mapping, format_text
+from statek_policies.language.guests import Guests
+from statek_policies.language.reports import refuse
+from statek_policies.language.words import Reading, is_dunder, is_storable, reading, why_refused
+
+Samples = Callable[..., list[float]]
+
+_INPLACE: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": operator.iadd,
+    "Sub": operator.isub,
+    "Mult": operator.imul,
+    "MatMult": operator.imatmul,
+    "Div": operator.itruediv,
+    "FloorDiv": operator.ifloordiv,
+    "Mod": operator.imod,
+    "Pow": operator.ipow,
+    "LShift": operator.ilshift,
+    "RShift": operator.irshift,
+    "BitOr": operator.ior,
+    "BitXor": operator.ixor,
+    "BitAnd": operator.iand,
+}
+
+
+class Guards:
+    """The guards of one guest."""
+
+    def __init__(self, guests: Guests, clock: ClockReadings, samples: Samples) -> None:
+        self._guests = guests
+        self._clock = clock
+        self._samples = samples
+        self._accessors = Accessors(self)
+
+    def table(self) -> dict[str, object]:
+        """Return what goes among the built-ins under names that no source can spell."""
+        return {
+            nodes.TYPE: type,
+            nodes.GUESTS: self._guests.plain,
+            nodes.WRITE: _told_by_evidence(self._write_function()),
+            nodes.PRIVATE: _told_by_evidence(self._private_function()),
+            nodes.LOAD: _told_by_evidence(self._load_function()),
+            nodes.INPLACE: lambda operation, left, right: _INPLACE[operation](left, right),
+        }
+
+    def _write_function(self) -> types.FunctionType:
+        def write(value, name):  # type: ignore[no-untyped-def]  # renamed below
+            self.check_write(value, name)
+            return value
+
+        return write  # type: ignore[return-value]  # a def statement makes a FunctionType
+
+    def _private_function(self) -> types.FunctionType:
+        def private(value, name):  # type: ignore[no-untyped-def]
+            self.check_private(value, name)
+            return value
+
+        return private  # type: ignore[return-value]
+
+    def _load_function(self) -> types.FunctionType:
+        def load(value, name):  # type: ignore[no-untyped-def]
+            return self.load(value, name)
+
+        return load  # type: ignore[return-value]
+
+    # Checks
+
+    def check_write(self, value: object, name: str) -> None:
+        """Refuse to set or delete an attribute of what the guest did not define."""
+        if not self._guests.may_write(value):
+            detail = f"attributes of {_described(value)} cannot be set; set them on objects of your own classes"
+            refuse("attribute.write", detail)
+        if name.startswith("_") and not is_dunder(name):
+            self.check_private(value, name)
+
+    def check_private(self, value: object, name: str) -> None:
+        """Refuse to read an underscored attribute of what the guest did not define."""
+        if type(value) in self._guests.plain or self._guests.may_reach(value, name):
+            return
+        detail = f"the attribute {name!r} of {_described(value)} is internal to it; use its public attributes"
+        refuse("attribute.private", detail, AttributeWithheld)
+
+    def load(self, value: Any, name: str) -> Any:
+        """Read an attribute whose name reaches further than it looks."""
+        return self._guarded(value, name, lambda exact: getattr(value, exact))
+
+    def _guarded(self, value: Any, name: str, find: Callable[[str], Any]) -> Any:
+        special = self._accessors.special(name)
+        return special(value) if special is not None else self._settled(value, name, find(name))
+
+    def _settled(self, value: object, name: str, found: Any) -> Any:
+        """Look at what was found and replace what must not be handed out."""
+        kind = type(found)
+        owner = found.__self__ if kind in (types.BuiltinMethodType, types.MethodType) else None
+        match name:
+            case "format" | "format_map":
+                return _safe_format(name, found, owner)
+            case "obj" if _is_attribute_error(value):
+                refuse("attribute.exception", "AttributeError.obj is not available; use the message", AttributeWithheld)
+            case "mro" if found is type.mro or (kind is types.BuiltinMethodType and isinstance(owner, type)):
+                refuse(
+                    "attribute.inspection",
+                    "mro() is not available; use isinstance() or issubclass()",
+                    AttributeWithheld,
+                )
+            case "samples" if getattr(found, "__func__", found) is statistics.NormalDist.samples:
+                return self._samples if owner is None else types.MethodType(self._samples, owner)
+            case "now" | "today" | "utcnow" if kind is types.BuiltinMethodType and isinstance(owner, type):
+                return self._clock.reading(owner, name, found)
+        return found
+
+    # Built-ins
+
+    def getattr(self, value: Any, name: str, *default: Any) -> Any:
+        """Do what `value.name` does, for a name that is computed."""
+        try:
+            return self.read(value, name, lambda exact: getattr(value, exact))
+        except AttributeError:
+            if default:
+                return default[0]
+            raise
+
+    def read(self, value: Any, name: object, find: Callable[[str], Any]) -> Any:
+        """Read an attribute of a computed name in some way, after the checks that a written name gets."""
+        exact = _exact(name)
+        match reading(exact):
+            case Reading.GUARDED:
+                return self._guarded(value, exact, find)
+            case Reading.REFUSED:
+                rule = "attribute.dunder" if is_dunder(exact) else "attribute.inspection"
+                refuse(rule, why_refused(exact), AttributeWithheld)
+            case Reading.PRIVATE:
+                self.check_private(value, exact)
+        return find(exact)
+
+    def setattr(self, value: Any, name: str, new: Any) -> None:
+        """Do what `value.name = new` does, for a name that is computed."""
+        self._check_store(value, name)
+        setattr(value, name, new)
+
+    def delattr(self, value: Any, name: str) -> None:
+        """Do what `del value.name` does, for a name that is computed."""
+        self._check_store(value, name)
+        delattr(value, name)
+
+    def check_name(self, name: object) -> str:
+        """Refuse a name that cannot be set on anything."""
+        exact = _exact(name)
+        if not is_storable(exact):
+            refuse("attribute.dunder", f"the attribute {exact!r} cannot be set; use a name of your own")
+        return exact
+
+    def _check_store(self, value: object, name: object) -> None:
+        self.check_write(value, self.check_name(name))
+
+    def is_guest_instance(self, value: object) -> bool:
+        """Tell whether the value's class is the guest's, or a plain record of attributes."""
+        return self._guests.is_instance(value)
+
+    def is_guest_definition(self, value: object) -> bool:
+        """Tell whether the value is a class or a function that the guest defined."""
+        return self._guests.is_definition(value)
+
+
+def _exact(name: object) -> str:
+    """Refuse a subclass of str: it could show one name to a check and another to Python."""
+    if type(name) is not str:
+        raise TypeError("attribute name must be string, not " + repr(type(name).__name__))
+    return name
+
+
+def _told_by_evidence(guard: types.FunctionType) -> types.FunctionType:
+    """Rename the second parameter to the keyword that no source can spell."""
+    code = guard.__code__
+    guard.__code__ = code.replace(co_varnames=(code.co_varnames[0], nodes.NAME, *code.co_varnames[2:]))
+    return guard
+
+
+def _described(value: object) -> str:
+    kind = type(value)
+    shown = value if isinstance(value, type) else kind
+    return f"{'the class ' if isinstance(value, type) else ''}{shown.__name__!r}" + (
+        "" if shown is value else " objects"
+    )
+
+
+def _is_attribute_error(value: Any) -> bool:
+    if type(value) is super:
+        value = super.__getattribute__(value, "__self__")
+    return issubclass(type(value), AttributeError) or (
+        issubclass(type(value), type) and issubclass(value, AttributeError)
+    )
+
+
+def _safe_format(name: str, found: Any, owner: object) -> Any:
+    apply = _formatting if name == "format" else _mapping_formatting
+    if type(found) is types.BuiltinMethodType and issubclass(type(owner), str):
+        return types.MethodType(apply, owner)
+    if found is str.format or found is str.format_map:
+        return apply
+    return found
+
+
+def _formatting(template: str, /, *arguments: Any, **keywords: Any) -> str:
+    return format_text(template, arguments, keywords)
+
+
+def _mapping_formatting(template: str, mapping: Any, /) -> str:
+    return format_mapping(template, mapping)

@@ -1,0 +1,227 @@
+"""A second, independent look at the finished code objects: proves that no raw store and no forbidden name survived.
+
+The transformer works on the tree; this works on the bytecode that really runs and shares with it only the tables of names
+and the shape of a guarded place (nodes.py). It must never find anything: what it finds is a fault of the transformer, and
+the source is refused. Written for CPython 3.11; an operation that is not listed is refused.
+"""
+
+import opcode
+import types
+from collections.abc import Callable, Iterator
+from inspect import CO_OPTIMIZED
+
+from statek_policies.language.nodes import GUARD_NAMES, GUESTS, NAME, TYPE
+from statek_policies.language.words import (
+    CLASS_CONSTANTS,
+    DEFINABLE,
+    MODULE_CONSTANTS,
+    READABLE_NAMES,
+    RESERVED_MARK,
+    Reading,
+    is_bindable,
+    is_dunder,
+    is_matchable,
+    is_storable,
+    reading,
+)
+from statek_policies.rules import Violation
+
+_FORBIDDEN = frozenset(
+    "IMPORT_NAME IMPORT_FROM IMPORT_STAR PRINT_EXPR GET_AWAITABLE GET_AITER GET_ANEXT BEFORE_ASYNC_WITH END_ASYNC_FOR "
+    "ASYNC_GEN_WRAP PREP_RERAISE_STAR CHECK_EG_MATCH".split()
+)
+_CODES = {name: code for name, code in opcode.opmap.items() if name not in _FORBIDDEN}
+_ALLOWED = frozenset(_CODES.values())
+
+_CALL, _PRECALL, _KW_NAMES, _LOAD_CONST = (_CODES[name] for name in ("CALL", "PRECALL", "KW_NAMES", "LOAD_CONST"))
+_COPY, _SWAP, _BINARY_OP = (_CODES[name] for name in ("COPY", "SWAP", "BINARY_OP"))
+_CONTAINS, _JUMP_IF_FALSE = _CODES["CONTAINS_OP"], _CODES["POP_JUMP_FORWARD_IF_FALSE"]
+_CACHE, _EXTENDED, _MATCH_CLASS = _CODES["CACHE"], _CODES["EXTENDED_ARG"], _CODES["MATCH_CLASS"]
+_LOAD_NAME, _LOAD_GLOBAL = _CODES["LOAD_NAME"], _CODES["LOAD_GLOBAL"]
+_LOADS = frozenset({_CODES["LOAD_ATTR"], _CODES["LOAD_METHOD"]})
+_STORES = frozenset({_CODES["STORE_ATTR"], _CODES["DELETE_ATTR"]})
+_BINDERS = frozenset(_CODES[name] for name in ("STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL"))
+_FORWARD_JUMPS = frozenset(
+    code for name, code in _CODES.items() if code in opcode.hasjrel and "BACKWARD" not in name and name != "SEND"
+)
+_BACKWARD_JUMPS = frozenset(code for name, code in _CODES.items() if code in opcode.hasjrel and "BACKWARD" in name)
+_INPLACE = 13
+"""BINARY_OP's argument from which on it is `+=` and its like."""
+
+_SET_BY_COMPILER = frozenset({"__module__", "__qualname__", "__annotations__", "__doc__", "__classcell__"})
+_READ_BY_COMPILER = frozenset({"__name__", "__annotations__", "__class__"})
+"""What the compiler itself binds and loads in a class body."""
+
+_EVIDENCE = (NAME,)
+_Step = tuple[int, int, int]
+"""Operation, argument, offset of the operation in the code."""
+
+
+def scan(code: types.CodeType) -> list[Violation]:
+    """Look through a code object and all that it contains; a sound one gives an empty list."""
+    found: list[Violation] = []
+    waiting = [(code, False)]
+    while waiting:
+        code, is_class = waiting.pop()
+        found += _Look(code, is_class).violations()
+        waiting += [(const, _is_class_body(const)) for const in code.co_consts if isinstance(const, types.CodeType)]
+    return found
+
+
+def _is_class_body(code: types.CodeType) -> bool:
+    return not code.co_flags & CO_OPTIMIZED
+
+
+class _Look:
+    """One code object under examination."""
+
+    def __init__(self, code: types.CodeType, is_class: bool) -> None:
+        self._code = code
+        self._is_class = is_class
+        self._steps = list(_steps(code.co_code))
+        self._landings: dict[int, list[int]] | None = None
+        self._augmented: list[str] = []
+        self._found: list[Violation] = []
+
+    def violations(self) -> list[Violation]:
+        for variable in (*self._code.co_varnames, *self._code.co_cellvars, *self._code.co_freevars):
+            if not (is_bindable(variable) or variable == "__class__") or variable.startswith(RESERVED_MARK):
+                self._refuse(0, "bytecode.bind", variable)
+        for index, (operation, argument, _offset) in enumerate(self._steps):
+            if operation in _CHECKS:
+                _CHECKS[operation](self, index, argument)
+            elif operation not in _ALLOWED:
+                self._refuse(index, "bytecode.operation", opcode.opname[operation])
+        return self._found
+
+    def _refuse(self, index: int, rule: str, what: str) -> None:
+        line = next((last for start, end, last in self._code.co_lines() if start <= self._steps[index][2] < end), None)
+        self._found.append(
+            Violation(rule, f"the compiled code does what the language does not have: {what}", line, "compile")
+        )
+
+    def check_load(self, index: int, argument: int) -> None:
+        name = self._code.co_names[argument]
+        how = reading(name)
+        if how is not Reading.NATIVE and not (how is Reading.PRIVATE and self._is_admitted(index)):
+            self._refuse(index, "bytecode.load", name)
+        if index and self._steps[index - 1][:2] == (_COPY, 1) and self._is_admitted(index - 1):
+            self._augmented.append(name)
+
+    def check_store(self, index: int, argument: int) -> None:
+        name = self._code.co_names[argument]
+        if not is_storable(name) or not (self._is_admitted(index) or self._ends_augmented(index, name)):
+            self._refuse(index, "bytecode.store", name)
+
+    def check_variable(self, index: int, argument: int) -> None:
+        is_global = self._steps[index][0] == _LOAD_GLOBAL
+        name = self._code.co_names[argument >> 1 if is_global else argument]
+        if name.startswith(RESERVED_MARK):
+            allowed = name in GUARD_NAMES
+        else:
+            allowed = not is_dunder(name) or name in READABLE_NAMES or (self._is_class and name in _READABLE_IN_CLASS)
+        if not allowed:
+            self._refuse(index, "bytecode.name", name)
+
+    def check_binding(self, index: int, argument: int) -> None:
+        name = self._code.co_names[argument]
+        special = _BINDABLE_IN_CLASS if self._is_class else MODULE_CONSTANTS
+        if name.startswith(RESERVED_MARK) or not (is_bindable(name) or name in special):
+            self._refuse(index, "bytecode.bind", name)
+
+    def check_keywords(self, index: int, argument: int) -> None:
+        keywords = self._code.co_consts[argument]
+        if keywords != _EVIDENCE and any(keyword.startswith(RESERVED_MARK) for keyword in keywords):
+            self._refuse(index, "bytecode.call", str(keywords))
+
+    def check_pattern(self, index: int, _argument: int) -> None:
+        operation, argument, _offset = self._steps[index - 1]
+        names = self._code.co_consts[argument] if operation == _LOAD_CONST else None
+        if type(names) is not tuple or not all(type(name) is str and is_matchable(name) for name in names):
+            self._refuse(index, "bytecode.match", str(names))
+
+    def _is_admitted(self, index: int) -> bool:
+        """Tell whether what lies on the stack before this step has come from a guard, on every path to it."""
+        if self._steps[index - 1][:2] == (_COPY, 1):
+            return self._is_admitted(index - 1)
+        came_by_jump = self._jumps_to(self._steps[index][2])
+        in_line = self._ends_guard_call(index) or self._ends_quick_look(index)
+        return in_line and all(self._ends_quick_look(jump) for jump in came_by_jump)
+
+    def _ends_guard_call(self, index: int) -> bool:
+        """`KW_NAMES ("@name",)  PRECALL 2  CALL 2`: a keyword that no source can spell."""
+        if index < 3 or self._steps[index - 1][:2] != (_CALL, 2) or self._steps[index - 2][:2] != (_PRECALL, 2):
+            return False
+        operation, argument, _offset = self._steps[index - 3]
+        return operation == _KW_NAMES and self._code.co_consts[argument] == _EVIDENCE
+
+    def _ends_quick_look(self, index: int) -> bool:
+        """`@type  x  PRECALL 1  CALL 1  @guests  CONTAINS_OP  POP_JUMP_FORWARD_IF_FALSE  x`: the same x both times."""
+        if index < 8:
+            return False
+        kind, value, precall, call, guests, contains, jump, again = self._steps[index - 8 : index]
+        return (
+            self._loads(kind, TYPE)
+            and precall[:2] == (_PRECALL, 1)
+            and call[:2] == (_CALL, 1)
+            and self._loads(guests, GUESTS)
+            and contains[:2] == (_CONTAINS, 0)
+            and jump[0] == _JUMP_IF_FALSE
+            and value[:2] == again[:2]
+        )
+
+    def _loads(self, step: _Step, name: str) -> bool:
+        operation, argument, _offset = step
+        if operation == _LOAD_GLOBAL:
+            return self._code.co_names[argument >> 1] == name
+        return operation == _LOAD_NAME and self._code.co_names[argument] == name
+
+    def _ends_augmented(self, index: int, name: str) -> bool:
+        """`BINARY_OP +=  SWAP 2` after an admitted object was kept by `COPY 1  LOAD_ATTR name`."""
+        if index < 2 or self._steps[index - 1][:2] != (_SWAP, 2) or not self._augmented:
+            return False
+        operation, argument, _offset = self._steps[index - 2]
+        return operation == _BINARY_OP and argument >= _INPLACE and self._augmented.pop() == name
+
+    def _jumps_to(self, offset: int) -> list[int]:
+        if self._landings is None:
+            self._landings = {}
+            for index, step in enumerate(self._steps):
+                target = _target(step)
+                if target is not None:
+                    self._landings.setdefault(target, []).append(index)
+        return self._landings.get(offset, [])
+
+
+def _steps(code: bytes) -> Iterator[_Step]:
+    """Read the operations with their arguments; caches are left out."""
+    extended = 0
+    for offset in range(0, len(code), 2):
+        operation = code[offset]
+        if operation == _CACHE:
+            continue
+        argument = code[offset + 1] | extended
+        extended = argument << 8 if operation == _EXTENDED else 0
+        if operation != _EXTENDED:
+            yield operation, argument, offset
+
+
+def _target(step: _Step) -> int | None:
+    operation, argument, offset = step
+    if operation in _FORWARD_JUMPS:
+        return offset + 2 + 2 * argument
+    if operation in _BACKWARD_JUMPS:
+        return offset + 2 - 2 * argument
+    return None
+
+
+_READABLE_IN_CLASS = _READ_BY_COMPILER | DEFINABLE
+_BINDABLE_IN_CLASS = _SET_BY_COMPILER | DEFINABLE | CLASS_CONSTANTS
+
+_CHECKS: dict[int, Callable[[_Look, int, int], None]] = (
+    dict.fromkeys(_LOADS, _Look.check_load)
+    | dict.fromkeys(_STORES, _Look.check_store)
+    | dict.fromkeys((_LOAD_NAME, _LOAD_GLOBAL), _Look.check_variable)
+    | dict.fromkeys(_BINDERS, _Look.check_binding)
+    | {_KW_NAMES: _Look.check_keywords, _MATCH_CLASS: _Look.check_pattern}
+)

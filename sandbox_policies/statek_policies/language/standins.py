@@ -1,0 +1,133 @@
+"""What a guest holds in place of a type that it must not call: it can be compared, asked and checked against, not called.
+
+`type(x)` answers with a real class wherever instances of that class are harmless to make. Metaclasses (three arguments make
+a class out of any dict), functions (out of any code object) and their like are answered with a stand-in.
+"""
+
+import abc
+import enum
+import types
+from typing import Any, NoReturn
+
+from statek_policies.language.reports import refuse
+
+
+class StandIn:
+    """Answers for one real type; it stays behind a closure, since an attribute could be read."""
+
+    __slots__ = ("__is_instance", "__is_subclass", "__name__", "__qualname__")
+
+    def __new__(cls) -> NoReturn:  # type: ignore[misc]  # guests can reach this class by type()
+        """Refuse: stand-ins are made by `stand_in` only."""
+        raise TypeError("cannot be made")
+
+    def __instancecheck__(self, value: object) -> bool:
+        return self.__is_instance(value)  # type: ignore[no-any-return, attr-defined]
+
+    def __subclasscheck__(self, cls: type) -> bool:
+        return self.__is_subclass(cls)  # type: ignore[no-any-return, attr-defined]
+
+    def __call__(self, *_arguments: object, **_keywords: object) -> object:
+        refuse("type.call", f"the type {self.__name__!r} cannot be called; use def, lambda or class")
+
+    def __repr__(self) -> str:
+        return f"<class '{self.__name__}'>"
+
+    def __or__(self, _other: object) -> "StandIn":
+        return self
+
+    __ror__ = __getitem__ = __or__
+
+    def __copy__(self) -> "StandIn":
+        return self
+
+    def __deepcopy__(self, _memo: object) -> "StandIn":
+        return self
+
+    def __setattr__(self, name: str, _value: object) -> NoReturn:
+        raise AttributeError(f"{name!r} cannot be set")
+
+    __delattr__ = __setattr__  # type: ignore[assignment]  # the same answer with one argument less
+
+    def __mro_entries__(self, _bases: tuple[object, ...]) -> NoReturn:
+        refuse("class.base", f"{self.__name__!r} cannot be subclassed; use __init_subclass__ or a decorator")
+
+
+def stand_in(real: type, name: str | None = None, cls: type[StandIn] = StandIn) -> StandIn:
+    """Make the stand-in of a real type."""
+    made = object.__new__(cls)
+    facts: dict[str, Any] = {
+        "_StandIn__is_instance": lambda value: isinstance(value, real),
+        "_StandIn__is_subclass": lambda other: issubclass(real_type(other), real),
+        "__name__": name or real.__name__,
+        "__qualname__": name or real.__qualname__,
+    }
+    for fact, value in facts.items():
+        object.__setattr__(made, fact, value)
+    return made
+
+
+class TypeStandIn(StandIn):
+    """The guest's `type`: one argument asks for the type of a value."""
+
+    __slots__ = ()
+
+    def __call__(self, *arguments: object, **_keywords: object) -> object:
+        if len(arguments) != 1:
+            detail = "type() with three arguments is not offered; use a class statement, namedtuple or make_dataclass"
+            refuse("type.call", detail)
+        return shown_type(type(arguments[0]))
+
+
+TYPE = stand_in(type, cls=TypeStandIn)
+ABC_META = stand_in(abc.ABCMeta)
+ENUM_META = stand_in(enum.EnumType, "EnumType")
+FUNCTION = stand_in(types.FunctionType)
+MODULE = stand_in(types.ModuleType)
+GENERATOR = stand_in(types.GeneratorType)
+
+_SHOWN: dict[type, object] = {
+    type: TYPE,
+    abc.ABCMeta: ABC_META,
+    enum.EnumType: ENUM_META,
+    types.FunctionType: FUNCTION,
+    types.ModuleType: MODULE,
+    types.GeneratorType: GENERATOR,
+    **{
+        real: stand_in(real)
+        for real in (
+            types.CodeType,
+            types.FrameType,
+            types.TracebackType,
+            types.CellType,
+            types.MappingProxyType,
+            StandIn,
+        )
+    },
+}
+_METACLASSES: dict[int, type] = {id(TYPE): type, id(ABC_META): abc.ABCMeta}
+
+
+def shown_type(cls: type) -> object:
+    """Return the class itself or its stand-in."""
+    shown = _SHOWN.get(cls)
+    if shown is None:
+        return _shown_metaclass(cls) if issubclass(cls, type) else cls
+    return shown
+
+
+def _shown_metaclass(cls: type) -> object:
+    for kind in (abc.ABCMeta, enum.EnumType):
+        if issubclass(cls, kind):
+            return _SHOWN[kind]
+    return TYPE
+
+
+def real_metaclass(value: object) -> type | None:
+    """Return the metaclass that a guest may name in a class statement; None for anything else."""
+    return _METACLASSES.get(id(value))
+
+
+def real_type(value: Any) -> type:
+    """Return what a stand-in of a metaclass stands for, or the value itself."""
+    return _METACLASSES.get(id(value), value)

@@ -1,0 +1,374 @@
+"""From a parsed source to the tree that is really compiled: checks every name, guards what must be, leaves the rest native.
+
+RestrictedPython's transformer is the base: a kind of node that it does not know is refused, and what it lets pass without
+a guard passes here. Reading a statically named, safe attribute, an item, iterating and unpacking stay plain bytecode: that
+is sound only because no host object enters the namespace unwrapped. What is guarded: every attribute store, reading what
+begins with an underscore, and the few names that reach further than they look (see words.py).
+
+Runs in the interpreter process.
+"""
+
+import ast
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from RestrictedPython import RestrictingNodeTransformer
+
+from statek_policies.language import nodes
+from statek_policies.language.errors import SourceTooLarge
+from statek_policies.language.imports import Imports
+from statek_policies.language.patterns import PatternRules
+from statek_policies.language.refusals import METACLASSES, REFUSED_BUILTINS, STATEMENTS
+from statek_policies.language.words import (
+    CLASS_CONSTANTS,
+    DEFINABLE,
+    MODULE_CONSTANTS,
+    READABLE_NAMES,
+    Reading,
+    is_bindable,
+    is_dunder,
+    is_matchable,
+    is_storable,
+    reading,
+    why_refused,
+)
+from statek_policies.rules import Violation
+
+_PASSING = (
+    "arguments BinOp BoolOp Compare Dict DictComp Expr FormattedValue For GeneratorExp If IfExp JoinedStr List ListComp NamedExpr "
+    "Pass Raise Return Set SetComp Slice Starred Subscript Try Tuple UnaryOp While With Yield YieldFrom Assert Assign Break "
+    "Continue Delete keyword withitem"
+)
+_ADDED = "Match match_case MatchValue MatchSingleton MatchSequence MatchOr"
+"""Patterns that read no attribute; RestrictedPython refuses `match` as a whole."""
+
+_UNVISITED = frozenset(
+    "ctx op ops kind conversion type_comment attr arg simple name rest kwd_attrs names is_async".split()
+)
+"""Fields that hold no syntax tree, or only the name of an operation."""
+
+_FUNCTION, _CLASS, _MODULE = "function", "class", "module"
+
+
+class LeanTransformer(PatternRules, RestrictingNodeTransformer):  # type: ignore[misc]  # RestrictedPython is untyped
+    """Transforms one source; `violations` and `bound` are filled as it goes."""
+
+    def __init__(self, imports: Imports, ast_nodes: int) -> None:
+        super().__init__()
+        self.violations: list[Violation] = []
+        self._imports = imports
+        self._allowed_nodes = ast_nodes
+        self._nodes = 0
+        self._scopes = [_MODULE]
+        self._bound: set[str] = set()
+        self._refused_calls: list[ast.Name] = []
+
+    def transform(self, statements: list[ast.stmt]) -> list[list[ast.stmt]]:
+        """Transform each top-level statement; refusals are collected, not raised."""
+        transformed = [self._listed(self.visit(statement)) for statement in statements]
+        self._report_refused_calls()
+        self.violations.sort(key=lambda violation: violation.line or 0)
+        return transformed
+
+    def refuse(self, node: Any, rule: str, detail: str) -> None:
+        """Note a violation at the node's line."""
+        self.violations.append(Violation(rule, detail, getattr(node, "lineno", None), "compile"))
+
+    # Walking: by a table of node types, which is three times faster than a method's name built for each node.
+
+    def visit(self, node: ast.AST) -> Any:
+        """Transform one node."""
+        self._nodes += 1
+        if self._nodes > self._allowed_nodes:
+            raise SourceTooLarge("ast_nodes", allowed=self._allowed_nodes, used=self._nodes)
+        return _HANDLERS.get(type(node), _refuse_node)(self, node)
+
+    def contents(self, node: ast.AST) -> Any:
+        """Transform the children of a node in place."""
+        for field in _CHILDREN[type(node)]:
+            child = getattr(node, field)
+            if type(child) is list:
+                if child:
+                    setattr(node, field, self._all(child))
+            elif child is not None:
+                setattr(node, field, self.visit(child))
+        return node
+
+    def _all(self, children: list[Any]) -> list[Any]:
+        transformed: list[Any] = []
+        for child in children:
+            result = self.visit(child) if isinstance(child, ast.AST) else child
+            if type(result) is list:
+                transformed += result
+            else:
+                transformed.append(result)
+        return transformed
+
+    @staticmethod
+    def _listed(result: Any) -> list[ast.stmt]:
+        return result if type(result) is list else [result]
+
+    # Variables
+
+    def bind(self, node: Any, name: str | None) -> None:
+        """Check a name that the source gives a value to."""
+        if name is None:
+            return
+        self._bound.add(name)
+        if is_bindable(name) or (self._scopes[-1] == _MODULE and name in MODULE_CONSTANTS):
+            return
+        self.refuse(node, "name.dunder", f"the name {name!r} is reserved; choose one without double underscores")
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """Check a variable."""
+        if type(node.ctx) is not ast.Load:
+            self._bind_name(node)
+        elif node.id.startswith("__") and not self._is_readable(node.id):
+            self.refuse(node, "name.dunder", f"the name {node.id!r} is not available; {self._instead(node.id)}")
+        return node
+
+    def _is_readable(self, name: str) -> bool:
+        if not is_dunder(name) or name in READABLE_NAMES:
+            return True
+        return self._scopes[-1] == _CLASS and name in DEFINABLE
+
+    def _bind_name(self, node: ast.Name) -> None:
+        if self._scopes[-1] == _CLASS and node.id in DEFINABLE:
+            return
+        self.bind(node, node.id)
+
+    @staticmethod
+    def _instead(name: str) -> str:
+        if name == "__import__":
+            return "use an import statement"
+        return "use names without double underscores"
+
+    # Attributes
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        """Leave a safe load native; guard stores, underscored names and the names that reach further."""
+        node.value = self.visit(node.value)
+        if type(node.ctx) is not ast.Load:
+            return self._store(node)
+        how = reading(node.attr)
+        if how is Reading.NATIVE:
+            return node
+        if how is Reading.PRIVATE:
+            node.value = nodes.admitted(nodes.PRIVATE, node.value, node.attr)
+            return node
+        if how is Reading.REFUSED:
+            self.refuse(node, self._rule(node.attr), why_refused(node.attr))
+        return nodes.guarded(nodes.LOAD, node.value, node.attr)
+
+    @staticmethod
+    def _rule(attribute: str) -> str:
+        return "attribute.dunder" if is_dunder(attribute) else "attribute.inspection"
+
+    def _store(self, node: ast.Attribute) -> ast.AST:
+        if not is_storable(node.attr):
+            self.refuse(
+                node, self._rule(node.attr), f"the attribute {node.attr!r} cannot be set; use a name of your own"
+            )
+        node.value = nodes.admitted(nodes.WRITE, node.value, node.attr)
+        return node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        """Augment natively; only an attribute whose reading is guarded is read and written in two steps."""
+        target = node.target
+        if type(target) is not ast.Attribute or reading(target.attr) in (Reading.NATIVE, Reading.PRIVATE):
+            return self.contents(node)
+        if type(target.value) is not ast.Name:
+            detail = (
+                f"augmented assignment to {target.attr!r} needs a plain name before the dot; assign in two statements"
+            )
+            self.refuse(node, "attribute.augmented", detail)
+            return node
+        current = ast.copy_location(ast.Attribute(target.value, target.attr, ast.Load()), target)
+        operator = nodes.text(type(node.op).__name__, node)
+        value = nodes.call(nodes.INPLACE, [operator, self.visit(current), self.visit(node.value)], node)
+        return nodes.assign(self.visit(target), value, node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        """Keep annotations where Python keeps them (class bodies); elsewhere an annotated assignment is an assignment."""
+        scope = self._scopes[-1]
+        if type(node.target) is ast.Name and scope != _MODULE:
+            if scope == _CLASS and self._is_class_constant(node.target, node.value):
+                return nodes.nothing(node) if node.value is None else nodes.assign(node.target, node.value, node)
+            return self.contents(node)
+        self.visit(node.annotation)
+        target = self.visit(node.target)
+        if node.value is None:
+            return nodes.nothing(node)
+        return nodes.assign(target, self.visit(node.value), node)
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        """Check what a class body sets for Python to read."""
+        if (
+            self._scopes[-1] == _CLASS
+            and len(node.targets) == 1
+            and self._is_class_constant(node.targets[0], node.value)
+        ):
+            return node
+        return self.contents(node)
+
+    def _is_class_constant(self, target: ast.expr, value: ast.expr | None) -> bool:
+        if type(target) is not ast.Name or target.id not in CLASS_CONSTANTS:
+            return False
+        names = None if value is None else _literal_texts(value)
+        fits = is_matchable if target.id == "__match_args__" else _is_slot
+        if names is None or not all(map(fits, names)):
+            detail = f"{target.id} must be a literal tuple of plain attribute names, written out as text"
+            self.refuse(target, "class.constant", detail)
+        return True
+
+    # Calls and statements
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Note a direct call of a built-in that is not offered; it is refused unless the source defines the name."""
+        if type(node.func) is ast.Name and node.func.id in REFUSED_BUILTINS:
+            self._refused_calls.append(node.func)
+        return self.contents(node)  # type: ignore[no-any-return]
+
+    def _report_refused_calls(self) -> None:
+        for name in self._refused_calls:
+            if name.id not in self._bound:
+                self.refuse(name, "builtin.refused", REFUSED_BUILTINS[name.id])
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+        """Check the name of the exception."""
+        self.bind(node, node.name)
+        return self.contents(node)  # type: ignore[no-any-return]
+
+    def visit_Global(self, node: ast.Global | ast.Nonlocal) -> ast.AST:
+        """Check the names of `global` and `nonlocal`."""
+        for name in node.names:
+            self.bind(node, name)
+        return node
+
+    visit_Nonlocal = visit_Global
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        """Refuse asynchronous comprehensions."""
+        if node.is_async:
+            self.refuse(node.target, *STATEMENTS["AsyncFor"])
+        return self.contents(node)  # type: ignore[no-any-return]
+
+    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
+        """Bind facades instead of modules."""
+        return self._imports.statements(node, self)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt]:
+        """Bind what facades export."""
+        return self._imports.statements_from(node, self)
+
+    # Definitions
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """Check a function's name; its body is a scope."""
+        if not (self._scopes[-1] == _CLASS and node.name in DEFINABLE):
+            self._define(node, node.name)
+        node.decorator_list = self._all(node.decorator_list)
+        node.args = self.visit(node.args)
+        if node.returns is not None:
+            node.returns = self.visit(node.returns)
+        node.body = self._scoped(_FUNCTION, node.body)
+        return node
+
+    def _define(self, node: ast.FunctionDef | ast.ClassDef, name: str) -> None:
+        if self._scopes[-1] == _CLASS and is_dunder(name):
+            self.refuse(node, "class.method", f"a class cannot define {name!r}; {_why_not_definable(name)}")
+        else:
+            self.bind(node, name)
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+        """Check a lambda's parameters; its body is a scope."""
+        node.args = self.visit(node.args)
+        self._scopes.append(_FUNCTION)
+        node.body = self.visit(node.body)
+        self._scopes.pop()
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        """Check a parameter's name."""
+        self.bind(node, node.arg)
+        return self.contents(node)  # type: ignore[no-any-return]
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        """Check a class's name and metaclass; its body is a scope."""
+        self._define(node, node.name)
+        for keyword in node.keywords:
+            if keyword.arg == "metaclass" and _last_name(keyword.value) not in METACLASSES:
+                detail = f"only {' and '.join(sorted(METACLASSES))} are offered as metaclasses; use __init_subclass__"
+                self.refuse(node, "class.metaclass", detail)
+        node.decorator_list = self._all(node.decorator_list)
+        node.bases = self._all(node.bases)
+        node.keywords = self._all(node.keywords)
+        node.body = self._scoped(_CLASS, node.body)
+        return node
+
+    def _scoped(self, scope: str, body: list[ast.stmt]) -> list[ast.stmt]:
+        self._scopes.append(scope)
+        body = self._all(body)
+        self._scopes.pop()
+        return body
+
+
+def _last_name(value: ast.expr) -> str:
+    return value.id if type(value) is ast.Name else value.attr if type(value) is ast.Attribute else ""
+
+
+def _is_slot(name: str) -> bool:
+    return name in ("__dict__", "__weakref__") or is_storable(name)
+
+
+def _literal_texts(value: ast.expr) -> list[str] | None:
+    """Return the texts of a literal text, tuple, list or set of texts; None for anything else."""
+    items = value.elts if type(value) in (ast.Tuple, ast.List, ast.Set) else [value]  # type: ignore[attr-defined]
+    texts = [item.value for item in items if type(item) is ast.Constant and type(item.value) is str]
+    return texts if len(texts) == len(items) else None
+
+
+def _why_not_definable(name: str) -> str:
+    instead = {
+        "__del__": "release things in a `with` block or a method that you call",
+        "__await__": "there is no event loop; write a plain method",
+    }
+    return instead.get(name, "use an ordinary method, or __copy__ and __deepcopy__ for copying")
+
+
+def _refuse_node(transformer: LeanTransformer, node: ast.AST) -> ast.AST:
+    kind = type(node).__name__
+    fallback = ("statement.not_offered", f"{kind} is not offered; write it with ordinary statements and expressions")
+    transformer.refuse(node, *STATEMENTS.get(kind, fallback))
+    return node
+
+
+def _leaf(_transformer: LeanTransformer, node: ast.AST) -> ast.AST:
+    return node
+
+
+_Handler = Callable[[LeanTransformer, Any], Any]
+
+
+def _handlers() -> dict[type[ast.AST], _Handler]:
+    table: dict[type[ast.AST], _Handler] = {getattr(ast, kind): LeanTransformer.contents for kind in _passing()}
+    own = {**vars(PatternRules), **vars(LeanTransformer)}
+    visitors = {name.removeprefix("visit_"): method for name, method in own.items() if name.startswith("visit_")}
+    table |= {getattr(ast, kind): method for kind, method in visitors.items()}
+    return table | {ast.Constant: _leaf, ast.Pass: _leaf, ast.Break: _leaf, ast.Continue: _leaf}
+
+
+def _passing() -> Iterable[str]:
+    """List what needs no handler: RestrictedPython must know each kind, apart from the patterns that we vouch for."""
+    for kind in _PASSING.split():
+        assert hasattr(RestrictingNodeTransformer, f"visit_{kind}"), f"RestrictedPython never audited {kind}"
+        yield kind
+    yield from _ADDED.split()
+
+
+_HANDLERS = _handlers()
+_CHILDREN: dict[type[ast.AST], tuple[str, ...]] = {
+    kind: tuple(field for field in kind._fields if field not in _UNVISITED)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}

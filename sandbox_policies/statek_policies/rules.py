@@ -1,0 +1,46 @@
+"""What a refusal is called, and the names of the layers that a policy can require of a host."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Layer = Literal["compile", "runtime", "values", "limits", "kernel", "scheduler"]
+
+LAYERS = frozenset(
+    {
+        "no_new_privs",
+        "rlimits",
+        "seccomp",
+        "landlock",
+        "fds",
+        "environment",
+        "uid",
+        "userns",
+        "netns",
+        "pidns",
+        "ipcns",
+        "mntns",
+        "utsns",
+        "nondumpable",
+    }
+)
+"""The layers of an executor's posture, each proved by a probe from inside."""
+
+BASE_LAYERS = frozenset({"no_new_privs", "rlimits", "seccomp", "landlock", "fds", "environment"})
+"""What works without root on any supported kernel; no profile of ours asks for less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One attempt to do what the policy refuses."""
+
+    rule: str
+    """A stable dotted name such as `import.not_offered`."""
+    detail: str
+    """One sentence: what was refused and what is allowed instead."""
+    line: int | None
+    """The guest's own line, from 1, where it is known."""
+    layer: Layer
+
+    def __str__(self) -> str:
+        where = f"line {self.line}: " if self.line is not None else ""
+        return f"{where}{self.detail} [{self.rule}]"
