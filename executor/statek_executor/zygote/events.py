@@ -11,7 +11,6 @@ from typing import Final, TypeAlias
 from statek_executor.isolation.lockdown import SERVE_FAILED_CODE, failed_step
 from statek_executor.isolation.posture import LayerState
 
-
 ZYGOTE_SIGNALLED: Final = 128
 """Added to a signal's number, the launcher's exit status when a signal has ended its zygote, as shells do it."""
 

@@ -14,7 +14,7 @@ from statek_executor.isolation.seccomp import REFUSED as REFUSED_RULES
 SWEPT_NUMBERS = 520
 """Above the highest system call of today."""
 UNFILTERED = {335: ["SIGILL"], 336: ["ENXIO"]} if platform.machine() == "x86_64" else {}
-"""uretprobe, uprobe: recent kernels let them pass any filter (kernel/seccomp.c) and refuse a caller that is no probe."""
+"""uretprobe and uprobe: recent kernels let them pass any filter (kernel/seccomp.c), and refuse whoever is no probe."""
 
 
 @pytest.mark.parametrize("attempt", ALL, ids=lambda attempt: attempt.title)

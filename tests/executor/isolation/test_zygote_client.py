@@ -130,7 +130,7 @@ def test_without_a_free_descriptor_here_the_fork_is_refused(client: ZygoteClient
         events = client.read_events()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    [refused] = collect(client, bool) if not events else events
+    [refused] = events if events else collect(client, bool)
     assert isinstance(refused, ForkRefused)
     assert "no free descriptor" in refused.reason
 
