@@ -45,31 +45,30 @@ _NAMEDTUPLE_PARTS: Final = frozenset(
 
 def depict_class(cls: Any, sight: Sight) -> Node:
     """Describe a class that the guest defined; its bases are described before it."""
-    for above in reversed(layout.mro(cls)[1:]):
-        if sight.node_of(above).kind == LOST:
-            return lost_node(cls, f"its base {layout.class_name(above)} cannot be kept")
-    if type(cls) is not type and sight.node_of(type(cls)).kind != REFERENCE:
-        return lost_node(cls, "it has a metaclass of its own")
-    if not layout.is_made_at_run_time(cls) or layout.has_hidden_state(cls) or _belongs_to_library(cls):
+    if _belongs_to_library(cls, sight):
         return lost_node(cls, "it was not handed out by name")
+    for above in reversed(layout.mro(cls)[1:]):
+        if not _belongs_to_library(above, sight):
+            sight.judge(above)  # from the top down, so that a long line of inheritance is no deep recursion
+    for base in layout.bases(cls):
+        if sight.judge(base).kind == LOST:
+            return lost_node(cls, f"its base {layout.class_name(base)} cannot be kept")
+    if type(cls) is not type and sight.judge(type(cls)).kind != REFERENCE:
+        return lost_node(cls, "it has a metaclass of its own")
     if _is_namedtuple(cls):
         return _depict_namedtuple(cls, sight)
     attributes = layout.namespace(cls)
     slots = (*layout.own_slots(cls), *(name for name in ("__dict__", "__weakref__") if name in attributes))
-    bases = type.__dict__["__bases__"].__get__(cls)
-    head = (
-        type(cls),
-        layout.class_name(cls),
-        layout.qualified_name(cls),
-        bases,
-        slots if "__slots__" in attributes else None,
-    )
+    names = (layout.class_name(cls), layout.qualified_name(cls))
+    head = (type(cls), *names, layout.bases(cls), slots if "__slots__" in attributes else None)
     body = sight.own({name: value for name, value in attributes.items() if _is_stored(cls, name, value)})
     _note_generated(cls, attributes, sight)
     return Node(cls, CLASS, head, body)
 
 
-def _belongs_to_library(cls: type) -> bool:
+def _belongs_to_library(cls: type, sight: Sight) -> bool:
+    if not layout.is_made_at_run_time(cls) or sight.layout(cls).has_hidden_state:
+        return True
     module = sys.modules.get(str(layout.namespace(cls).get("__module__")))
     return module is not None and vars(module).get(layout.class_name(cls)) is cls
 

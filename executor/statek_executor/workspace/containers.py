@@ -46,8 +46,13 @@ def depict_container(container: Any, sight: Sight) -> Node:
 
 
 _KINDS: Final[dict[Any, int]] = {
-    **{list: LIST, dict: DICT, set: SET, frozenset: FROZENSET, tuple: TUPLE},
-    **{str: TEXT, bytes: TEXT},
+    list: LIST,
+    dict: DICT,
+    set: SET,
+    frozenset: FROZENSET,
+    tuple: TUPLE,
+    str: TEXT,
+    bytes: TEXT,
 }
 
 

@@ -17,6 +17,7 @@ from statek_executor.workspace import nodes
 from statek_executor.workspace.definitions import Definitions
 from statek_executor.workspace.encoder import VERSION, Transient
 from statek_executor.workspace.errors import MalformedWorkspace, WorkspaceError
+from statek_executor.workspace.layout import Layout
 from statek_executor.workspace.lost import Lost, lose
 from statek_executor.workspace.portraits import FILLERS, MAKERS
 from statek_executor.workspace.references import References, object_of
@@ -69,6 +70,7 @@ class _Decoder(values.Reader):
         self._records: list[list[Any]] = []
         self._made: dict[int, Any] = {}
         self._waiting: dict[int, list[Job]] = {}
+        self._layouts: dict[type, Layout] = {}
         self._late: list[tuple[object, Job]] = []
         self._transient: list[Transient] = []
 
@@ -83,6 +85,12 @@ class _Decoder(values.Reader):
         read, beside = ({name: self.read(part) for name, part in group.items()} for group in (variables, extra))
         self._hash_late()
         return Decoded(read, beside, tuple(self._transient))
+
+    def layout(self, cls: type) -> Layout:
+        """Give the layout of a class's instances."""
+        if cls not in self._layouts:
+            self._layouts[cls] = Layout(cls)
+        return self._layouts[cls]
 
     def later(self, obj: object, hashing: Job) -> None:
         """Do this when everything else is complete: it asks objects of the guest for their hashes."""
@@ -120,16 +128,24 @@ class _Decoder(values.Reader):
                 jobs.extend(self._waiting.pop(next(reversed(self._made)), ()))
 
     def _maker(self, number: int) -> Job:
-        kind, head, body = self._records[number]
+        kind, head, _ = self._records[number]
+        make_object = self._make_hashing if kind == nodes.FROZENSET else self._make
 
         def make() -> None:
-            self._made[number] = self._make(
-                kind, self.read(head), postponed=body is not None and kind == nodes.FROZENSET
-            )
+            self._made[number] = make_object(kind, self.read(head))
 
         return make
 
-    def _make(self, kind: int, head: list[Any], *, postponed: bool) -> object:
+    def _make_hashing(self, kind: int, head: list[Any]) -> object:
+        """Make a frozenset, of the guest's own objects perhaps: their hashes may raise anything."""
+        try:
+            return self._make(kind, head)
+        except Exception as fault:  # noqa: BLE001
+            reason = f"the hash of a member raised {values.type_name(fault)}"
+            self._transient.append(Transient("a frozenset", "frozenset", reason))
+            return lose("a frozenset", "frozenset", reason)
+
+    def _make(self, kind: int, head: list[Any]) -> object:
         if kind == nodes.LOST:
             return lose(*map(str, head))
         if kind == nodes.REFERENCE:

@@ -100,7 +100,7 @@ class _Table(values.Writer):
         while number < len(self._nodes):  # a value that turns out to be unwritable adds a node
             node = self._nodes[number]
             self._place = node.variable
-            head, heads_met = self._noting(list(node.head))
+            head, heads_met = (self.write(node.head), []) if node.kind == nodes.TEXT else self._noting(list(node.head))
             body, bodies_met = self._body(node)
             written.append([node.kind, head, body])
             heads.append(heads_met)
@@ -119,8 +119,7 @@ class _Table(values.Writer):
     def _noting(self, value: object) -> tuple[bytes, list[int]]:
         """Write an expression that is not itself a node, and tell which nodes it refers to."""
         self._met = []
-        data = self.write(self._link_parts(value) if self._relinks else value)
-        return data, self._met
+        return self.write(self._link_parts(value) if self._relinks else value), self._met
 
     def _body(self, node: Node) -> tuple[Any, list[int]]:
         if node.kind not in nodes.BY_ATTRIBUTE or node.body is None:

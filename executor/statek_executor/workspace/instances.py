@@ -1,4 +1,4 @@
-"""How are instances kept: of the guest's classes and of handed-out ones, of kinds of built-in classes, and exceptions?
+"""How are instances kept: of the guest's classes and of handed-out ones, of kinds of built-in classes?
 
 An instance is made by the built-in class that it rests on and filled through descriptors: no `__init__`, `__reduce__`,
 `__setattr__` or `__setstate__` runs, on either side.
@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import collections
 import enum
-import types
+import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from statek_executor.workspace import layout
 from statek_executor.workspace.containers import put_items, put_members
 from statek_executor.workspace.errors import MalformedWorkspace
+from statek_executor.workspace.exceptions import depict_exception
 from statek_executor.workspace.nodes import (
     ENUM_MEMBER,
-    EXCEPTION,
     INSTANCE,
     LOST,
+    RANDOM,
     REFERENCE,
     Fill,
     Make,
@@ -30,6 +31,11 @@ from statek_executor.workspace.nodes import (
     lost_node,
 )
 
+_DEQUE_INIT: Final[Any] = collections.deque.__init__
+_MAXLEN: Final[Any] = collections.deque.__dict__["maxlen"]
+_FACTORY: Final[Any] = collections.defaultdict.__dict__["default_factory"]
+_SEEDABLE: Final[Any] = random.Random.__base__  # written in C: making one does not draw from the system
+
 _PARTS: Final[dict[type, Callable[[Any], object]]] = {
     int: int.__pos__,
     str: str.__str__,
@@ -39,9 +45,8 @@ _PARTS: Final[dict[type, Callable[[Any], object]]] = {
     tuple: lambda value: tuple.__getitem__(value, slice(None)),
     frozenset: lambda value: tuple(frozenset.__iter__(value)),
     collections.deque: lambda value: _MAXLEN.__get__(value),
-    collections.defaultdict: lambda value: None,
 }
-"""What has to be known to make an instance of each built-in class; none for those not named here."""
+"""What has to be known to make an instance of a kind of these built-in classes: the exact value that it is."""
 
 _ITEMS: Final[dict[type, Callable[[Any], list[Any]]]] = {
     list: lambda value: list(list.__iter__(value)),
@@ -52,36 +57,38 @@ _ITEMS: Final[dict[type, Callable[[Any], list[Any]]]] = {
     collections.defaultdict: lambda value: [list(item) for item in dict.items(value)],
     collections.OrderedDict: lambda value: [list(item) for item in collections.OrderedDict.items(value)],
 }
-_DEQUE_INIT: Final[Any] = collections.deque.__init__
-_MAXLEN: Final[Any] = collections.deque.__dict__["maxlen"]
-_FACTORY: Final[Any] = collections.defaultdict.__dict__["default_factory"]
 _MAPPINGS: Final = frozenset({dict, collections.defaultdict, collections.OrderedDict})
 
 
 def depict_instance(obj: Any, sight: Sight) -> Node:
     """Describe an object of a class that is the guest's or was handed out."""
     cls = type(obj)
-    owner = sight.node_of(cls)
+    owner = sight.judge(cls)
     if owner.kind == LOST:
         is_iterator = any("__next__" in layout.namespace(above) for above in layout.mro(cls))
         return lost_node(obj, "a live iterator" if is_iterator else f"its class cannot be kept: {owner.head[2]}")
     if owner.kind == REFERENCE and issubclass(type(cls), enum.EnumType):
         return Node(obj, ENUM_MEMBER, (cls, obj.value))
-    if issubclass(cls, BaseException):
-        return _depict_exception(obj, sight)
-    if layout.has_hidden_state(cls):
+    if owner.kind == REFERENCE and issubclass(cls, random.Random):
+        return Node(obj, RANDOM, (cls,), sight.own(list(random.Random.getstate(obj))))
+    laid_out = sight.layout(cls)
+    if laid_out.has_hidden_state:
         return lost_node(obj, "it has state that Python code cannot see")
-    base = layout.base_of(cls)
+    if laid_out.is_error:
+        return depict_exception(obj, laid_out, sight)
+    return _depict_parts(obj, laid_out, sight)
+
+
+def _depict_parts(obj: Any, laid_out: layout.Layout, sight: Sight) -> Node:
+    base = laid_out.base
     if base is frozenset and not hashes_plainly(frozenset.__iter__(obj)):
         return lost_node(obj, "a kind of frozenset whose members have hashes of their own")
-    head = (cls, layout.BASES.index(base), _PARTS.get(base, lambda _: None)(obj))
-    slots = sight.own([list(slot) for slot in layout.slot_values(obj)])
-    node = Node(
-        obj, INSTANCE, head, sight.own([layout.instance_dict(obj) or None, slots or None, *_content(obj, base, sight)])
-    )
-    for slot in slots:
-        sight.own(slot)
-    return node
+    part = _PARTS[base](obj) if base in _PARTS else None
+    body: list[Any] = [laid_out.attributes(obj)]
+    if laid_out.slots or base in _ITEMS:
+        slots = sight.own([sight.own(slot) for slot in laid_out.filled_slots(obj)])
+        body += [slots or None, *_content(obj, base, sight)]
+    return Node(obj, INSTANCE, (type(obj), laid_out.base_index, part), sight.own(body))
 
 
 def _content(obj: Any, base: type, sight: Sight) -> Iterator[Any]:
@@ -91,9 +98,7 @@ def _content(obj: Any, base: type, sight: Sight) -> Iterator[Any]:
     items = sight.own(_ITEMS[base](obj))
     yield items
     if base in _MAPPINGS:
-        yield not hashes_plainly(key for key, _ in items)
-        for item in items:
-            sight.own(item)
+        yield not hashes_plainly(sight.own(item)[0] for item in items)
     elif base is set:
         yield not hashes_plainly(items)
     if base is collections.defaultdict:
@@ -102,130 +107,65 @@ def _content(obj: Any, base: type, sight: Sight) -> Iterator[Any]:
 
 def _make_instance(head: Sequence[Any], shop: Workshop) -> object:
     cls, base_index, part = head
-    base = layout.BASES[base_index]
-    if not isinstance(cls, type) or layout.base_of(cls) is not base or issubclass(cls, BaseException | type):
+    laid_out = shop.layout(cls)
+    if laid_out.base_index != base_index or laid_out.has_hidden_state or laid_out.is_error:
         raise MalformedWorkspace("an instance of a class of another build")
-    if layout.has_hidden_state(cls):
-        raise MalformedWorkspace("an instance with state that cannot be stored")
-    if base is collections.deque:
-        made = collections.deque.__new__(cls)
+    new: Any = laid_out.base.__new__
+    if laid_out.base is collections.deque:
+        made = new(cls)
         _DEQUE_INIT(made, (), part)  # the built-in method: it only sets the greatest length
         return made
-    new: Any = base.__new__
     return new(cls) if part is None else new(cls, part)
 
 
 def _fill_instance(made: Any, body: Any, shop: Workshop) -> None:
-    attributes, slots, *content = body
-    set_attributes(made, attributes)
-    for place, name, value in slots or ():
-        layout.set_slot(made, place, name, value)
-    base = layout.base_of(type(made))
-    if base not in _ITEMS:
+    laid_out = shop.layout(type(made))
+    attributes, *more = body
+    laid_out.set_attributes(made, attributes)
+    if not more:
         return
-    items = content[0]
+    slots, *content = more
+    laid_out.set_slots(made, slots)
+    if laid_out.base in _ITEMS:
+        _fill_content(made, laid_out.base, content, shop)
+
+
+def _fill_content(made: Any, base: Any, content: list[Any], shop: Workshop) -> None:
+    items, *facts = content
     if base is collections.defaultdict:
-        _FACTORY.__set__(made, content[2])
+        _FACTORY.__set__(made, facts[1])
     if base in _MAPPINGS:
-        put_items(made, items if content[1] else dict(items), shop)
+        put_items(made, items if facts[0] else dict(items), shop)
     elif base is set:
-        put_members(made, content[1], items, shop)
+        put_members(made, facts[0], items, shop)
     elif base is bytearray:
         bytearray.extend(made, items[0])
     else:
-        base.extend(made, items)  # type: ignore[attr-defined]
-
-
-def set_attributes(made: object, attributes: dict[str, Any] | None) -> None:
-    """Give an object its dictionary of attributes: the very one that was stored, which others may hold as well."""
-    if attributes is None:
-        return
-    descriptor = layout.dict_descriptor(type(made))
-    if type(attributes) is not dict or descriptor is None:
-        raise MalformedWorkspace("attributes of an object that has none")
-    if type(descriptor) is types.GetSetDescriptorType:
-        descriptor.__set__(made, attributes)
-    else:
-        descriptor.__get__(made).update(attributes)
-
-
-def _depict_exception(error: BaseException, sight: Sight) -> Node:
-    native = _native_error(type(error))
-    if issubclass(native, BaseExceptionGroup):
-        return lost_node(error, "a group of exceptions")
-    fields = [list(field) for field in _filled_fields(native, error)]
-    body = [
-        *(BaseException.args.__get__(error), fields, layout.instance_dict(error) or None),  # type: ignore[attr-defined]
-        *(_CAUSE.__get__(error), _CONTEXT.__get__(error), _SUPPRESS.__get__(error)),
-        [list(slot) for slot in layout.slot_values(error)],
-    ]
-    for part in (fields, *fields, body[-1], *body[-1]):
-        sight.own(part)
-    return Node(error, EXCEPTION, (type(error),), sight.own(body))
-
-
-_CAUSE: Final[Any] = BaseException.__dict__["__cause__"]
-_CONTEXT: Final[Any] = BaseException.__dict__["__context__"]
-_SUPPRESS: Final[Any] = BaseException.__dict__["__suppress_context__"]
-
-
-def _native_error(cls: type) -> Any:
-    """Find the built-in exception that a class rests on."""
-    return next(above for above in layout.mro(cls) if not layout.is_made_at_run_time(above))
-
-
-def _filled_fields(native: type, error: BaseException) -> Iterator[tuple[str, object]]:
-    """Give the fields that are set; the object that an AttributeError happened to is not the error's to keep."""
-    for name, member in _error_fields(native).items():
-        value = None if name == "obj" else member.__get__(error)
-        if value is not None:
-            yield name, value
-
-
-def _error_fields(native: type) -> dict[str, Any]:
-    """Give the descriptors of what built-in exceptions hold beside their arguments."""
-    fields: dict[str, Any] = {}
-    for above in reversed(layout.mro(native)):
-        for name, member in layout.namespace(above).items():
-            if type(member) is types.MemberDescriptorType and name != "__suppress_context__":
-                fields[name] = member
-    return fields
-
-
-def _make_exception(head: Sequence[Any], shop: Workshop) -> object:
-    (cls,) = head
-    if not isinstance(cls, type) or not issubclass(cls, BaseException) or issubclass(cls, BaseExceptionGroup):
-        raise MalformedWorkspace("an exception of another class")
-    return _native_error(cls).__new__(cls)
-
-
-def _fill_exception(made: Any, body: Any, shop: Workshop) -> None:
-    arguments, fields, attributes, cause, context, suppress, slots = body
-    native = _native_error(type(made))
-    if issubclass(native, UnicodeError) and arguments:
-        native.__init__(made, *arguments)
-    BaseException.args.__set__(made, arguments)  # type: ignore[attr-defined]
-    members = _error_fields(native)
-    for name, value in fields:
-        members[name].__set__(made, value)
-    set_attributes(made, attributes)
-    for place, name, value in slots:
-        layout.set_slot(made, place, name, value)
-    _CAUSE.__set__(made, cause if isinstance(cause, BaseException) else None)
-    _CONTEXT.__set__(made, context if isinstance(context, BaseException) else None)
-    _SUPPRESS.__set__(made, suppress)
+        base.extend(made, items)
 
 
 def _make_enum_member(head: Sequence[Any], shop: Workshop) -> object:
     cls, value = head
-    if not isinstance(cls, enum.EnumType):
+    if type(cls) is not enum.EnumType:
         raise MalformedWorkspace("a member of something that is no enumeration")
     return cls(value)
 
 
+def _make_random(head: Sequence[Any], shop: Workshop) -> object:
+    (cls,) = head
+    if not issubclass(cls, random.Random):
+        raise MalformedWorkspace("a generator of another class")
+    return _SEEDABLE.__new__(cls, 0)
+
+
+def _fill_random(made: random.Random, body: Any, shop: Workshop) -> None:
+    version, state, gauss = body
+    random.Random.setstate(made, (version, tuple(state), gauss))
+
+
 MAKERS: Final[dict[int, Make]] = {
     INSTANCE: _make_instance,
-    EXCEPTION: _make_exception,
     ENUM_MEMBER: _make_enum_member,
+    RANDOM: _make_random,
 }
-FILLERS: Final[dict[int, Fill]] = {INSTANCE: _fill_instance, EXCEPTION: _fill_exception}
+FILLERS: Final[dict[int, Fill]] = {INSTANCE: _fill_instance, RANDOM: _fill_random}

@@ -13,10 +13,14 @@ from typing import Any, Final
 
 _MRO: Final[Any] = type.__dict__["__mro__"]
 _NAMESPACE: Final[Any] = type.__dict__["__dict__"]
+_NAME: Final[Any] = type.__dict__["__name__"]
+_QUALNAME: Final[Any] = type.__dict__["__qualname__"]
+_BASES: Final[Any] = type.__dict__["__bases__"]
 _BASICSIZE: Final[Any] = type.__dict__["__basicsize__"]
 _DICTOFFSET: Final[Any] = type.__dict__["__dictoffset__"]
 _WEAKREFOFFSET: Final[Any] = type.__dict__["__weakrefoffset__"]
 _FLAGS: Final[Any] = type.__dict__["__flags__"]
+
 _MANAGED_DICT: Final = 1 << 4
 """Py_TPFLAGS_MANAGED_DICT of CPython 3.11: the instance's dictionary lies in front of the object, not in it."""
 
@@ -31,11 +35,19 @@ BASES: Final[tuple[type, ...]] = (
 )
 """Built-in classes whose instances' own state is known, so that subclasses can be kept. The index is stored."""
 
+_INDEX: Final = {base: index for index, base in enumerate(BASES)}
+
 
 def mro(cls: type) -> tuple[type, ...]:
     """Give a class's line of inheritance without asking its metaclass."""
     line: tuple[type, ...] = _MRO.__get__(cls)
     return line
+
+
+def bases(cls: type) -> tuple[type, ...]:
+    """Give a class's direct bases without asking its metaclass."""
+    direct: tuple[type, ...] = _BASES.__get__(cls)
+    return direct
 
 
 def namespace(cls: type) -> Mapping[str, Any]:
@@ -44,17 +56,26 @@ def namespace(cls: type) -> Mapping[str, Any]:
     return attributes
 
 
-def base_of(cls: type) -> type:
-    """Find the built-in class of `BASES` on which a class's instances rest."""
-    return next(base for base in mro(cls) if base in _BASES_SET)
+def class_name(cls: type) -> str:
+    """Give a class's name without asking its metaclass."""
+    name: str = _NAME.__get__(cls)
+    return name
 
 
-_BASES_SET: Final = frozenset(BASES)
+def qualified_name(cls: type) -> str:
+    """Give a class's qualified name without asking its metaclass."""
+    name: str = _QUALNAME.__get__(cls)
+    return name
+
+
+def is_made_at_run_time(cls: type) -> bool:
+    """Tell a class that a class statement made from one that is built into the interpreter."""
+    return bool(_FLAGS.__get__(cls) & _HEAP_TYPE)
 
 
 def own_slots(cls: type) -> dict[str, Any]:
     """Give the slots that a class itself declares, by the name under which its namespace holds them."""
-    if not _FLAGS.__get__(cls) & _HEAP_TYPE:
+    if not is_made_at_run_time(cls):
         return {}  # what looks like slots there is the state of a class written in C
     return {
         name: member
@@ -63,59 +84,71 @@ def own_slots(cls: type) -> dict[str, Any]:
     }
 
 
-def has_hidden_state(cls: type) -> bool:
-    """Tell whether instances hold something beside base, dictionary and slots: state of a class written in C."""
-    base = base_of(cls)
-    size = _BASICSIZE.__get__(base) + _POINTER * sum(len(own_slots(above)) for above in mro(cls))
-    if _WEAKREFOFFSET.__get__(cls) and not _WEAKREFOFFSET.__get__(base):
-        size += _POINTER
-    if _DICTOFFSET.__get__(cls) and not _DICTOFFSET.__get__(base) and not _FLAGS.__get__(cls) & _MANAGED_DICT:
-        size += _POINTER
-    return bool(size != _BASICSIZE.__get__(cls))
+class Layout:
+    """How the instances of one class are laid out."""
+
+    __slots__ = ("base", "base_index", "dictionary", "has_hidden_state", "is_error", "slots")
+
+    def __init__(self, cls: type) -> None:
+        line = mro(cls)
+        self.is_error = BaseException in line
+        self.base = next(
+            above for above in line if (not is_made_at_run_time(above) if self.is_error else above in _INDEX)
+        )
+        """The built-in class on which instances rest: one of `BASES`, or a built-in exception."""
+        self.base_index = -1 if self.is_error else _INDEX[self.base]
+        self.slots = [
+            (place, name, member) for place, above in enumerate(line) for name, member in own_slots(above).items()
+        ]
+        """The place of the declaring class in the line of inheritance, the name, the descriptor."""
+        self.dictionary = _dict_descriptor(line)
+        """The descriptor through which instances' own dictionaries are reached; None when they have none."""
+        self.has_hidden_state = _expected_size(cls, self.base, len(self.slots)) != _BASICSIZE.__get__(cls)
+        """Whether instances hold something beside base, dictionary and slots: state of a class written in C."""
+
+    def attributes(self, obj: object) -> dict[str, Any] | None:
+        """Give an object's own dictionary; None for an object that has none, or nothing in it."""
+        found: dict[str, Any] | None = None if self.dictionary is None else self.dictionary.__get__(obj)
+        return found or None
+
+    def filled_slots(self, obj: object) -> Iterator[list[Any]]:
+        """Give the filled slots of an object, as (place, name, value)."""
+        for place, name, member in self.slots:
+            try:
+                yield [place, name, member.__get__(obj)]
+            except AttributeError:
+                continue  # the slot is empty
+
+    def set_attributes(self, obj: object, attributes: dict[str, Any] | None) -> None:
+        """Give an object its dictionary: the very one that was stored, which others may hold as well."""
+        if attributes is None:
+            return
+        if type(attributes) is not dict:
+            raise TypeError("attributes that are no dictionary")
+        if type(self.dictionary) is types.GetSetDescriptorType:
+            self.dictionary.__set__(obj, attributes)
+        else:
+            self.dictionary.__get__(obj).update(attributes)
+
+    def set_slots(self, obj: object, filled: list[list[Any]] | None) -> None:
+        """Fill slots; raises LookupError for one that the object's class does not have."""
+        members = {(place, name): member for place, name, member in self.slots} if filled else {}
+        for place, name, value in filled or ():
+            members[place, name].__set__(obj, value)
 
 
-def dict_descriptor(cls: type) -> Any:
-    """Find the descriptor through which instances' dictionaries are reached; None when they have none."""
-    for above in mro(cls):
+def _dict_descriptor(line: tuple[type, ...]) -> Any:
+    for above in line:
         descriptor = namespace(above).get("__dict__")
         if type(descriptor) in (types.GetSetDescriptorType, types.MemberDescriptorType):
             return descriptor
     return None
 
 
-def instance_dict(obj: object) -> dict[str, Any] | None:
-    """Give an object's own dictionary, which is made when there is none yet; None for one without."""
-    descriptor = dict_descriptor(type(obj))
-    return None if descriptor is None else descriptor.__get__(obj)
-
-
-def slot_values(obj: object) -> Iterator[tuple[int, str, object]]:
-    """Give the filled slots of an object: the place of the class in the line of inheritance, the name, the value."""
-    for place, above in enumerate(mro(type(obj))):
-        for name, member in own_slots(above).items():
-            try:
-                yield place, name, member.__get__(obj)
-            except AttributeError:
-                continue  # the slot is empty
-
-
-def set_slot(obj: object, place: int, name: str, value: object) -> None:
-    """Fill one slot; raises LookupError for one that the object's class does not have."""
-    own_slots(mro(type(obj))[place])[name].__set__(obj, value)
-
-
-def class_name(cls: type) -> str:
-    """Give a class's name without asking its metaclass."""
-    name: str = type.__dict__["__name__"].__get__(cls)
-    return name
-
-
-def qualified_name(cls: type) -> str:
-    """Give a class's qualified name without asking its metaclass."""
-    name: str = type.__dict__["__qualname__"].__get__(cls)
-    return name
-
-
-def is_made_at_run_time(cls: type) -> bool:
-    """Tell a class that a class statement made from one that is built into the interpreter."""
-    return bool(_FLAGS.__get__(cls) & _HEAP_TYPE)
+def _expected_size(cls: type, base: type, slots: int) -> int:
+    size: int = _BASICSIZE.__get__(base) + _POINTER * slots
+    if _WEAKREFOFFSET.__get__(cls) and not _WEAKREFOFFSET.__get__(base):
+        size += _POINTER
+    if _DICTOFFSET.__get__(cls) and not _DICTOFFSET.__get__(base) and not _FLAGS.__get__(cls) & _MANAGED_DICT:
+        size += _POINTER
+    return size

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import gc
 import io
-import random
 import re
 import types
 from collections.abc import Sequence
@@ -16,14 +15,11 @@ from statek_executor.workspace.nodes import (
     BYTESIO,
     CACHED_FUNCTION,
     CACHED_PROPERTY,
-    GENERIC_ALIAS,
     PARTIAL,
     PATTERN,
     PROXY,
-    RANDOM,
     SLICE,
     STRINGIO,
-    UNION,
     VIEW,
     Fill,
     Make,
@@ -38,13 +34,9 @@ _VIEWS: Final = {type({}.keys()): "keys", type({}.values()): "values", type({}.i
 
 
 def _depict_partial(partial: Any, sight: Sight) -> Node:
-    attributes = layout_dict(partial)
-    return Node(partial, PARTIAL, (), sight.own([partial.func, partial.args, partial.keywords, attributes or None]))
-
-
-def layout_dict(obj: Any) -> Any:
-    """Give the attributes of an object of a built-in class, whose own dictionary nobody can have replaced."""
-    return obj.__dict__
+    return Node(
+        partial, PARTIAL, (), sight.own([partial.func, partial.args, partial.keywords, partial.__dict__ or None])
+    )
 
 
 def _fill_partial(made: Any, body: Any, shop: Workshop) -> None:
@@ -105,9 +97,9 @@ def _make_view(head: Sequence[Any], shop: Workshop) -> object:
 
 def _depict_cached(cached: Any, sight: Sight) -> Node:
     """Keep a cached function without its cache: what it remembers can be computed again."""
-    attributes = layout_dict(cached)
+    attributes = cached.__dict__
     parameters = attributes.get("cache_parameters")
-    if type(parameters) is not types.FunctionType or parameters.__code__ not in functools.lru_cache.__code__.co_consts:
+    if type(parameters) is not types.FunctionType or parameters.__module__ != "functools":
         return lost_node(cached, "a cached function that was changed")
     typed = parameters()["typed"]
     maxsize = type(cached).cache_info(cached).maxsize
@@ -127,24 +119,6 @@ def _fill_cached_property(made: Any, body: Any, shop: Workshop) -> None:
     made.func, made.attrname, made.__doc__ = body
 
 
-def _make_generic_alias(head: Sequence[Any], shop: Workshop) -> object:
-    origin, arguments = head
-    return types.GenericAlias(origin, arguments)
-
-
-def _make_union(head: Sequence[Any], shop: Workshop) -> object:
-    first, *others = head
-    union = first
-    for other in others:
-        union = type.__or__(union, other) if isinstance(union, type) else union | other
-    return union
-
-
-def _fill_random(made: random.Random, body: Any, shop: Workshop) -> None:
-    version, state, gauss = body
-    made.setstate((version, tuple(state), gauss))
-
-
 def _nothing(_: object) -> None:
     """Stand in a cached property or partial until its function is there."""
 
@@ -155,12 +129,9 @@ PORTRAITS: Final[dict[type, Portray]] = {
     io.StringIO: _depict_text_io,
     io.BytesIO: _depict_bytes_io,
     slice: lambda cut, sight: Node(cut, SLICE, (cut.start, cut.stop, cut.step)),
-    random.Random: lambda generator, sight: Node(generator, RANDOM, (), sight.own(list(generator.getstate()))),
     types.MappingProxyType: _depict_proxy,
     functools._lru_cache_wrapper: _depict_cached,
     functools.cached_property: _depict_cached_property,
-    types.GenericAlias: lambda alias, sight: Node(alias, GENERIC_ALIAS, (alias.__origin__, alias.__args__)),
-    types.UnionType: lambda union, sight: Node(union, UNION, union.__args__),
     **dict.fromkeys(_VIEWS, _depict_view),
 }
 MAKERS: Final[dict[int, Make]] = {
@@ -169,18 +140,14 @@ MAKERS: Final[dict[int, Make]] = {
     STRINGIO: _make_text_io,
     BYTESIO: lambda head, shop: io.BytesIO(),
     SLICE: lambda head, shop: slice(*head),
-    RANDOM: lambda head, shop: random.Random(0),  # noqa: S311 - it is the guest's, and takes its state at once
     PROXY: lambda head, shop: types.MappingProxyType(head[0]),
     VIEW: _make_view,
     CACHED_FUNCTION: _make_cached,
     CACHED_PROPERTY: lambda head, shop: functools.cached_property(_nothing),
-    GENERIC_ALIAS: _make_generic_alias,
-    UNION: _make_union,
 }
 FILLERS: Final[dict[int, Fill]] = {
     PARTIAL: _fill_partial,
     STRINGIO: _fill_text_io,
     BYTESIO: _fill_bytes_io,
-    RANDOM: _fill_random,
     CACHED_PROPERTY: _fill_cached_property,
 }

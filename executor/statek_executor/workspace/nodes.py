@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from statek_executor.workspace.definitions import Definitions
+from statek_executor.workspace.layout import Layout
 from statek_executor.workspace.references import References
 from statek_protocol import leaves, values
 
@@ -57,6 +58,9 @@ GENERATED: Final = 31
 INSTANCE: Final = 32
 EXCEPTION: Final = 33
 ENUM_MEMBER: Final = 34
+TYPING_ALIAS: Final = 35
+TYPE_VARIABLE: Final = 36
+FORWARD: Final = 37
 
 BY_ATTRIBUTE: Final = frozenset({CLASS, NAMEDTUPLE})
 """Kinds whose body is a dictionary of attributes, each of which is stored and filled on its own."""
@@ -104,8 +108,11 @@ class Sight(Protocol):
     references: References
     batches: set[int]
 
-    def node_of(self, obj: object) -> Node:
-        """Give the node of another object that is not plain."""
+    def judge(self, cls: type) -> Node:
+        """Give the node of a class that others rest on; one that cannot be kept is lost without being in the table."""
+
+    def layout(self, cls: type) -> Layout:
+        """Give the layout of a class's instances."""
 
     def add(self, node: Node) -> Node:
         """Take up a node for an object whose portrait another object draws."""
@@ -119,6 +126,9 @@ class Workshop(Protocol):
 
     definitions: Definitions
     references: References
+
+    def layout(self, cls: type) -> Layout:
+        """Give the layout of a class's instances."""
 
     def later(self, obj: object, hashing: Callable[[], None]) -> None:
         """Do this when everything else is complete: it asks objects of the guest for their hashes."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from statek_executor.workspace import classes, containers, functions, instances, library
+from statek_executor.workspace import annotations as annotation_forms
+from statek_executor.workspace import classes, containers, exceptions, functions, instances, library
 from statek_executor.workspace.lost import Lost, facts
 from statek_executor.workspace.nodes import LOST, REFERENCE, Fill, Make, Node, Portray, Sight, lost_node
 from statek_executor.workspace.references import name_of
@@ -18,28 +19,25 @@ _TRANSIENT: Final = {
     "traceback": "a traceback",
     "method-wrapper": "a method of a value, taken by its dunder name",
 }
-_TOPICS: Final = (containers, functions, library)
+_TOPICS: Final = (annotation_forms, containers, functions, library)
+_ALL_TOPICS: Final = (*_TOPICS, classes, exceptions, instances)
 _PORTRAITS: Final[dict[type, Portray]] = {
     kind: portray for topic in _TOPICS for kind, portray in topic.PORTRAITS.items()
 }
-MAKERS: Final[dict[int, Make]] = {
-    kind: make for topic in (*_TOPICS, classes, instances) for kind, make in topic.MAKERS.items()
-}
-FILLERS: Final[dict[int, Fill]] = {
-    kind: fill for topic in (*_TOPICS, classes, instances) for kind, fill in topic.FILLERS.items()
-}
+MAKERS: Final[dict[int, Make]] = {kind: make for topic in _ALL_TOPICS for kind, make in topic.MAKERS.items()}
+FILLERS: Final[dict[int, Fill]] = {kind: fill for topic in _ALL_TOPICS for kind, fill in topic.FILLERS.items()}
 
 
 def portray(obj: Any, sight: Sight) -> Node:
     """Describe an object that is not plain, by name when it was handed out; what cannot be kept is lost."""
+    if type(obj) is Lost:
+        return Node(obj, LOST, facts(obj))
     name = name_of(obj, sight.references)
     if name is not None:
         return Node(obj, REFERENCE, (name,))
     kind = type(obj)
     if kind in _PORTRAITS:
         return _PORTRAITS[kind](obj, sight)
-    if kind is Lost:
-        return Node(obj, LOST, facts(obj))
     if classes.is_class(obj):
         return classes.depict_class(obj, sight)
     if type.__dict__["__name__"].__get__(kind) in _TRANSIENT and kind.__module__ in ("builtins", "re"):

@@ -14,6 +14,7 @@ import dataclasses
 import enum
 import functools
 import types
+import typing
 from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
@@ -34,6 +35,9 @@ class References(Protocol):
 _MACHINERY_MARK: Final = "machinery:"
 
 
+_TYPING_FORMS: Final[Any] = (typing._SpecialForm, typing._BaseGenericAlias)  # type: ignore[attr-defined]
+
+
 def _machinery() -> Iterator[tuple[str, Any]]:
     for name in ("MISSING", "KW_ONLY", "Field", "InitVar", "_FIELD", "_FIELD_CLASSVAR", "_FIELD_INITVAR"):
         yield f"dataclasses.{name}", getattr(dataclasses, name)
@@ -52,6 +56,10 @@ def _machinery() -> Iterator[tuple[str, Any]]:
     for name in ("Counter", "OrderedDict", "defaultdict", "deque"):
         yield f"collections.{name}", getattr(collections, name)
     yield "types.SimpleNamespace", types.SimpleNamespace
+    for name in typing.__all__:
+        form = getattr(typing, name)
+        if isinstance(form, _TYPING_FORMS) or form in (typing.Any, typing.Generic, typing.NamedTuple, typing.Protocol):
+            yield f"typing.{name}", form
     yield from (("Ellipsis", ...), ("NotImplemented", NotImplemented), ("TransientValueError", TransientValueError))
     for kind in (type(None), type(...), type(NotImplemented), *leaves.LEAVES):
         yield f"type.{kind.__module__}.{kind.__qualname__}", kind

@@ -14,7 +14,8 @@ from typing import Any, Final, TypeVar
 
 from statek_executor.workspace.containers import depict_container
 from statek_executor.workspace.definitions import Definitions
-from statek_executor.workspace.nodes import Node, hashes_plainly
+from statek_executor.workspace.layout import Layout
+from statek_executor.workspace.nodes import LOST, Node, hashes_plainly
 from statek_executor.workspace.portraits import portray
 from statek_executor.workspace.references import References
 from statek_protocol import leaves, values
@@ -63,6 +64,8 @@ class Survey:
         self._own: dict[int, object] = {}
         """Containers that stand in portraits only, held so that their identities stay taken."""
         self._pending: list[Node] = []
+        self._refused: dict[int, Node] = {}
+        self._layouts: dict[type, Layout] = {}
         self._variable = ""
 
     def explore(self, name: str, value: object) -> Variable:
@@ -87,9 +90,22 @@ class Survey:
             self._find_late(itertools.chain.from_iterable(levels))
         return variable
 
-    def node_of(self, obj: object) -> Node:
-        """Give the node of an object that is not plain, and depict it if it is met for the first time."""
-        return self.nodes.get(id(obj)) or self.add(portray(obj, self))
+    def judge(self, cls: type) -> Node:
+        """Give the node of a class that others rest on; one that cannot be kept is lost without being in the table."""
+        node = self.nodes.get(id(cls)) or self._refused.get(id(cls))
+        if node is None:
+            node = portray(cls, self)
+            if node.kind == LOST:
+                self._refused[id(cls)] = node
+            else:
+                self.add(node)
+        return node
+
+    def layout(self, cls: type) -> Layout:
+        """Give the layout of a class's instances."""
+        if cls not in self._layouts:
+            self._layouts[cls] = Layout(cls)
+        return self._layouts[cls]
 
     def add(self, node: Node) -> Node:
         """Take up a node. What its head holds is made before it, so a container there becomes a node as well."""
@@ -108,7 +124,8 @@ class Survey:
     def _depict(self, specials: list[Any]) -> list[Any]:
         """Give what has to be explored below these objects, without what was explored before."""
         for special in specials:
-            self.node_of(special)
+            if id(special) not in self.nodes:
+                self.add(portray(special, self))
         found, self._pending = self._pending, []
         return [part for node in found for part in (node.head, node.body) if part]
 

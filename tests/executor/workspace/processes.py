@@ -88,7 +88,7 @@ class Process:
 
     def _load(self, batch: int) -> list[types.CodeType]:
         tree = ast.parse(self.sources[batch])
-        return [compile(ast.Module([node], []), f"<batch {batch}>", "exec") for node in tree.body]
+        return [compile(ast.Module([node], []), f"<batch {batch}>", "exec", dont_inherit=True) for node in tree.body]
 
 
 def continued(source: str) -> Process:
