@@ -30,9 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         if endpoint.path is not None and not endpoint.path.parent.is_dir():
             print(f"statek-executor: no directory {endpoint.path.parent} to find a socket in", file=sys.stderr)
             return 2
-        asyncio.run(
-            _serve(Supervisor(endpoint, workers=options.workers, keys=options.keys), options.until_stdin_closes)
-        )
+        supervisor = Supervisor(endpoint, workers=options.workers, keys=options.keys)
+        asyncio.run(_serve(supervisor, until_stdin_closes=options.until_stdin_closes))
     except (ExecutorError, ProtocolError, ZygoteFailed) as error:
         print(f"statek-executor: {error}", file=sys.stderr)
         return 1

@@ -75,7 +75,7 @@ class Service:
             executors, clients = self._open_endpoints(context)
             if self._options.listen is None:
                 await local.start()
-            mirror = Mirror(self._directory, self._directory.ledger, self._on_mirror_failure)
+            mirror = Mirror(self._directory.dbzero, self._directory.ledger, self._on_mirror_failure)
             mirror.start()
             tasks += self._start(ledger, mirror, executors, clients)
             if self._options.listen is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,21 +72,17 @@ def test_a_pair_is_made_once_and_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert scheduler_public(keys, same_machine=False) == pair.public
 
 
-def _make_pair(keys: Path, queue: multiprocessing.Queue[bytes]) -> None:
-    queue.put(own_pair(keys, EXECUTOR).public)
+MAKE_PAIR = """
+import pathlib, sys
+from statek_protocol.transport.keys import own_pair
+print(own_pair(pathlib.Path(sys.argv[1]), "executor").public.decode())
+"""
 
 
 def test_two_processes_that_start_together_use_one_pair(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    processes = [context.Process(target=_make_pair, args=(tmp_path / "keys", queue)) for _ in range(2)]
-    for process in processes:
-        process.start()
-    keys = {queue.get(timeout=60) for _ in processes}
-    for process in processes:
-        process.join(60)
-    queue.close()
-    queue.join_thread()
+    command = [sys.executable, "-P", "-c", MAKE_PAIR, str(tmp_path / "keys")]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
+    keys = {process.communicate(timeout=60)[0] for process in processes}
     assert len(keys) == 1
 
 

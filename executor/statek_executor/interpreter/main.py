@@ -1,6 +1,6 @@
 """The life of an interpreter process: load a workspace, run batches until the supervisor closes the channel.
 
-Called by the zygote in a child that is already locked down (`serve`), after `prepare` ran just before the lock.
+The zygote calls `warm_up` once in the launcher, and in every child `prepare` just before the lock and `serve` behind it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,31 @@ from statek_executor.interpreter.session import Session
 from statek_executor.interpreter.soft_limits import SOFT_LIMITS
 from statek_executor.workspace import MalformedWorkspace
 from statek_policies import Policy
+from statek_policies.language import preload
+from statek_protocol.codec import encode
+from statek_protocol.messages.base import Message
 from statek_protocol.messages.interpreter import Failed, Load, Run
+
+_WARM_UP = b"import math\ntotal = sum(x * x for x in range(3))\nprint(f'{math.sqrt(total):.2f}')\n"
+
+
+class _NoChannel(Channel):
+    """Where the warm-up's messages go."""
+
+    def __init__(self) -> None:
+        super().__init__(-1)
+
+    def send(self, message: Message) -> None:
+        encode(message)
+
+
+def warm_up() -> None:
+    """Read what guests may need while there are files, and run a batch, so that no child has to build its machinery."""
+    preload()
+    policy = Policy.load("default")
+    load = Load(policy.to_wire(), None, (), ())
+    host = GuestHost(_NoChannel(), policy, SOFT_LIMITS)
+    BatchRunner(Session(load, policy, host), host, SOFT_LIMITS).run(Run(1, "warm-up", _WARM_UP, 0, 0, ()))
 
 
 def prepare() -> None:
@@ -29,38 +53,35 @@ def serve(fd: int) -> None:
     channel = Channel(fd)
     try:
         load = channel.receive(Load)
-        policy = Policy.from_wire(load.policy)
-        host = GuestHost(channel, policy, SOFT_LIMITS)
-        first = channel.receive(Run)
-        host.begin_batch(first.batch, first.first_call)
-        session = _open_session(load, policy, host, first)
-        if session is not None:
-            _run_batches(channel, session, host, first)
+        run = channel.receive(Run)
+        try:
+            _serve_job(channel, load, run)
+        except ChannelClosed:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug of ours must be told, not die with the process
+            channel.send(Failed(run.batch, "bug", wire_text(_where(error))))
+            channel.receive(Run)  # the lease ends now; whatever comes is the end of the channel
     except ChannelClosed:
         os._exit(0)
 
 
-def _open_session(load: Load, policy: Policy, host: GuestHost, first: Run) -> Session | None:
-    """Build the namespace; a workspace that cannot be read fails the batch that wants it."""
+def _serve_job(channel: Channel, load: Load, run: Run) -> None:
+    policy = Policy.from_wire(load.policy)
+    host = GuestHost(channel, policy, SOFT_LIMITS)
+    host.begin_batch(run.batch, run.first_call)
     session = Session(load, policy, host)
     if load.workspace is not None:
         try:
             session.restore(load.workspace)
         except MalformedWorkspace as error:
-            host.send(Failed(first.batch, "workspace", wire_text(str(error))))
-            return None
-    return session
-
-
-def _run_batches(channel: Channel, session: Session, host: GuestHost, run: Run) -> None:
+            host.send(Failed(run.batch, "workspace", wire_text(str(error))))
+            channel.receive(Run)
     runner = BatchRunner(session, host, SOFT_LIMITS)
     while True:
-        try:
-            runner.run(run)
-        except ChannelClosed:
-            raise
-        except Exception as error:  # noqa: BLE001 - a bug of ours must be told, not die with the process
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            detail = f"{type(error).__name__}: {error} ({where.name}, line {where.lineno})"
-            host.send(Failed(run.batch, "bug", wire_text(detail)))
+        runner.run(run)
         run = channel.receive(Run)
+
+
+def _where(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    return f"{type(error).__name__}: {error} ({' < '.join(f'{f.name}:{f.lineno}' for f in reversed(frames))})"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import types
 from collections.abc import Sequence
+from typing import Any
 
 from statek_executor.interpreter.host import GUEST_ERRORS, GuestHost, make_tool
 from statek_executor.workspace import Definitions, decode, encode
@@ -124,6 +125,6 @@ def _random_state(generator: random.Random | None) -> object:
     return None if generator is None else list(generator.getstate())
 
 
-def _set_random_state(generator: random.Random, state: object) -> None:
-    version, internal, gauss_next = state  # type: ignore[misc]
+def _set_random_state(generator: random.Random, state: Any) -> None:
+    version, internal, gauss_next = state
     generator.setstate((version, tuple(internal), gauss_next))

@@ -70,7 +70,7 @@ class Supervisor:
         self._leases: dict[str, LeaseServer] = {}
         self._released = 0
         self._zygote = ZygoteClient()
-        self._posture = Posture({})
+        self._posture: Posture | None = None
         self._quick_deaths = 0
         self._welcome: Welcome | None = None
         self._heard = 0.0
@@ -128,7 +128,7 @@ class Supervisor:
     def _start_zygote(self) -> None:
         self._zygote.start()
         self._zygote_started = time.monotonic()
-        if not self._posture.layers:
+        if self._posture is None:
             self._posture = probe_posture(self._zygote, PROBE_SECONDS)
             log.info("layers: %s", ", ".join(sorted(self._posture.active)))
         self._stock = Stock(self._zygote, self._workers, self._on_zygote_gone)
@@ -174,6 +174,7 @@ class Supervisor:
             await self._uplink.send(Heartbeat(tuple(self._leases)))
 
     def _hello(self) -> Hello:
+        assert self._posture is not None, "probed before the uplink exists"
         layers = {name: LayerReport(state.active, state.detail[:1000]) for name, state in self._posture.layers.items()}
         release = importlib.metadata.version("statek-executor")
         host = socket.gethostname()[:100]
