@@ -1,4 +1,4 @@
-"""What a guest program may do: a policy is a value, its limits are numbers, and the language is one strict compile path.
+"""What a guest may do: a policy is a value, its limits are numbers, its language is one strict compile path.
 
 errors    what can be wrong with a policy
 limits    the numbers

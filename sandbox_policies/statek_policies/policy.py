@@ -45,14 +45,14 @@ class Policy:
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str]) -> "Policy":
         """Read a profile by its name, or a TOML file by its path."""
-        from statek_policies.profile_files import load_policy  # noqa: PLC0415 - that file builds policies
+        from statek_policies.profile_files import load_policy  # that file builds policies
 
         return load_policy(name_or_path)
 
     @staticmethod
     def profiles() -> tuple[str, ...]:
         """List the profiles that come with this package."""
-        from statek_policies.profile_files import profile_names  # noqa: PLC0415 - that file builds policies
+        from statek_policies.profile_files import profile_names  # that file builds policies
 
         return profile_names()
 

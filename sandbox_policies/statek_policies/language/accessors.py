@@ -50,7 +50,7 @@ class Attributes(dict[str, Any]):
     def _refuse(self, *_arguments: Any) -> NoReturn:
         refuse("attribute.write", "attributes cannot be deleted through __dict__; use `del` or delattr()")
 
-    __delitem__ = pop = popitem = clear = _refuse  # type: ignore[assignment]
+    __delitem__ = pop = popitem = clear = _refuse
 
     def __reduce_ex__(self, _protocol: object) -> Any:
         return dict, (dict(self),)

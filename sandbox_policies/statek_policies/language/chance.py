@@ -16,9 +16,10 @@ _UNSEEDED = random.Random(_MARK).getstate()  # noqa: S311 - a mark, never drawn 
 _SEED_BYTES = 32
 _TOKEN_BYTES = 32
 _DRAWS = (
-    "betavariate choice choices expovariate gammavariate gauss getrandbits lognormvariate normalvariate paretovariate "
-    "randbytes randint random randrange sample shuffle triangular uniform vonmisesvariate weibullvariate"
-).split()
+    "betavariate choice choices expovariate gammavariate gauss getrandbits lognormvariate normalvariate "
+    "paretovariate randbytes randint random randrange sample shuffle triangular uniform vonmisesvariate "
+    "weibullvariate"
+)
 
 
 class GuestRandom(random.Random):
@@ -75,7 +76,7 @@ class Chance:
 
     def random_exports(self) -> dict[str, object]:
         """Return what `random` exports."""
-        exports: dict[str, object] = {name: self._draw(name) for name in _DRAWS}
+        exports: dict[str, object] = {name: self._draw(name) for name in _DRAWS.split()}
         return exports | {
             "seed": self._seed(),
             "getstate": lambda: self.generator.seeded().getstate(),
@@ -99,7 +100,7 @@ class Chance:
         """Return the method that replaces `NormalDist.samples`."""
 
         def samples(distribution: statistics.NormalDist, n: int, *, seed: Any = None) -> list[float]:
-            source = self.generator.seeded() if seed is None else random.Random(seed)  # noqa: S311 - the guest's own seed
+            source = self.generator.seeded() if seed is None else random.Random(seed)  # noqa: S311 - its own seed
             return [source.gauss(distribution.mean, distribution.stdev) for _ in range(n)]
 
         return samples

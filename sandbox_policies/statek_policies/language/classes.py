@@ -1,4 +1,4 @@
-"""How a class statement makes a class: from bases that are offered, by a metaclass that is, and the result is taken in."""
+"""How a class statement makes a class: from offered bases, by an offered metaclass, and the result is taken in."""
 
 import builtins
 import types
@@ -13,7 +13,7 @@ from statek_policies.language.standins import real_metaclass
 _HIDDEN_BASES = types.resolve_bases((typing.NamedTuple, typing.TypedDict))
 """What the functions NamedTuple and TypedDict put in their place as a base."""
 
-_NATIVE: Callable[..., Any] = builtins.__build_class__  # type: ignore[attr-defined]  # what a class statement calls
+_NATIVE: Callable[..., Any] = builtins.__build_class__
 
 
 class ClassBuilder:

@@ -18,7 +18,7 @@ class ClockReadings:
         self._host = host
 
     def reading(self, cls: Any, name: str, found: Any) -> Any:
-        """Replace a class method of `date` or `datetime`, or of a guest's class derived from them, that asks the clock."""
+        """Replace a class method of `date`, `datetime` or a class derived from them that asks the clock."""
         if issubclass(cls, datetime.datetime):
             return self._utcnow(cls) if name == "utcnow" else self._now(cls)
         return self._today(cls) if issubclass(cls, datetime.date) and name == "today" else found

@@ -11,8 +11,8 @@ import types
 import warnings
 from dataclasses import dataclass
 
-from statek_policies.language.errors import SourceInvalid, SourceRefused, SourceTooLarge
 from statek_policies.language.environment import exports_under
+from statek_policies.language.errors import SourceInvalid, SourceRefused, SourceTooLarge
 from statek_policies.language.facades.catalogue import why_withheld
 from statek_policies.language.imports import Imports
 from statek_policies.language.nodes import nothing

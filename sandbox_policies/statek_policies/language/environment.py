@@ -1,4 +1,4 @@
-"""A guest's namespace: its built-ins, the guards under their unspellable names, the facades, and stable names for all of it.
+"""A guest's namespace: built-ins, guards under unspellable names, facades, and stable names for all of it.
 
 Runs in the interpreter process, once for each guest.
 """

@@ -4,7 +4,7 @@ from statek_policies.rules import Violation
 
 
 class SourceRefused(Exception):
-    """The policy says no, before anything ran. The guest's author should read every violation and write it differently."""
+    """The policy says no, before anything ran. The author should read every violation and write it differently."""
 
     def __init__(self, violations: tuple[Violation, ...]) -> None:
         self.violations = violations
@@ -14,7 +14,7 @@ class SourceRefused(Exception):
 class SourceInvalid(Exception):
     """The source is not a program. The guest's author should mend it."""
 
-    def __init__(self, type: str, message: str, line: int | None) -> None:  # noqa: A002 - the fact's own name
+    def __init__(self, type: str, message: str, line: int | None) -> None:
         self.type = type
         self.message = message
         self.line = line
@@ -42,7 +42,7 @@ class PolicyViolation(Exception):
 
 
 class AttributeWithheld(PolicyViolation, AttributeError):
-    """The refusal of an attribute that the real object has; `hasattr` and `getattr` with a default see it as missing."""
+    """The refusal of an attribute that is there; `hasattr` and `getattr` with a default see it as missing."""
 
 
 class ImportWithheld(PolicyViolation, ImportError):

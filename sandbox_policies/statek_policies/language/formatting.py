@@ -1,6 +1,6 @@
 """`str.format` without the attribute access that fields allow."""
 
-import _string
+import _string  # type: ignore[import-not-found]  # the parser behind str.format; no stub describes it
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,7 @@
 """Who owns an object: which classes the guest defined, and what of them is inherited from us.
 
-A guest's class says so in its own dictionary: Python copies `__name__` of the namespace to `__module__` of a class, and no
-guest can write either. Python looks at types here, never at attributes of the object, so that guest code cannot lie.
+A guest's class says so in its own dictionary: Python copies `__name__` of the namespace to `__module__` of a class, and
+no guest can write either. Only types are looked at, never attributes of an object, so that guest code cannot lie.
 """
 
 import decimal
@@ -40,7 +40,7 @@ def ancestry(cls: type) -> tuple[type, ...]:
 
 def is_guest_class(cls: type) -> bool:
     """Tell whether the guest's code defined the class."""
-    return _DICT_OF(cls).get("__module__") == GUEST_MODULE
+    return bool(_DICT_OF(cls).get("__module__") == GUEST_MODULE)
 
 
 @lru_cache(maxsize=512)
@@ -91,7 +91,8 @@ class Guests:
         if kind is super:
             return self._may_reach_super(value, name)
         if issubclass(kind, type):
-            return self._owns(ancestry(value), name) and self._owns(ancestry(kind), name, strict=False)  # type: ignore[arg-type]
+            classes = ancestry(value)  # type: ignore[arg-type]  # kind says that it is a class
+            return self._owns(classes, name) and self._owns(ancestry(kind), name, strict=False)
         if kind is types.SimpleNamespace or self.is_function(value):
             return True
         return self._owns(ancestry(kind), name)

@@ -1,12 +1,12 @@
 """The pieces of syntax tree that the transformer puts in: calls of guards that no source could spell.
 
-A guarded place looks the same everywhere, so that the scan of the finished code can recognise it. For `thing.total = 1`:
+A guarded place looks the same everywhere, so that the scan of the finished code recognises it. `thing.total = 1` is:
 
     @write(thing, @name="total").total = 1                                                   any expression
     (thing if @type(thing) in @guests else @write(thing, @name="total")).total = 1           a plain name
 
-The second form costs a set lookup instead of a call. No guest code runs between the look at a name and its use: the only
-calls in between are `type()` and a set's lookup by identity.
+The second form costs a set lookup instead of a call. No guest code runs between the look at a name and its use: the
+only calls in between are `type()` and a set's lookup by identity.
 """
 
 import ast

@@ -10,7 +10,7 @@ from statek_policies.language.words import RESERVED_MARK
 from statek_policies.rules import Violation
 
 HOST = RESERVED_MARK + "host"
-"""Where a guest's built-ins keep its host: guards and facades are shared, the frame that called tells whose they are."""
+"""Where a guest's built-ins keep its host: facades are shared, the frame that called tells whose guest it is."""
 
 
 def refuse(rule: str, detail: str, error: type[PolicyViolation] = PolicyViolation) -> NoReturn:

@@ -1,8 +1,8 @@
 """A second, independent look at the finished code objects: proves that no raw store and no forbidden name survived.
 
-The transformer works on the tree; this works on the bytecode that really runs and shares with it only the tables of names
-and the shape of a guarded place (nodes.py). It must never find anything: what it finds is a fault of the transformer, and
-the source is refused. Written for CPython 3.11; an operation that is not listed is refused.
+The transformer works on the tree; this works on the bytecode that really runs and shares with it only the tables of
+names and the shape of a guarded place (nodes.py). It must never find anything: what it finds is a fault of the
+transformer, and the source is refused. Written for CPython 3.11; an operation that is not listed is refused.
 """
 
 import opcode
@@ -26,11 +26,11 @@ from statek_policies.language.words import (
 )
 from statek_policies.rules import Violation
 
-_FORBIDDEN = frozenset(
-    "IMPORT_NAME IMPORT_FROM IMPORT_STAR PRINT_EXPR GET_AWAITABLE GET_AITER GET_ANEXT BEFORE_ASYNC_WITH END_ASYNC_FOR "
-    "ASYNC_GEN_WRAP PREP_RERAISE_STAR CHECK_EG_MATCH".split()
+_FORBIDDEN = (
+    "IMPORT_NAME IMPORT_FROM IMPORT_STAR PRINT_EXPR GET_AWAITABLE GET_AITER GET_ANEXT BEFORE_ASYNC_WITH "
+    "END_ASYNC_FOR ASYNC_GEN_WRAP PREP_RERAISE_STAR CHECK_EG_MATCH"
 )
-_CODES = {name: code for name, code in opcode.opmap.items() if name not in _FORBIDDEN}
+_CODES = {name: code for name, code in opcode.opmap.items() if name not in _FORBIDDEN.split()}
 _ALLOWED = frozenset(_CODES.values())
 
 _CALL, _PRECALL, _KW_NAMES, _LOAD_CONST = (_CODES[name] for name in ("CALL", "PRECALL", "KW_NAMES", "LOAD_CONST"))

@@ -1,13 +1,13 @@
-"""What a guest holds in place of a type that it must not call: it can be compared, asked and checked against, not called.
+"""What a guest holds in place of a type that it must not call: it can be compared and checked against.
 
-`type(x)` answers with a real class wherever instances of that class are harmless to make. Metaclasses (three arguments make
-a class out of any dict), functions (out of any code object) and their like are answered with a stand-in.
+`type(x)` answers with a real class wherever instances of that class are harmless to make. Metaclasses (three arguments
+make a class out of any dict), functions (out of any code object) and their like are answered with a stand-in.
 """
 
 import abc
 import enum
 import types
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from statek_policies.language.reports import refuse
 
@@ -17,7 +17,10 @@ class StandIn:
 
     __slots__ = ("__is_instance", "__is_subclass", "__name__", "__qualname__")
 
-    def __new__(cls) -> NoReturn:  # type: ignore[misc]  # guests can reach this class by type()
+    __name__: str
+    __qualname__: str
+
+    def __new__(cls) -> "StandIn":
         """Refuse: stand-ins are made by `stand_in` only."""
         raise TypeError("cannot be made")
 
@@ -130,4 +133,4 @@ def real_metaclass(value: object) -> type | None:
 
 def real_type(value: Any) -> type:
     """Return what a stand-in of a metaclass stands for, or the value itself."""
-    return _METACLASSES.get(id(value), value)
+    return _METACLASSES.get(id(value)) or cast("type", value)

@@ -1,9 +1,9 @@
-"""From a parsed source to the tree that is really compiled: checks every name, guards what must be, leaves the rest native.
+"""From a parsed source to the tree that is compiled: checks every name, guards what must be, leaves the rest native.
 
-RestrictedPython's transformer is the base: a kind of node that it does not know is refused, and what it lets pass without
-a guard passes here. Reading a statically named, safe attribute, an item, iterating and unpacking stay plain bytecode: that
-is sound only because no host object enters the namespace unwrapped. What is guarded: every attribute store, reading what
-begins with an underscore, and the few names that reach further than they look (see words.py).
+RestrictedPython's transformer is the base: a kind of node that it does not know is refused, and what it lets pass
+without a guard passes here. Reading a statically named, safe attribute, an item, iterating and unpacking stay plain
+bytecode: that is sound only because no host object enters the namespace unwrapped. What is guarded: every attribute
+store, reading what begins with an underscore, and the few names that reach further than they look (see words.py).
 
 Runs in the interpreter process.
 """
@@ -12,7 +12,7 @@ import ast
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from RestrictedPython import RestrictingNodeTransformer
+from RestrictedPython.transformer import RestrictingNodeTransformer
 
 from statek_policies.language import nodes
 from statek_policies.language.errors import SourceTooLarge
@@ -35,22 +35,20 @@ from statek_policies.language.words import (
 from statek_policies.rules import Violation
 
 _PASSING = (
-    "arguments BinOp BoolOp Compare Dict DictComp Expr FormattedValue For GeneratorExp If IfExp JoinedStr List ListComp NamedExpr "
-    "Pass Raise Return Set SetComp Slice Starred Subscript Try Tuple UnaryOp While With Yield YieldFrom Assert Assign Break "
-    "Continue Delete keyword withitem"
+    "arguments BinOp BoolOp Compare Dict DictComp Expr FormattedValue For GeneratorExp If IfExp JoinedStr "
+    "List ListComp NamedExpr Pass Raise Return Set SetComp Slice Starred Subscript Try Tuple UnaryOp While "
+    "With Yield YieldFrom Assert Assign Break Continue Delete keyword withitem"
 )
 _ADDED = "Match match_case MatchValue MatchSingleton MatchSequence MatchOr"
 """Patterns that read no attribute; RestrictedPython refuses `match` as a whole."""
 
-_UNVISITED = frozenset(
-    "ctx op ops kind conversion type_comment attr arg simple name rest kwd_attrs names is_async".split()
-)
+_UNVISITED = "ctx op ops kind conversion type_comment attr arg simple name rest kwd_attrs names is_async"
 """Fields that hold no syntax tree, or only the name of an operation."""
 
 _FUNCTION, _CLASS, _MODULE = "function", "class", "module"
 
 
-class LeanTransformer(PatternRules, RestrictingNodeTransformer):  # type: ignore[misc]  # RestrictedPython is untyped
+class LeanTransformer(PatternRules, RestrictingNodeTransformer):
     """Transforms one source; `violations` and `bound` are filled as it goes."""
 
     def __init__(self, imports: Imports, ast_nodes: int) -> None:
@@ -189,7 +187,7 @@ class LeanTransformer(PatternRules, RestrictingNodeTransformer):  # type: ignore
         return nodes.assign(self.visit(target), value, node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
-        """Keep annotations where Python keeps them (class bodies); elsewhere an annotated assignment is an assignment."""
+        """Keep annotations where Python keeps them; elsewhere an annotated assignment is an assignment."""
         scope = self._scopes[-1]
         if type(node.target) is ast.Name and scope != _MODULE:
             if scope == _CLASS and self._is_class_constant(node.target, node.value):
@@ -368,7 +366,7 @@ def _passing() -> Iterable[str]:
 
 _HANDLERS = _handlers()
 _CHILDREN: dict[type[ast.AST], tuple[str, ...]] = {
-    kind: tuple(field for field in kind._fields if field not in _UNVISITED)
+    kind: tuple(field for field in kind._fields if field not in _UNVISITED.split())
     for kind in vars(ast).values()
     if isinstance(kind, type) and issubclass(kind, ast.AST)
 }

@@ -31,7 +31,10 @@ class Reading(Enum):
 
 _COMPARING = "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __bool__"
 _SHOWING = "__repr__ __str__ __format__ __bytes__"
-_CONTAINING = "__len__ __length_hint__ __contains__ __iter__ __next__ __reversed__ __getitem__ __setitem__ __delitem__ __missing__"
+_CONTAINING = (
+    "__len__ __length_hint__ __contains__ __iter__ __next__ __reversed__ __getitem__ __setitem__ __delitem__ "
+    "__missing__"
+)
 _CALLING = "__init__ __new__ __call__ __enter__ __exit__ __post_init__ __init_subclass__ __class_getitem__"
 _COPYING = "__copy__ __deepcopy__"
 _CONVERTING = "__int__ __float__ __complex__ __index__ __round__ __trunc__ __floor__ __ceil__"
@@ -44,10 +47,12 @@ _OPERATIONS = frozenset(
 )
 """Special methods that mean the same as an operator, a call or a statement."""
 
-_ACCESS = frozenset("__getattr__ __getattribute__ __setattr__ __delattr__".split())
+_ACCESS = frozenset(["__getattr__", "__getattribute__", "__setattr__", "__delattr__"])
 """Special methods that take an attribute's name: a guest may define them, calling them goes through a guard."""
 
-_DESCRIBING = frozenset("__get__ __set__ __delete__ __set_name__ __subclasshook__ __sizeof__ __dir__".split())
+_DESCRIBING = frozenset(
+    ["__get__", "__set__", "__delete__", "__set_name__", "__subclasshook__", "__sizeof__", "__dir__"]
+)
 """Special methods that a guest may define and only Python calls."""
 
 DEFINABLE = _OPERATIONS | _ACCESS | _DESCRIBING
@@ -93,7 +98,7 @@ INSPECTION = frozenset(INSPECT_ATTRIBUTES) | {
 
 def is_dunder(name: str) -> bool:
     """Tell whether Python reserves the name for itself."""
-    return name.startswith("__") and name.endswith("__") and len(name) > 4  # noqa: PLR2004 - four underscores
+    return name.startswith("__") and name.endswith("__") and len(name) > 4
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,7 @@ from typing import Any
 from statek_policies.language.guards import Guards
 from statek_policies.language.guests import Guests
 from statek_policies.language.reports import refuse
-from statek_policies.language.standins import FUNCTION, GENERATOR, MODULE, shown_type
+from statek_policies.language.standins import ABC_META, FUNCTION, GENERATOR, MODULE, shown_type
 
 _COPIED = ("__name__", "__qualname__", "__doc__")
 
@@ -17,6 +17,7 @@ _COPIED = ("__name__", "__qualname__", "__doc__")
 def callable_exports(guards: Guards, guests: Guests) -> dict[str, dict[str, object]]:
     """Return the replacements by module."""
     return {
+        "abc": {"ABCMeta": ABC_META},
         "functools": {
             "wraps": wraps,
             "update_wrapper": update_wrapper,
@@ -74,7 +75,7 @@ def singledispatch(func: Any) -> Any:
     register_natively = generic.register
 
     def register(cls: Any, func: Any = None) -> Any:
-        if isinstance(cls, type) or isinstance(cls, types.UnionType):
+        if isinstance(cls, (type, types.UnionType)):
             return register_natively(cls, func)
         annotation = next(iter(getattr(cls, "__annotations__", {}).values()), None)
         if func is not None or not isinstance(annotation, (type, types.UnionType)):

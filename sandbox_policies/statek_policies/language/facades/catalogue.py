@@ -1,5 +1,6 @@
 """The facades that need no host: built once in a process, before any guest is there."""
 
+import _strptime  # type: ignore[import-not-found]  # noqa: F401 - C code imports it when there are no files
 import importlib
 from collections.abc import Mapping
 from functools import cache

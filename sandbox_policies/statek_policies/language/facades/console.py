@@ -79,7 +79,7 @@ class Console:
 
         def print(
             *values: object, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
-        ) -> None:  # noqa: A001
+        ) -> None:
             self.print(*values, sep=sep, end=end, file=file, flush=flush)
 
         return print
@@ -105,7 +105,7 @@ class Console:
         }
 
     def _pprint(self, **fixed: Any) -> Callable[..., None]:
-        def show(object: Any, stream: Any = None, *arguments: Any, **options: Any) -> None:  # noqa: A002 - its own name
+        def show(object: Any, stream: Any = None, *arguments: Any, **options: Any) -> None:
             self.print(pprint.pformat(object, *arguments, **{**fixed, **options}), file=stream)
 
         return show

@@ -13,7 +13,7 @@ class Facade:
 
     __slots__ = ("__dict__",)
 
-    def __new__(cls, *_arguments: object) -> NoReturn:  # type: ignore[misc]  # guests can reach this class by type()
+    def __new__(cls, *_arguments: object) -> "Facade":
         """Refuse: facades are made by `make_facade` only."""
         raise TypeError("modules cannot be made")
 

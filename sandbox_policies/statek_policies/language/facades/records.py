@@ -1,4 +1,4 @@
-"""Classes that the standard library writes as text and executes: named tuples and dataclasses, their names checked first."""
+"""Named tuples and dataclasses: the standard library writes them as text and executes it, so names come checked."""
 
 import collections
 import dataclasses
@@ -11,6 +11,9 @@ from typing import Any
 from statek_policies.language.guests import GUEST_MODULE, Guests
 from statek_policies.language.reports import refuse
 from statek_policies.language.words import DEFINABLE, is_dunder, is_storable
+
+_NAMEDTUPLE: Callable[..., type] = collections.namedtuple
+"""Called with fields that are known at run time only."""
 
 _SCOPE_NAME = "statek_policies.language.facades.annotation_scope"
 _SCOPE = types.ModuleType(_SCOPE_NAME)
@@ -38,10 +41,7 @@ def _namedtuple(guests: Guests) -> Callable[..., Any]:
     ) -> Any:
         names = field_names.replace(",", " ").split() if isinstance(field_names, str) else list(field_names)
         exact = [_exact(name) for name in names]
-        made = collections.namedtuple(  # type: ignore[misc]  # the fields are known at run time
-            _exact(typename), exact, rename=rename, defaults=defaults, module=GUEST_MODULE
-        )
-        return guests.admit(made)
+        return guests.admit(_NAMEDTUPLE(_exact(typename), exact, rename=rename, defaults=defaults, module=GUEST_MODULE))
 
     return namedtuple
 

@@ -1,16 +1,17 @@
 """Which names of the standard library are handed out as they are, module by module.
 
-A name is listed when it computes from its arguments alone: it opens nothing, evaluates no text as code, reads no attribute
-by a computed name, and asks neither the clock nor chance. What needs one of these is offered by a replacement of ours,
-listed beside it in the other files of this folder.
+A name is listed when it computes from its arguments alone: it opens nothing, evaluates no text as code, reads no
+attribute by a computed name, and asks neither the clock nor chance. What needs one of these is offered by a replacement
+of ours, in the other files of this folder.
 """
 
 PURE: dict[str, str] = {
     "abc": "ABC abstractmethod abstractproperty abstractclassmethod abstractstaticmethod",
     "array": "array typecodes",
     "base64": (
-        "b64encode b64decode standard_b64encode standard_b64decode urlsafe_b64encode urlsafe_b64decode b32encode b32decode "
-        "b32hexencode b32hexdecode b16encode b16decode a85encode a85decode b85encode b85decode encodebytes decodebytes"
+        "b64encode b64decode standard_b64encode standard_b64decode urlsafe_b64encode urlsafe_b64decode "
+        "b32encode b32decode b32hexencode b32hexdecode b16encode b16decode a85encode a85decode b85encode "
+        "b85decode encodebytes decodebytes"
     ),
     "binascii": "hexlify unhexlify a2b_hex b2a_hex a2b_base64 b2a_base64 crc32 crc_hqx Error Incomplete",
     "bisect": "bisect bisect_left bisect_right insort insort_left insort_right",
@@ -20,8 +21,8 @@ PURE: dict[str, str] = {
         "IllegalMonthError IllegalWeekdayError"
     ),
     "cmath": (
-        "acos acosh asin asinh atan atanh cos cosh e exp inf infj isclose isfinite isinf isnan log log10 nan nanj phase pi "
-        "polar rect sin sinh sqrt tan tanh tau"
+        "acos acosh asin asinh atan atanh cos cosh e exp inf infj isclose isfinite isinf isnan log log10 "
+        "nan nanj phase pi polar rect sin sinh sqrt tan tanh tau"
     ),
     "collections": "ChainMap Counter OrderedDict UserDict UserList UserString defaultdict deque",
     "collections.abc": (
@@ -33,79 +34,88 @@ PURE: dict[str, str] = {
     "contextlib": ("AbstractContextManager ContextDecorator ExitStack closing contextmanager nullcontext suppress"),
     "copy": "Error copy deepcopy",
     "csv": (
-        "Dialect DictReader DictWriter Error QUOTE_ALL QUOTE_MINIMAL QUOTE_NONE QUOTE_NONNUMERIC Sniffer excel excel_tab "
-        "reader unix_dialect writer"
+        "Dialect DictReader DictWriter Error QUOTE_ALL QUOTE_MINIMAL QUOTE_NONE QUOTE_NONNUMERIC Sniffer "
+        "excel excel_tab reader unix_dialect writer"
     ),
     "dataclasses": "FrozenInstanceError InitVar KW_ONLY MISSING asdict astuple field fields is_dataclass replace",
     "datetime": "MAXYEAR MINYEAR UTC date datetime time timedelta timezone tzinfo",
     "decimal": (
-        "Clamped Context ConversionSyntax Decimal DecimalException DecimalTuple DivisionByZero DivisionImpossible "
-        "DivisionUndefined FloatOperation Inexact InvalidContext InvalidOperation MAX_EMAX MAX_PREC MIN_EMIN MIN_ETINY "
-        "Overflow ROUND_05UP ROUND_CEILING ROUND_DOWN ROUND_FLOOR ROUND_HALF_DOWN ROUND_HALF_EVEN ROUND_HALF_UP ROUND_UP "
-        "Rounded Subnormal Underflow getcontext localcontext setcontext"
+        "Clamped Context ConversionSyntax Decimal DecimalException DecimalTuple DivisionByZero "
+        "DivisionImpossible DivisionUndefined FloatOperation Inexact InvalidContext InvalidOperation "
+        "MAX_EMAX MAX_PREC MIN_EMIN MIN_ETINY Overflow ROUND_05UP ROUND_CEILING ROUND_DOWN ROUND_FLOOR "
+        "ROUND_HALF_DOWN ROUND_HALF_EVEN ROUND_HALF_UP ROUND_UP Rounded Subnormal Underflow getcontext "
+        "localcontext setcontext"
     ),
     "difflib": (
-        "Differ HtmlDiff IS_CHARACTER_JUNK IS_LINE_JUNK Match SequenceMatcher context_diff get_close_matches ndiff restore "
-        "unified_diff"
+        "Differ HtmlDiff IS_CHARACTER_JUNK IS_LINE_JUNK Match SequenceMatcher context_diff "
+        "get_close_matches ndiff restore unified_diff"
     ),
-    "enum": "CONFORM CONTINUOUS EJECT KEEP NAMED_FLAGS STRICT UNIQUE EnumCheck FlagBoundary auto member nonmember unique verify",
+    "enum": (
+        "CONFORM CONTINUOUS EJECT KEEP NAMED_FLAGS STRICT UNIQUE EnumCheck FlagBoundary auto member nonmember unique "
+        "verify"
+    ),
     "fractions": "Fraction",
     "functools": "cache cached_property cmp_to_key lru_cache partial partialmethod reduce",
     "graphlib": "CycleError TopologicalSorter",
     "hashlib": (
-        "algorithms_available algorithms_guaranteed blake2b blake2s md5 new pbkdf2_hmac sha1 sha224 sha256 sha384 sha3_224 "
-        "sha3_256 sha3_384 sha3_512 sha512 shake_128 shake_256"
+        "algorithms_available algorithms_guaranteed blake2b blake2s md5 new pbkdf2_hmac sha1 sha224 sha256 "
+        "sha384 sha3_224 sha3_256 sha3_384 sha3_512 sha512 shake_128 shake_256"
     ),
     "heapq": "heapify heappop heappush heappushpop heapreplace merge nlargest nsmallest",
     "hmac": "HMAC compare_digest digest new",
     "html": "escape unescape",
     "io": "BytesIO SEEK_CUR SEEK_END SEEK_SET StringIO UnsupportedOperation",
     "itertools": (
-        "accumulate chain combinations combinations_with_replacement compress count cycle dropwhile filterfalse groupby "
-        "islice pairwise permutations product repeat starmap takewhile tee zip_longest"
+        "accumulate chain combinations combinations_with_replacement compress count cycle dropwhile "
+        "filterfalse groupby islice pairwise permutations product repeat starmap takewhile tee zip_longest"
     ),
     "json": "JSONDecodeError JSONDecoder JSONEncoder dump dumps load loads",
     "math": (
-        "acos acosh asin asinh atan atan2 atanh cbrt ceil comb copysign cos cosh degrees dist e erf erfc exp exp2 expm1 "
-        "fabs factorial floor fmod frexp fsum gamma gcd hypot inf isclose isfinite isinf isnan isqrt lcm ldexp lgamma log "
-        "log10 log1p log2 modf nan nextafter perm pi pow prod radians remainder sin sinh sqrt tan tanh tau trunc ulp"
+        "acos acosh asin asinh atan atan2 atanh cbrt ceil comb copysign cos cosh degrees dist e erf erfc "
+        "exp exp2 expm1 fabs factorial floor fmod frexp fsum gamma gcd hypot inf isclose isfinite isinf "
+        "isnan isqrt lcm ldexp lgamma log log10 log1p log2 modf nan nextafter perm pi pow prod radians "
+        "remainder sin sinh sqrt tan tanh tau trunc ulp"
     ),
     "numbers": "Complex Integral Number Rational Real",
     "operator": (
-        "abs add and_ call concat contains countOf delitem eq floordiv ge getitem gt iadd iand iconcat ifloordiv ilshift "
-        "imatmul imod imul index indexOf inv invert ior ipow irshift is_ is_not isub itemgetter itruediv ixor le length_hint "
-        "lshift lt matmul mod mul ne neg not_ or_ pos pow rshift setitem sub truediv truth xor"
+        "abs add and_ call concat contains countOf delitem eq floordiv ge getitem gt iadd iand iconcat "
+        "ifloordiv ilshift imatmul imod imul index indexOf inv invert ior ipow irshift is_ is_not isub "
+        "itemgetter itruediv ixor le length_hint lshift lt matmul mod mul ne neg not_ or_ pos pow rshift "
+        "setitem sub truediv truth xor"
     ),
     "pprint": "isreadable isrecursive pformat saferepr",
     "re": (
-        "A ASCII DOTALL I IGNORECASE L LOCALE M MULTILINE Match NOFLAG Pattern RegexFlag S U UNICODE VERBOSE X compile error "
-        "escape findall finditer fullmatch match search split sub subn"
+        "A ASCII DOTALL I IGNORECASE L LOCALE M MULTILINE Match NOFLAG Pattern RegexFlag S U UNICODE "
+        "VERBOSE X compile error escape findall finditer fullmatch match search split sub subn"
     ),
     "shlex": "join quote split",
     "statistics": (
-        "NormalDist StatisticsError correlation covariance fmean geometric_mean harmonic_mean linear_regression mean median "
-        "median_grouped median_high median_low mode multimode pstdev pvariance quantiles stdev variance"
+        "NormalDist StatisticsError correlation covariance fmean geometric_mean harmonic_mean "
+        "linear_regression mean median median_grouped median_high median_low mode multimode pstdev "
+        "pvariance quantiles stdev variance"
     ),
     "string": (
-        "Template ascii_letters ascii_lowercase ascii_uppercase capwords digits hexdigits octdigits printable punctuation "
-        "whitespace"
+        "Template ascii_letters ascii_lowercase ascii_uppercase capwords digits hexdigits octdigits "
+        "printable punctuation whitespace"
     ),
     "struct": "Struct calcsize error iter_unpack pack pack_into unpack unpack_from",
     "textwrap": "TextWrapper dedent fill indent shorten wrap",
     "time": "mktime strptime struct_time altzone daylight timezone tzname",
     "types": "EllipsisType GenericAlias MethodType NoneType NotImplementedType SimpleNamespace UnionType",
     "typing": (
-        "AbstractSet Annotated Any AnyStr BinaryIO ByteString Callable ChainMap ClassVar Collection Concatenate Container "
-        "Counter DefaultDict Deque Dict Final FrozenSet Generator Generic Hashable IO ItemsView Iterable Iterator KeysView "
-        "List Literal LiteralString Mapping MappingView Match MutableMapping MutableSequence MutableSet NamedTuple Never "
-        "NewType NoReturn NotRequired Optional OrderedDict ParamSpec ParamSpecArgs ParamSpecKwargs Pattern Protocol Required "
-        "Reversible Self Sequence Set Sized SupportsAbs SupportsBytes SupportsComplex SupportsFloat SupportsIndex SupportsInt "
-        "SupportsRound Text TextIO Tuple Type TypeAlias TypeGuard TypeVar TypeVarTuple TypedDict Union Unpack ValuesView "
-        "assert_never assert_type cast is_typeddict overload reveal_type runtime_checkable TYPE_CHECKING"
+        "AbstractSet Annotated Any AnyStr BinaryIO ByteString Callable ChainMap ClassVar Collection "
+        "Concatenate Container Counter DefaultDict Deque Dict Final FrozenSet Generator Generic Hashable IO "
+        "ItemsView Iterable Iterator KeysView List Literal LiteralString Mapping MappingView Match "
+        "MutableMapping MutableSequence MutableSet NamedTuple Never NewType NoReturn NotRequired Optional "
+        "OrderedDict ParamSpec ParamSpecArgs ParamSpecKwargs Pattern Protocol Required Reversible Self "
+        "Sequence Set Sized SupportsAbs SupportsBytes SupportsComplex SupportsFloat SupportsIndex "
+        "SupportsInt SupportsRound Text TextIO Tuple Type TypeAlias TypeGuard TypeVar TypeVarTuple "
+        "TypedDict Union Unpack ValuesView assert_never assert_type cast is_typeddict overload reveal_type "
+        "runtime_checkable TYPE_CHECKING"
     ),
     "unicodedata": (
-        "bidirectional category combining decimal decomposition digit east_asian_width is_normalized lookup mirrored name "
-        "normalize numeric unidata_version"
+        "bidirectional category combining decimal decomposition digit east_asian_width is_normalized lookup "
+        "mirrored name normalize numeric unidata_version"
     ),
     "uuid": "NAMESPACE_DNS NAMESPACE_OID NAMESPACE_URL NAMESPACE_X500 SafeUUID UUID uuid3 uuid5",
     "zlib": "adler32 compress crc32 decompress error",
