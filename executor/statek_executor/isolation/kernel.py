@@ -10,7 +10,7 @@ import ctypes
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -62,21 +62,17 @@ def machine() -> Machine:
     return MACHINES[machine_name()]
 
 
-def _check(result: int, function: Any, arguments: object) -> int:
-    """The errcheck of every bound function: -1 means errno."""
-    if result == -1:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{function.__name__}: {os.strerror(number)}")
-    return result
-
-
 def _bind(name: str, *argument_types: Any) -> Callable[..., int]:
     function = getattr(_libc, name)
     function.argtypes = argument_types
     function.restype = ctypes.c_long if name == "syscall" else ctypes.c_int
-    function.errcheck = _check
     bound: Callable[..., int] = function
     return bound
+
+
+def _fail(what: str) -> NoReturn:
+    number = ctypes.get_errno()
+    raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
 _ulong = ctypes.c_ulong
@@ -90,12 +86,18 @@ _clearenv = _bind("clearenv")
 
 def syscall(number: int, first: int = 0, second: int = 0, third: int = 0, fourth: int = 0) -> int:
     """A system call that libc has no function for; pointers are passed as addresses."""
-    return _syscall(number, first, second, third, fourth)
+    result = _syscall(number, first, second, third, fourth)
+    if result == -1:
+        _fail(f"system call {number}")
+    return result
 
 
 def prctl(option: int, value: int = 0) -> int:
     """prctl(2) with one argument; the kernel wants the others to be zero."""
-    return _prctl(option, value, 0, 0, 0)
+    result = _prctl(option, value, 0, 0, 0)
+    if result == -1:
+        _fail(f"prctl {option}")
+    return result
 
 
 def close_range(first: int, last: int) -> None:
@@ -105,17 +107,21 @@ def close_range(first: int, last: int) -> None:
 
 def unshare(namespace: int) -> None:
     """Move this process (for a pid namespace: its later children) into a new namespace."""
-    _unshare(namespace)
+    if _unshare(namespace) == -1:
+        _fail("unshare")
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
     """mount(2)."""
-    _mount(source.encode(), target.encode(), kind.encode() if kind else None, flags, options.encode())
+    encoded = kind.encode() if kind else None
+    if _mount(source.encode(), target.encode(), encoded, flags, options.encode()) == -1:
+        _fail(f"mount on {target}")
 
 
 def detach(target: str) -> None:
     """Unmount lazily (MNT_DETACH): the mount disappears from the tree at once."""
-    _umount2(target.encode(), 2)
+    if _umount2(target.encode(), 2) == -1:
+        _fail(f"unmount {target}")
 
 
 def pivot_root(new_root: str, old_root: str) -> None:

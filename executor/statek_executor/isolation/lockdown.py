@@ -7,7 +7,6 @@ supervisor learns which step it was: at that point the child has nobody to write
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +20,6 @@ SERVE_FAILED_CODE: Final = 99
 """Exit code of a child whose entry raised: a bug of ours, since what guests raise is caught inside."""
 
 _HIGHEST_DESCRIPTOR: Final = 2**32 - 1
-_STREAMS: Final = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +53,10 @@ def _end_with_zygote(birth: Birth) -> None:
         raise ProcessLookupError("the zygote has ended")
 
 
-def _hide_memory(birth: Birth) -> None:
-    privileges.set_dumpable(dumpable=False)
-
-
 def _take_socket(birth: Birth) -> None:
-    """Put the socket where the filter expects it, over the zygote's control socket; no Python stream is left."""
-    for name in _STREAMS:
-        setattr(sys, name, None)  # as Python itself does where there are none
+    """Put the socket where the filter expects it, over the zygote's control socket."""
     if birth.socket != CHILD_FD:
-        os.dup2(birth.socket, CHILD_FD, inheritable=False)
+        os.dup2(birth.socket, CHILD_FD)
 
 
 def _close_others(birth: Birth) -> None:
@@ -87,14 +79,17 @@ def _filter_system_calls(birth: Birth) -> None:
 STEPS: Final = (
     Step("session", _leave_session),
     Step("parent", _end_with_zygote),
-    Step("nondumpable", _hide_memory),
     Step("socket", _take_socket),
     Step("fds", _close_others),
     Step("rlimits", _bind_limits),
     Step("prepare", _prepare),
     Step("seccomp", _filter_system_calls),
 )
-"""In this order: the filter comes last because it forbids all the others."""
+"""In this order: the filter comes last because it forbids all the others.
+
+What a fork inherits is not repeated here: namespaces, identity, no_new_privs, Landlock, the dumpable flag, the empty
+environment and the absence of Python streams are the zygote's.
+"""
 
 
 def steps_without(layers: frozenset[str]) -> tuple[Step, ...]:

@@ -12,7 +12,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +28,7 @@ from statek_executor.zygote.service import Service
 CONTROL_FD: Final = 3
 _HIGHEST_DESCRIPTOR: Final = 2**32 - 1
 _FAILED: Final = 1
+_STREAMS: Final = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _MAP_IDS: Final = b"m"
 _DONE: Final = b"."
 
@@ -143,9 +145,28 @@ def _be_zygote(
         _announce(control, enclosure)
     except OSError as error:
         return _fail(control, error)
-    gc.freeze()
-    Service(control, entries, lockdown.steps_without(without), system_calls).run()
+    service = Service(control, entries, lockdown.steps_without(without), system_calls)
+    with _no_streams():
+        gc.freeze()
+        service.run()
     return 0
+
+
+@contextmanager
+def _no_streams() -> Iterator[None]:
+    """Let this process, and so each child, look like one that never had Python's standard streams.
+
+    The objects stay: destroying them in each child would cost more than all the rest of its lock-down. They are put
+    back for the traceback of an error that ends the zygote.
+    """
+    streams = {name: getattr(sys, name) for name in _STREAMS}
+    for name in _STREAMS:
+        setattr(sys, name, None)
+    try:
+        yield
+    finally:
+        for name, stream in streams.items():
+            setattr(sys, name, stream)
 
 
 def _announce(control: socket.socket, enclosure: Enclosure) -> None:
