@@ -1,0 +1,220 @@
+"""dbzero's objects show what the ledger holds, and one thread runs application code among them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+from store_histories import fill, ticks
+from store_mirrors import PATIENCE, expected, mirror_of, objects
+
+from statek.core import events
+from statek.errors import BugInScheduler
+from statek.store.directory import StoreDirectory
+from statek.store.errors import MirrorStopped
+from statek.store.ledger import Ledger, Record
+from statek.store.mirror import Mirror
+
+
+def test_the_objects_tell_what_the_ledger_tells(store: StoreDirectory, ledger: Ledger) -> None:
+    fill(ledger, 40)
+    with mirror_of(store) as mirror:
+        assert objects(mirror) == expected(store)
+        assert mirror.recovery is None
+
+
+def test_the_objects_follow_the_ledger_event_by_event(store: StoreDirectory, ledger: Ledger) -> None:
+    with mirror_of(store) as mirror:
+        for tick in ticks("job-0"):
+            mirror.notify(ledger.append(tick.records, tick.jobs, tick.blobs)[-1])
+            assert mirror.wait_until(ledger.last_cursor, PATIENCE)
+            assert objects(mirror) == expected(store)
+
+
+def test_a_mirror_goes_on_where_the_last_one_stopped(store: StoreDirectory, ledger: Ledger) -> None:
+    for _ in range(3):
+        fill(ledger, 5)
+        with mirror_of(store) as mirror:
+            assert objects(mirror) == expected(store)
+            assert mirror.recovery is None
+
+
+def test_jobs_are_found_by_status(store: StoreDirectory, ledger: Ledger) -> None:
+    fill(ledger, 3)
+    first, *_ = ticks("new")
+    ledger.append(first.records, first.jobs, first.blobs)
+
+    def by_status() -> dict[str, list[str]]:
+        import dbzero as db0
+
+        from statek.store.objects import Job
+
+        return {status: sorted(job.job for job in db0.find(Job, status)) for status in ("READY", "DONE")}
+
+    with mirror_of(store) as mirror:
+        assert mirror.submit(by_status).result(PATIENCE) == {"READY": ["new"], "DONE": ["job-0", "job-1", "job-2"]}
+
+
+def test_texts_that_dbzero_would_cut_or_refuse_read_back_whole(store: StoreDirectory, ledger: Ledger) -> None:
+    first, *_ = ticks("a\0job")
+    ledger.append(first.records, first.jobs, first.blobs)
+    for data in (b"one \0 tw" + b"\xe2", b"\x82\xac \xff\nlast \xed\xb2\x80"):
+        ledger.append([Record("a\0job", 1, events.ConsolePrinted(1, "output", data))], [], {})
+
+    def console() -> list[str]:
+        from statek.store.objects import find_job
+
+        job = find_job("a\0job")
+        assert job is not None
+        assert find_job("a") is None
+        return job.py_env.console
+
+    with mirror_of(store) as mirror:
+        lines = mirror.submit(console).result(PATIENCE)
+    assert lines == ["one \0 tw\u20ac \\xff", "last \\xed\\xb2\\x80"]
+
+
+def test_importing_the_mirror_does_not_import_dbzero() -> None:
+    code = "import sys, statek.store.mirror, statek.store.ledger; sys.exit('dbzero' in sys.modules)"
+    subprocess.run((sys.executable, "-P", "-c", code), check=True)
+
+
+def test_functions_run_in_the_dbzero_thread_one_at_a_time_and_in_order(store: StoreDirectory, ledger: Ledger) -> None:
+    ran: list[tuple[int, str]] = []
+    with mirror_of(store) as mirror:
+        futures = [
+            mirror.submit(lambda number=number: ran.append((number, threading.current_thread().name)))
+            for number in range(50)
+        ]
+        for future in futures:
+            future.result(PATIENCE)
+    assert ran == [(number, "statek-dbzero") for number in range(50)]
+
+
+def test_what_a_function_raises_is_its_callers(store: StoreDirectory, ledger: Ledger) -> None:
+    def leave() -> None:
+        raise SystemExit("not the thread's business")
+
+    with mirror_of(store) as mirror:
+        with pytest.raises(SystemExit):
+            mirror.submit(leave).result(PATIENCE)
+        assert mirror.submit(lambda: "still there").result(PATIENCE) == "still there"
+
+
+def test_a_function_that_is_cancelled_in_time_does_not_run(store: StoreDirectory, ledger: Ledger) -> None:
+    gate, ran = threading.Event(), []
+    with mirror_of(store) as mirror:
+        first = mirror.submit(lambda: gate.wait(PATIENCE))
+        second = mirror.submit(lambda: ran.append("second"))
+        assert second.cancel()
+        gate.set()
+        assert first.result(PATIENCE)
+        mirror.submit(lambda: None).result(PATIENCE)
+    assert ran == []
+
+
+def test_functions_run_in_the_middle_of_a_long_catch_up(store: StoreDirectory, ledger: Ledger) -> None:
+    last = fill(ledger, 300)
+
+    def cursor() -> int:
+        from statek.store.objects import Root
+
+        return int(Root().cursor)
+
+    failures: list[BaseException] = []
+    mirror = Mirror(store.dbzero, store.ledger, failures.append)
+    seen = [mirror.submit(cursor)]
+    mirror.start()
+    while seen[-1].result(PATIENCE) < last:
+        seen.append(mirror.submit(cursor))
+    assert mirror.stop(PATIENCE)
+    assert len({future.result() for future in seen}) > 5
+    assert failures == []
+
+
+def test_a_durable_change_of_application_objects_is_there_after_a_restart(store: StoreDirectory) -> None:
+    code = f"""
+import os, sys
+from pathlib import Path
+sys.path.insert(0, {str(store.path)!r})
+from statek.store.ledger import Ledger
+from statek.store.mirror import Mirror
+def change():
+    import dbzero as db0
+    from shop import Order
+    if sys.argv[1] == "write":
+        db0.open("shop", "rw")
+        Order().paid = 17
+    else:
+        db0.open("shop", "r")
+        print(Order().paid, end="")
+ledger = Ledger.open(Path({str(store.ledger)!r}))
+mirror = Mirror(Path({str(store.dbzero)!r}), Path({str(store.ledger)!r}), print, commit_seconds=3600.0)
+mirror.start()
+mirror.submit(change, durable=True).result(60)
+if sys.argv[1] == "write":
+    os._exit(0)
+mirror.stop(60)
+"""
+    (store.path / "shop.py").write_text(
+        "import dbzero as db0\n"
+        "@db0.memo(singleton=True, id='shop/Order', prefix='shop')\n"
+        "class Order:\n"
+        "    def __init__(self):\n"
+        "        self.paid = 0\n"
+    )
+    for step in ("write", "read"):
+        ended = subprocess.run((sys.executable, "-P", "-c", code, step), capture_output=True, text=True, timeout=60)
+        assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == "17"
+
+
+def test_after_the_end_nothing_is_run_and_whoever_waits_is_told(store: StoreDirectory, ledger: Ledger) -> None:
+    with mirror_of(store) as mirror:
+        pass
+    with pytest.raises(MirrorStopped):
+        mirror.submit(lambda: None)
+    assert not mirror.wait_until(1, PATIENCE)
+
+
+def test_a_mirror_that_was_never_started_stops(store: StoreDirectory, ledger: Ledger) -> None:
+    assert Mirror(store.dbzero, store.ledger, print).stop(0.0)
+
+
+def test_a_function_that_hangs_does_not_hang_the_stop(
+    store: StoreDirectory, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("statek.store.mirror._ABANDON_SECONDS", 0.01)
+    gate, running = threading.Event(), threading.Event()
+    mirror = Mirror(store.dbzero, store.ledger, print)
+    mirror.start()
+    mirror.submit(lambda: (running.set(), gate.wait(PATIENCE)))
+    assert running.wait(PATIENCE)
+    assert not mirror.stop(0.01)
+    gate.set()
+    assert mirror.stop(PATIENCE)
+
+
+def test_a_stop_that_may_take_no_time_leaves_the_rest_to_the_next_start(store: StoreDirectory, ledger: Ledger) -> None:
+    fill(ledger, 300)
+    mirror = Mirror(store.dbzero, store.ledger, print)
+    mirror.start()
+    assert mirror.ready.wait(PATIENCE)
+    assert mirror.stop(0.0)
+    assert not mirror.wait_until(ledger.last_cursor, 0.0)
+    with mirror_of(store) as mirror:
+        assert mirror.recovery is None
+        assert objects(mirror) == expected(store)
+
+
+def test_being_told_of_events_that_the_ledger_does_not_have_is_a_failure(store: StoreDirectory, ledger: Ledger) -> None:
+    failures: list[BaseException] = []
+    mirror = Mirror(store.dbzero, store.ledger, failures.append)
+    mirror.start()
+    assert mirror.ready.wait(PATIENCE)
+    mirror.notify(1)
+    assert not mirror.wait_until(1, PATIENCE)
+    assert mirror.stop(PATIENCE)
+    assert [type(failure) for failure in failures] == [BugInScheduler]
