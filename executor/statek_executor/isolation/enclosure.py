@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,13 @@ from statek_executor.isolation import kernel, landlock, limits, namespaces, priv
 from statek_executor.isolation.posture import LayerState
 
 LEFT_OUT: Final = "left out by the entry point that started this zygote"
+
+_NAMESPACE_STEPS: Final[Mapping[str, Callable[[], str]]] = {
+    "netns": namespaces.enter_net_namespace,
+    "ipcns": namespaces.enter_ipc_namespace,
+    "utsns": namespaces.enter_uts_namespace,
+    "mntns": namespaces.enter_empty_root,
+}
 
 _NAMESPACES: Final = (
     "allow unprivileged user namespaces (user.max_user_namespaces, AppArmor's profile), or add CAP_SYS_ADMIN"
@@ -61,19 +68,23 @@ class Enclosure:
 
         `ask_for_maps` has the launcher run `namespaces.map_ids_of` on this process, if it is root's.
         """
-        self._attempt("netns", namespaces.enter_net_namespace)
-        self._attempt("ipcns", namespaces.enter_ipc_namespace)
-        self._attempt("utsns", namespaces.enter_uts_namespace)
         self._measure()
-        self._attempt("mntns", namespaces.enter_empty_root)
+        self._enter_namespaces()
         if self._root:
             self._attempt("userns", lambda: _enter_roots_user_namespace(ask_for_maps))
         self._attempt("uid", self._change_user)
+        self._enter_namespaces()
         self._attempt("environment", _clear_environment)
         self._attempt("rlimits", _bind_limits)
         self._attempt("no_new_privs", _give_up_privileges)
         self._attempt("landlock", landlock.deny_all)
         self._attempt("nondumpable", _hide_memory)
+
+    def _enter_namespaces(self) -> None:
+        """Enter those that this process is not in yet; what root was refused, the owner of a user namespace may do."""
+        for layer, enter in _NAMESPACE_STEPS.items():
+            if layer not in self.layers or not self.layers[layer].active:
+                self._attempt(layer, enter)
 
     def _measure(self) -> None:
         """Note what the kernel counts against RLIMIT_DATA and RLIMIT_AS before a guest has asked for anything."""

@@ -3,6 +3,11 @@
 The verdict for anything that is not in the table is KILL_PROCESS: the supervisor then sees a child ended by SIGSYS and
 reports a violation of this layer. Calls that honest library code makes on its own account (a traceback that looks for
 source lines, a late import) are answered with EPERM instead.
+
+Not there on purpose: futex (one thread never waits for a lock), mprotect (memory never changes its rights), madvise
+(its MERGEABLE would let one guest measure another's pages), poll and recvmsg (read is enough, and receives no
+descriptors), clone, kill and prctl (there is nobody else). Recent x86-64 kernels let uprobe and uretprobe pass every
+filter; they refuse callers that the kernel did not put a probe into.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def _no_new_privs(found: Findings) -> list[Fact]:
     return [
         (found.evidence["no_new_privs"] == 1, "the flag is set"),
         (found.evidence["capabilities"] == 0, "no capability is held"),
-        (found.evidence["become_root"] in ("EPERM", "EINVAL"), "becoming root is refused"),
+        (found.evidence["become_another"] in ("EPERM", "EINVAL"), "becoming another user is refused"),
         (found.evidence["make_namespace"] == "EPERM", "making a namespace is refused"),
     ]
 

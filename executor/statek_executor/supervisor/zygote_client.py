@@ -96,7 +96,7 @@ class ZygoteClient:
             )
         try:
             self.ready = self._receive_ready()
-        except ZygoteFailed:
+        except BaseException:
             self.stop(timeout=0)
             raise
 
@@ -149,6 +149,8 @@ class ZygoteClient:
             raise ZygoteFailed(f"{self._launcher_end()}; its error output says why")
         match messages.decode_event(datagram):
             case messages.ReadyMessage(data_bytes, address_bytes, layers):
+                if not descriptors:
+                    raise ZygoteFailed("this process has no free descriptor for it")
                 [self._zygote_pidfd] = descriptors
                 return Ready(data_bytes, address_bytes, layers)
             case messages.FailedMessage(reason):

@@ -28,6 +28,7 @@ from statek_executor.zygote.service import Service
 CONTROL_FD: Final = 3
 _HIGHEST_DESCRIPTOR: Final = 2**32 - 1
 _FAILED: Final = 1
+_USAGE: Final = 2
 _STREAMS: Final = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _MAP_IDS: Final = b"m"
 _DONE: Final = b"."
@@ -63,6 +64,9 @@ def main(
 ) -> int:
     """Run the launcher until its zygote ends. `kinds` and `without` are for tests; no command line reaches them."""
     arguments = sys.argv[1:] if argv is None else argv
+    if len(arguments) != 1 or not arguments[0].isdecimal():
+        sys.stderr.write("this is started by a supervisor, with the number of a control socket\n")
+        return _USAGE
     control = _take_control_socket(int(arguments[0]))
     try:
         _reset_signals()

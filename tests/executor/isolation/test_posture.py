@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
-from rig import Account, Rig, own_account, rig
+from rig import SUPPORT, Account, Rig, own_account, rig
 
 from statek_executor.isolation import LAYERS, LayerState, Posture
 
@@ -20,6 +22,16 @@ def test_namespaces_hold_wherever_one_of_them_does(guest: Rig) -> None:
     """A host gives all of them or, without user namespaces and CAP_SYS_ADMIN, none."""
     posture = Posture.from_wire(guest.order("posture"))
     assert posture.active & NAMESPACES in (NAMESPACES, set()), posture
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up a part of root's rights")
+@pytest.mark.parametrize("capabilities", ["-sys_admin,-sys_resource,-sys_ptrace,-net_admin", "-all"])
+def test_root_of_a_container_gets_the_base_and_reasons_for_the_rest(capabilities: str) -> None:
+    shrink = ["setpriv", f"--bounding-set={capabilities}", f"--inh-caps={capabilities}", "env"]
+    with rig(Account([*shrink, *own_account().python], SUPPORT)) as stand:
+        posture = Posture.from_wire(stand.order("posture"))
+    assert posture.active >= BASE, posture
+    assert all(state.detail for state in posture.layers.values())
 
 
 def test_an_ordinary_user_is_told_how_to_get_a_user_for_guests(ordinary_account: Account) -> None:
