@@ -36,11 +36,6 @@ class OwnProc:
     def __init__(self) -> None:
         self._descriptor = os.open("/proc/self", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def read(self, name: str) -> str:
-        """The text of one file."""
-        with open(os.open(name, os.O_RDONLY, dir_fd=self._descriptor), encoding="ascii") as file:
-            return file.read()
-
     def write(self, name: str, text: str) -> None:
         """Write one file in a single call, as the id maps demand."""
         descriptor = os.open(name, os.O_WRONLY, dir_fd=self._descriptor)
