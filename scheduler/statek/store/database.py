@@ -61,6 +61,8 @@ _WRITER_SETTINGS: Final = (
     f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}",
 )
 _FSYNC_FAILURES: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
+_NOT_TEXT: Final = -1
+"""Stands for the one error that Python raises itself, without SQLite's code: a text column that is not UTF-8."""
 _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -73,10 +75,11 @@ def open_writer(path: Path) -> sqlite3.Connection:
     try:
         with reading(path):
             _check_identity(path, connection)
-            _check_pages(path, connection)
         with writing(path):
             for setting in _WRITER_SETTINGS:
                 connection.execute(setting)
+            _have_log(path, connection)
+            _check_pages(path, connection)
             _check_length(path, connection)
     except BaseException:
         connection.close()
@@ -109,28 +112,35 @@ def check_everything(path: Path, connection: sqlite3.Connection) -> None:
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into what they mean to somebody who reads."""
-    try:
+    with _translated(path, StoreUnreadable):
         yield
-    except sqlite3.DatabaseError as error:
-        raise _meaning(path, error, StoreUnreadable) from error
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into what they mean to somebody who writes."""
     try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise _meaning(path, error, StoreUnwritable) from error
+        with _translated(path, StoreUnwritable):
+            yield
     except OSError as error:
         raise StoreUnwritable(path, error.strerror or type(error).__name__) from error
+
+
+@contextmanager
+def _translated(path: Path, otherwise: type[StoreUnreadable] | type[StoreUnwritable]) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise _meaning(path, error, otherwise) from error
+    except UnicodeDecodeError as error:  # in a message of SQLite's that quotes a ruined schema
+        raise StoreDamaged(path, "its tables have lost their names", WAY_OUT) from error
 
 
 def _meaning(
     path: Path, error: sqlite3.DatabaseError, otherwise: type[StoreUnreadable] | type[StoreUnwritable]
 ) -> StoreError | BugInScheduler:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_MISUSE)
-    if code & 0xFF in _DAMAGE:
+    code: int = getattr(error, "sqlite_errorcode", _NOT_TEXT)
+    if code & 0xFF in _DAMAGE or code == _NOT_TEXT:
         return StoreDamaged(path, str(error), WAY_OUT)
     if code in _FSYNC_FAILURES:
         return StoreUncertain(path, str(error))
@@ -145,13 +155,16 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _make(path: Path) -> None:
-    """Make the file under another name first: an empty or half-made file is then damage, never taken for a new one."""
+    """Make the file under another name first: an empty or half-made file is then damage, never taken for a new one.
+
+    Without a write-ahead log, which `open_writer` adds: closing one would keep quiet about a failed write.
+    """
     new = path.with_name(path.name + ".new")
     for leftover in (new, new.with_name(new.name + "-wal"), new.with_name(new.name + "-shm")):
         leftover.unlink(missing_ok=True)
     connection = sqlite3.connect(new, isolation_level=None)
     try:
-        for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "BEGIN", *_TABLES):
+        for statement in ("PRAGMA synchronous = FULL", "BEGIN", *_TABLES):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
@@ -177,6 +190,12 @@ def _check_pages(path: Path, connection: sqlite3.Connection) -> None:
         raise StoreDamaged(path, str(found), WAY_OUT)
 
 
+def _have_log(path: Path, connection: sqlite3.Connection) -> None:
+    """Turn the write-ahead log on; SQLite raises nothing when it cannot, but says which mode it is in."""
+    if _pragma(connection, "journal_mode = WAL") != "wal":
+        raise StoreUnwritable(path, "a write-ahead log cannot be kept beside it")
+
+
 def _check_length(path: Path, connection: sqlite3.Connection) -> None:
     """Bring the WAL's pages home, then compare the file with the number of pages that its head claims."""
     busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -186,4 +205,5 @@ def _check_length(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> Any:
-    return connection.execute(f"PRAGMA {name}").fetchone()[0]
+    """Run a pragma to its end: one that is left open would lock the tables."""
+    return connection.execute(f"PRAGMA {name}").fetchall()[0][0]

@@ -86,7 +86,16 @@ class ObjectsUnusable(StoreError):
     """dbzero fails even on a store freshly made from the ledger. Jobs are safe in the ledger; see the cause."""
 
     def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"dbzero cannot be used in {path}: {reason}; the ledger still holds every job")
+        super().__init__(f"dbzero cannot be used in {path}: {reason.strip()}; the ledger still holds every job")
+        self.path = path
+        self.reason = reason
+
+
+class ObjectsNotClosed(StoreError):
+    """dbzero failed while closing, so this process cannot open it again."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"dbzero does not close {path}: {reason.strip()}")
         self.path = path
         self.reason = reason
 

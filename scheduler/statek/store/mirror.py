@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from statek.errors import BugInScheduler, StatekError
-from statek.store.errors import MirrorStopped, ObjectsUnusable
+from statek.store.errors import MirrorStopped, ObjectsNotClosed, ObjectsUnusable
 from statek.store.history import History
 from statek.store.recovery import RecoveryReport, recover, set_aside
 
@@ -139,15 +139,22 @@ class Mirror:
         for step_size in _STEP_SIZES:
             try:
                 self._serve(ledger, step_size)
+            except ObjectsNotClosed as error:
+                self._set_aside(error, ledger)
+                raise ObjectsUnusable(self._directory, str(error)) from error
             except StatekError:
                 raise  # the ledger's trouble or our own bug; a new store would meet it again
             except Exception as error:
                 log.exception("dbzero failed in use")
-                reason, failure = f"dbzero failed in use: {error}", error
-                self.recovery = set_aside(self._directory, reason, self._applied, ledger.last_cursor)
+                self._set_aside(error, ledger)
+                failure = error
             else:
                 return
         raise ObjectsUnusable(self._directory, str(failure)) from failure
+
+    def _set_aside(self, error: Exception, ledger: History) -> None:
+        reason = f"dbzero failed in use: {str(error).strip()}"
+        self.recovery = set_aside(self._directory, reason, self._applied, ledger.last_cursor)
 
     def _serve(self, ledger: History, step_size: int) -> None:
         from statek.store.session import Session  # here, because the command must not wait for dbzero's import

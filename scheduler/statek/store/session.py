@@ -10,6 +10,7 @@ from typing import Final
 import dbzero as db0
 
 from statek.store import projection
+from statek.store.errors import ObjectsNotClosed
 from statek.store.objects import PREFIX, Root
 from statek.store.records import Stored
 
@@ -21,6 +22,7 @@ class Session:
     """The open store. One at a time in a process, and all of it in one thread."""
 
     def __init__(self, directory: Path, commit_seconds: float) -> None:
+        self._directory = directory
         self._commit_seconds = commit_seconds
         self._changed_at: float | None = None
         self._uncommitted = 0
@@ -73,6 +75,9 @@ class Session:
         self._uncommitted = 0
 
     def close(self) -> None:
-        """Commit and close; objects of the store that are still held somewhere cannot be used any more."""
+        """Commit and close; raises `ObjectsNotClosed`. Objects that are still held cannot be used any more."""
         del self._root
-        db0.close()
+        try:
+            db0.close()
+        except Exception as error:
+            raise ObjectsNotClosed(self._directory, str(error)) from error

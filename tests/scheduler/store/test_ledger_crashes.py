@@ -21,7 +21,7 @@ from statek.store.directory import StoreDirectory
 from statek.store.errors import StoreUnwritable
 from statek.store.ledger import Ledger
 
-KILLS = 15
+KILLS = 10
 
 
 def test_nothing_acknowledged_is_lost_and_nothing_is_half_there_after_kills(store: StoreDirectory) -> None:

@@ -98,6 +98,20 @@ def test_a_row_that_is_not_what_was_written_is_named(full: Path, sql: str, place
         ledger.verify()
 
 
+def test_a_ruined_schema_is_told_even_where_it_is_not_text(full: Path) -> None:
+    data = full.read_bytes()
+    full.write_bytes(data.replace(b"CREATE TABLE submissions", b"CREATE TABLE submis\xf3ions"))
+    with pytest.raises(StoreDamaged):
+        Ledger.open(full)
+
+
+def test_a_ledger_that_was_taken_out_of_wal_mode_is_put_back_into_it(full: Path) -> None:
+    execute(full, "PRAGMA journal_mode = DELETE")
+    with Ledger.open(full) as ledger:
+        assert Path(f"{full}-wal").exists()
+        ledger.verify()
+
+
 def test_a_flipped_bit_is_told_or_does_not_matter(full: Path, tmp_path: Path) -> None:
     chance = random.Random(11)
     with Ledger.open(full) as ledger:

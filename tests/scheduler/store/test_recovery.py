@@ -21,7 +21,7 @@ from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
 from statek.store.recovery import Findings, RecoveryReport, probe
 
-KILLS = 8
+KILLS = 6
 
 
 @pytest.fixture
