@@ -13,8 +13,9 @@ import dataclasses
 import keyword
 import sys
 import types
+import typing
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Generic
+from typing import Any, Final
 
 from statek_executor.workspace import layout
 from statek_executor.workspace.errors import MalformedWorkspace
@@ -53,14 +54,15 @@ def depict_class(cls: Any, sight: Sight) -> Node:
     for base in layout.bases(cls):
         if sight.judge(base).kind == LOST:
             return lost_node(cls, f"its base {layout.class_name(base)} cannot be kept")
-    if type(cls) is not type and sight.judge(type(cls)).kind != REFERENCE:
+    meta = None if type(cls) is _metaclass_of(layout.bases(cls)) else type(cls)
+    if meta is not None and sight.judge(meta).kind != REFERENCE:
         return lost_node(cls, "it has a metaclass of its own")
-    if _is_namedtuple(cls):
+    if _is_namedtuple(cls, sight):
         return _depict_namedtuple(cls, sight)
     attributes = layout.namespace(cls)
     slots = (*layout.own_slots(cls), *(name for name in ("__dict__", "__weakref__") if name in attributes))
     names = (layout.class_name(cls), layout.qualified_name(cls))
-    head = (type(cls), *names, layout.bases(cls), slots if "__slots__" in attributes else None)
+    head = (meta, *names, layout.bases(cls), slots if "__slots__" in attributes else None)
     body = sight.own({name: value for name, value in attributes.items() if _is_stored(cls, name, value)})
     _note_generated(cls, attributes, sight)
     return Node(cls, CLASS, head, body)
@@ -69,13 +71,16 @@ def depict_class(cls: Any, sight: Sight) -> Node:
 def _belongs_to_library(cls: type, sight: Sight) -> bool:
     if not layout.is_made_at_run_time(cls) or sight.layout(cls).has_hidden_state:
         return True
-    module = sys.modules.get(str(layout.namespace(cls).get("__module__")))
+    name = layout.namespace(cls).get("__module__")
+    module = sys.modules.get(name) if type(name) is str else None
     return module is not None and vars(module).get(layout.class_name(cls)) is cls
 
 
 def _is_stored(cls: type, name: str, value: object) -> bool:
     if name in _NOT_STORED or name in layout.own_slots(cls):
         return False
+    if name == "__subclasshook__" and type(value) is types.FunctionType and value.__globals__ is vars(typing):
+        return False  # Protocol puts it into every class that is made of it, also into the empty one
     return name in _SETTABLE or not _is_type_attribute(cls, name)
 
 
@@ -99,12 +104,20 @@ def _make_class(head: Sequence[Any], shop: Workshop) -> object:
     own: dict[str, Any] = {"__qualname__": qualname}
     if slots is not None:
         own["__slots__"] = tuple(slots)
-    if Generic in bases:
+    if typing.Generic in bases:
         own["__orig_bases__"] = ()  # the real ones follow; Generic asks for some before a class may exist
-    if not isinstance(meta, type) or not issubclass(meta, type):
-        raise MalformedWorkspace("a class without a metaclass")
-    make = abc.ABCMeta.__new__ if issubclass(meta, abc.ABCMeta) else type.__new__
-    return make(meta, name, bases, own)
+    meta = _metaclass_of(bases) if meta is None else meta
+    if not issubclass(meta, abc.ABCMeta):
+        return type.__new__(meta, name, bases, own)
+    made = abc.ABCMeta.__new__(meta, name, bases, own)
+    type.__setattr__(made, "__abstractmethods__", frozenset())  # its methods are not there yet
+    return made
+
+
+def _metaclass_of(bases: tuple[type, ...]) -> type:
+    """Give the metaclass that a class with these bases gets by itself."""
+    metaclasses = [type(base) for base in bases]
+    return next(meta for meta in metaclasses if all(issubclass(meta, other) for other in metaclasses))
 
 
 def _fill_class(made: Any, attributes: Any, shop: Workshop) -> None:
@@ -114,13 +127,14 @@ def _fill_class(made: Any, attributes: Any, shop: Workshop) -> None:
         type.__setattr__(made, name, value)
 
 
-def _is_namedtuple(cls: type) -> bool:
+def _is_namedtuple(cls: type, sight: Sight) -> bool:
     attributes = layout.namespace(cls)
     maker = attributes.get("__new__")
     maker = maker.__func__ if type(maker) is staticmethod else maker
     return (
         layout.mro(cls) == (cls, tuple, object)
         and type(maker) is types.FunctionType
+        and maker.__globals__ is not sight.definitions.namespace
         and maker.__globals__.get("__name__") == f"namedtuple_{layout.class_name(cls)}"
         and type(attributes.get("_fields")) is tuple
     )

@@ -48,6 +48,8 @@ class Definitions:
 
     def code(self, batch: int, instruction: int, path: Sequence[int]) -> CodeType:
         """Give the code at a position, loading its batch if need be; raises `MissingSource`."""
+        if type(batch) is not int:
+            raise MalformedWorkspace("a batch without a number")
         if batch not in self._batches:
             try:
                 self.add(batch, self._load(batch))

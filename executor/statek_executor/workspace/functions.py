@@ -5,6 +5,7 @@ A cell of a closure is a node of its own, so functions that share a variable go 
 
 from __future__ import annotations
 
+import contextlib
 import types
 from collections.abc import Sequence
 from typing import Any, Final
@@ -15,6 +16,7 @@ from statek_executor.workspace.nodes import (
     BUILTIN_METHOD,
     CELL,
     CLASSMETHOD,
+    DECORATED,
     DESCRIPTOR,
     FUNCTION,
     METHOD,
@@ -34,6 +36,8 @@ _KNOWN_CLASSES: Final = frozenset(layout.BASES)
 
 
 def _depict_function(function: types.FunctionType, sight: Sight) -> Node:
+    if id(function.__code__) in _DECORATORS:
+        return Node(function, DECORATED, (_DECORATORS[id(function.__code__)], function.__dict__.get("__wrapped__")))
     position = sight.definitions.position(function.__code__)
     if position is None or function.__globals__ is not sight.definitions.namespace:
         return lost_node(function, "a function that no batch of this job defined")
@@ -44,6 +48,22 @@ def _depict_function(function: types.FunctionType, sight: Sight) -> Node:
         *(function.__kwdefaults__, function.__annotations__ or None, function.__dict__ or None),
     ]
     return Node(function, FUNCTION, (batch, instruction, path, *(function.__closure__ or ())), sight.own(body))
+
+
+_DECORATORS: Final = {
+    id(code): name
+    for name in ("contextmanager",)
+    for code in getattr(contextlib, name).__code__.co_consts
+    if type(code) is types.CodeType
+}
+"""Decorators of the library that answer with a function of their own, by the identity of its code."""
+
+
+def _make_decorated(head: Sequence[Any], shop: Workshop) -> object:
+    name, wrapped = head
+    if name not in _DECORATORS.values():
+        raise MalformedWorkspace("a decorator of another release")
+    return getattr(contextlib, name)(wrapped)
 
 
 def _make_function(head: Sequence[Any], shop: Workshop) -> object:
@@ -78,10 +98,10 @@ def _fill_cell(cell: types.CellType, body: Any, shop: Workshop) -> None:
 
 
 def _depict_builtin(method: types.BuiltinMethodType, sight: Sight) -> Node:
-    owner = method.__self__
+    owner: Any = method.__self__
     if owner is None or type(owner) is types.ModuleType:
         return lost_node(method, "a function that was not handed out by name")
-    cls = owner if isinstance(owner, type) else type(owner)
+    cls = owner if issubclass(type(owner), type) else type(owner)
     if not any(method.__name__ in layout.namespace(above) for above in layout.mro(cls) if above in _KNOWN_CLASSES):
         return lost_node(method, "a method of an object whose state is not known")
     return Node(method, BUILTIN_METHOD, (owner, method.__name__))
@@ -89,7 +109,7 @@ def _depict_builtin(method: types.BuiltinMethodType, sight: Sight) -> Node:
 
 def _make_builtin(head: Sequence[Any], shop: Workshop) -> object:
     owner, name = head
-    is_class = isinstance(owner, type)
+    is_class = issubclass(type(owner), type)
     for above in layout.mro(owner if is_class else type(owner)):
         if above in _KNOWN_CLASSES and name in layout.namespace(above):
             descriptor = layout.namespace(above)[name]
@@ -142,6 +162,7 @@ PORTRAITS: Final[dict[type, Portray]] = {
 }
 MAKERS: Final[dict[int, Make]] = {
     FUNCTION: _make_function,
+    DECORATED: _make_decorated,
     CELL: lambda head, shop: types.CellType(),
     METHOD: lambda head, shop: types.MethodType(*head),
     BUILTIN_METHOD: _make_builtin,

@@ -65,18 +65,21 @@ def depict_instance(obj: Any, sight: Sight) -> Node:
     cls = type(obj)
     owner = sight.judge(cls)
     if owner.kind == LOST:
-        is_iterator = any("__next__" in layout.namespace(above) for above in layout.mro(cls))
-        return lost_node(obj, "a live iterator" if is_iterator else f"its class cannot be kept: {owner.head[2]}")
+        return lost_node(obj, _iterates(cls) or f"its class cannot be kept: {owner.head[2]}")
     if owner.kind == REFERENCE and issubclass(type(cls), enum.EnumType):
         return Node(obj, ENUM_MEMBER, (cls, obj.value))
     if owner.kind == REFERENCE and issubclass(cls, random.Random):
         return Node(obj, RANDOM, (cls,), sight.own(list(random.Random.getstate(obj))))
     laid_out = sight.layout(cls)
     if laid_out.has_hidden_state:
-        return lost_node(obj, "it has state that Python code cannot see")
+        return lost_node(obj, _iterates(cls) or "it has state that Python code cannot see")
     if laid_out.is_error:
         return depict_exception(obj, laid_out, sight)
     return _depict_parts(obj, laid_out, sight)
+
+
+def _iterates(cls: type) -> str | None:
+    return "a live iterator" if any("__next__" in layout.namespace(above) for above in layout.mro(cls)) else None
 
 
 def _depict_parts(obj: Any, laid_out: layout.Layout, sight: Sight) -> Node:

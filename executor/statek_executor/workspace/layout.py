@@ -92,9 +92,8 @@ class Layout:
     def __init__(self, cls: type) -> None:
         line = mro(cls)
         self.is_error = BaseException in line
-        self.base = next(
-            above for above in line if (not is_made_at_run_time(above) if self.is_error else above in _INDEX)
-        )
+        built_in = (above for above in line if not is_made_at_run_time(above))
+        self.base = next(built_in) if self.is_error else next(above for above in line if above in _INDEX)
         """The built-in class on which instances rest: one of `BASES`, or a built-in exception."""
         self.base_index = -1 if self.is_error else _INDEX[self.base]
         self.slots = [
@@ -103,8 +102,10 @@ class Layout:
         """The place of the declaring class in the line of inheritance, the name, the descriptor."""
         self.dictionary = _dict_descriptor(line)
         """The descriptor through which instances' own dictionaries are reached; None when they have none."""
-        self.has_hidden_state = _expected_size(cls, self.base, len(self.slots)) != _BASICSIZE.__get__(cls)
-        """Whether instances hold something beside base, dictionary and slots: state of a class written in C."""
+        self.has_hidden_state = _expected_size(cls, self.base, len(self.slots)) != _BASICSIZE.__get__(cls) or (
+            self.dictionary is None and bool(_DICTOFFSET.__get__(cls))
+        )
+        """Whether instances hold what cannot be read here: state of a class written in C, or a hidden dictionary."""
 
     def attributes(self, obj: object) -> dict[str, Any] | None:
         """Give an object's own dictionary; None for an object that has none, or nothing in it."""

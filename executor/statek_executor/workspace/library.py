@@ -99,7 +99,7 @@ def _depict_cached(cached: Any, sight: Sight) -> Node:
     """Keep a cached function without its cache: what it remembers can be computed again."""
     attributes = cached.__dict__
     parameters = attributes.get("cache_parameters")
-    if type(parameters) is not types.FunctionType or parameters.__module__ != "functools":
+    if type(parameters) is not types.FunctionType or parameters.__globals__ is not vars(functools):
         return lost_node(cached, "a cached function that was changed")
     typed = parameters()["typed"]
     maxsize = type(cached).cache_info(cached).maxsize

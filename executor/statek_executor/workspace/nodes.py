@@ -61,6 +61,7 @@ ENUM_MEMBER: Final = 34
 TYPING_ALIAS: Final = 35
 TYPE_VARIABLE: Final = 36
 FORWARD: Final = 37
+DECORATED: Final = 38
 
 BY_ATTRIBUTE: Final = frozenset({CLASS, NAMEDTUPLE})
 """Kinds whose body is a dictionary of attributes, each of which is stored and filled on its own."""

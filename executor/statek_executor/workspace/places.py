@@ -67,7 +67,7 @@ def _parts(obj: Any, table: Mapping[int, Node]) -> Iterator[tuple[object, str]]:
 
 
 def _instance_parts(node: Node) -> Iterator[tuple[object, str]]:
-    attributes, slots, *content = node.body
+    attributes, slots, *content = (*node.body, None)[: max(2, len(node.body))]
     yield from ((part, f".{name}") for name, part in (attributes or {}).items())
     yield from ((part, f".{name}") for _, name, part in slots or ())
     yield from values.parts(node.head[2]) if type(node.head[2]) is tuple else ()

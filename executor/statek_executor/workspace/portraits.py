@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import types
 from typing import Any, Final
 
 from statek_executor.workspace import annotations as annotation_forms
@@ -10,14 +12,14 @@ from statek_executor.workspace.lost import Lost, facts
 from statek_executor.workspace.nodes import LOST, REFERENCE, Fill, Make, Node, Portray, Sight, lost_node
 from statek_executor.workspace.references import name_of
 
-_TRANSIENT: Final = {
-    "generator": "a live generator",
-    "coroutine": "a live coroutine",
-    "module": "a module that was not handed out",
-    "Match": "the match of a pattern",
-    "frame": "a frame",
-    "traceback": "a traceback",
-    "method-wrapper": "a method of a value, taken by its dunder name",
+_TRANSIENT: Final[dict[type, str]] = {
+    types.GeneratorType: "a live generator",
+    types.CoroutineType: "a live coroutine",
+    types.ModuleType: "a module that was not handed out",
+    re.Match: "the match of a pattern",
+    types.FrameType: "a frame",
+    types.TracebackType: "a traceback",
+    types.MethodWrapperType: "a method of a value, taken by its dunder name",
 }
 _TOPICS: Final = (annotation_forms, containers, functions, library)
 _ALL_TOPICS: Final = (*_TOPICS, classes, exceptions, instances)
@@ -40,6 +42,6 @@ def portray(obj: Any, sight: Sight) -> Node:
         return _PORTRAITS[kind](obj, sight)
     if classes.is_class(obj):
         return classes.depict_class(obj, sight)
-    if type.__dict__["__name__"].__get__(kind) in _TRANSIENT and kind.__module__ in ("builtins", "re"):
-        return lost_node(obj, _TRANSIENT[kind.__name__])
+    if kind in _TRANSIENT:
+        return lost_node(obj, _TRANSIENT[kind])
     return instances.depict_instance(obj, sight)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import abc
 import builtins
 import collections
+import collections.abc
 import dataclasses
 import enum
 import functools
@@ -56,6 +57,9 @@ def _machinery() -> Iterator[tuple[str, Any]]:
     for name in ("Counter", "OrderedDict", "defaultdict", "deque"):
         yield f"collections.{name}", getattr(collections, name)
     yield "types.SimpleNamespace", types.SimpleNamespace
+    yield "typing.no_init", typing._no_init_or_replace_init  # type: ignore[attr-defined]  # of every protocol
+    for name in collections.abc.__all__:  # what the forms of typing stand for
+        yield f"collections.abc.{name}", getattr(collections.abc, name)
     for name in typing.__all__:
         form = getattr(typing, name)
         if isinstance(form, _TYPING_FORMS) or form in (typing.Any, typing.Generic, typing.NamedTuple, typing.Protocol):

@@ -1,63 +1,64 @@
-"""Stand-ins for the interpreter processes of one job: each has its own globals and compiles the source anew."""
+"""Stand-ins for the interpreter processes of one job: each has its own environment and compiles the source anew."""
 
 from __future__ import annotations
 
-import ast
 import builtins
 import collections
 import dataclasses
 import enum
 import functools
-import json
-import math
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from statek_executor.workspace import Decoded, Definitions, Encoded, decode, encode
+from statek_policies import Policy, Violation
+from statek_policies.language import build_environment, compile_batch
 
-MODULES = {
-    module.__name__: module for module in (collections, dataclasses, enum, functools, json, math, re, types, typing)
-}
+POLICY = Policy.load("default")
 
 
-class Names:
-    """Everything public of a few modules, by name, as an environment of the policies would hand it out."""
+class QuietHost:
+    """A host whose clock stands still and whose chance is none."""
 
     def __init__(self) -> None:
-        self._objects: dict[str, object] = {}
-        for module in (builtins, *MODULES.values()):
-            for name, value in vars(module).items():
-                if not name.startswith("_"):
-                    self._objects.setdefault(f"{module.__name__}.{name}", value)
-        self._objects |= MODULES
-        self._objects.pop("builtins.Ellipsis", None)
-        self._names = {id(value): name for name, value in reversed(self._objects.items())}
-        self.withdrawn: set[str] = set()
+        self.console = ""
+        self.violations: list[Violation] = []
 
-    def reference(self, obj: object) -> str | None:
-        return None if isinstance(obj, bool | int | str | float | None) else self._names.get(id(obj))
+    def write(self, text: str) -> None:
+        self.console += text
 
-    def resolve(self, ref: str) -> object:
-        if ref in self.withdrawn:
-            raise KeyError(ref)
-        return self._objects[ref]
+    def time_ns(self) -> int:
+        return 0
+
+    def monotonic_ns(self) -> int:
+        return 0
+
+    def entropy(self, size: int) -> bytes:
+        return bytes(size)
+
+    def sleep(self, seconds: float) -> None:
+        """Nothing waits here."""
+
+    def violation(self, violation: Violation) -> None:
+        self.violations.append(violation)
 
 
 class Process:
-    """One interpreter of a job whose batches have these sources."""
+    """One interpreter of a job, which knows these batches by their sources."""
 
-    def __init__(self, sources: Mapping[int, str]) -> None:
-        self.sources = dict(sources)
-        self.globals: dict[str, object] = {"__name__": "__main__", "__builtins__": builtins, **MODULES}
-        self.own = set(self.globals)
+    def __init__(self, sources: Mapping[int, str] | None = None) -> None:
+        self.sources = dict(sources or {})
+        self.host = QuietHost()
+        self.environment = build_environment(POLICY, self.host)
+        self.globals = self.environment.globals
         self.definitions = Definitions(self.globals, self._load)
-        self.names = Names()
+        self.withdrawn: set[str] = set()
 
-    def run(self, source: str, batch: int | None = None) -> None:
-        """Run a batch: every top-level statement is one instruction."""
-        batch = len(self.sources) if batch is None else batch
+    def run(self, source: str) -> None:
+        """Run a batch after all earlier ones."""
+        batch = max(self.sources, default=-1) + 1
         self.sources[batch] = source
         instructions = self._load(batch)
         self.definitions.add(batch, instructions)
@@ -65,35 +66,54 @@ class Process:
             exec(code, self.globals)
 
     def variables(self) -> dict[str, object]:
-        return {name: value for name, value in self.globals.items() if name not in self.own}
+        return {name: value for name, value in self.globals.items() if name not in self.environment.reserved}
 
     def encode(self, **extra: object) -> Encoded:
-        return encode(self.variables(), definitions=self.definitions, references=self.names, extra=extra)
+        return encode(self.variables(), definitions=self.definitions, references=self, extra=extra)
 
     def restore(self, data: bytes) -> Decoded:
-        decoded = decode(data, definitions=self.definitions, references=self.names)
+        decoded = decode(data, definitions=self.definitions, references=self)
         self.globals.update(decoded.variables)
         return decoded
 
-    def successor(self, **extra: object) -> Process:
-        """Continue the job in another process, from nothing but bytes and sources."""
-        encoded = self.encode(**extra)
+    def successor(self) -> Process:
+        """Continue the job in another process, from nothing but bytes and the sources that the encoding asks for."""
+        encoded = self.encode()
         process = Process({batch: self.sources[batch] for batch in encoded.batches})
-        process.sources |= {batch: "" for batch in self.sources if batch not in encoded.batches}
-        process.restore(encoded.data)
+        assert process.restore(encoded.data).transient == ()
+        process.sources = dict(self.sources)
         return process
 
     def eval(self, expression: str) -> typing.Any:
-        return eval(expression, self.globals)
+        """Ask something about the variables, outside the guest's language."""
+        libraries = {
+            module.__name__: module for module in (collections, dataclasses, enum, functools, re, types, typing)
+        }
+        return eval(expression, {**libraries, **self.globals, "__builtins__": builtins})
 
-    def _load(self, batch: int) -> list[types.CodeType]:
-        tree = ast.parse(self.sources[batch])
-        return [compile(ast.Module([node], []), f"<batch {batch}>", "exec", dont_inherit=True) for node in tree.body]
+    def reference(self, obj: object) -> str | None:
+        return self.environment.reference(obj)
+
+    def resolve(self, ref: str) -> object:
+        if ref in self.withdrawn:
+            raise KeyError(ref)
+        return self.environment.resolve(ref)
+
+    def _load(self, batch: int) -> Sequence[types.CodeType]:
+        source = self.sources[batch].encode()
+        return [one.code for one in compile_batch(source, name=f"<batch {batch}>", policy=POLICY).instructions]
 
 
-def continued(source: str) -> Process:
-    """Run a batch and continue in another process; everything must have been kept."""
-    process = Process({})
+def check(source: str, *expressions: str) -> Process:
+    """Run a batch and continue twice in other processes: everything must be kept, and every expression be true."""
+    process = Process()
     process.run(source)
     assert process.encode().transient == ()
-    return process.successor()
+    assert process.host.violations == []
+    for _ in range(2):
+        for expression in expressions:
+            assert process.eval(expression) is True, expression
+        process = process.successor()
+    for expression in expressions:
+        assert process.eval(expression) is True, expression
+    return process
