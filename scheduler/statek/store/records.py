@@ -7,7 +7,6 @@ job's history.
 
 from __future__ import annotations
 
-import dataclasses
 import zlib
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -61,10 +60,8 @@ class UnreadableRow(Exception):
 
 
 def pack(value: Any) -> bytes:
-    """Encode a dataclass for a row, without its class attributes: an event's `kind` has a column of its own."""
-    names = {field.name for field in dataclasses.fields(value)}
-    fields = {name: item for name, item in schema.dump(value).items() if name in names}
-    data: bytes = msgpack.packb(fields, unicode_errors=_SURROGATES)
+    """Encode a dataclass for a row; an event's `kind` is not among its fields and has a column of its own."""
+    data: bytes = msgpack.packb(schema.dump(value), unicode_errors=_SURROGATES)
     return data
 
 
