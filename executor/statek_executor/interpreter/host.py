@@ -133,7 +133,7 @@ def make_tool(host: GuestHost, name: str) -> Callable[..., object]:
 
 def violated_message(batch: int, violation: Violation) -> Violated:
     """Make the message for a violation, its texts cut and made fit for the wire."""
-    return Violated(batch, violation.rule[:200], wire_text(violation.detail), violation.line, violation.layer)  # type: ignore[arg-type]
+    return Violated(batch, violation.rule[:200], wire_text(violation.detail), violation.line, violation.layer)
 
 
 def wire_text(text: str) -> str:

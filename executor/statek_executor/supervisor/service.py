@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 
 PROBE_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0
+GOODBYE_SECONDS: Final = 1.0
 HELLO_SECONDS: Final = 0.5
 """Between two hellos while the scheduler has not answered."""
 ZYGOTE_STARTS_LIMIT: Final = 3
@@ -88,7 +89,12 @@ class Supervisor:
         self._uplink = Uplink(self._endpoint, self._keys)
         tasks = [
             asyncio.create_task(self._watch(work))
-            for work in (self._receive(), self._keep_in_touch(), self._keep_zygote())
+            for work in (
+                self._receive(),
+                self._keep_in_touch(),
+                self._keep_zygote(),
+                self._uplink.watch_connection(),
+            )
         ]
         try:
             await self._stopping.wait()
@@ -115,10 +121,7 @@ class Supervisor:
             await asyncio.wait([lease.task for lease in self._leases.values()], timeout=STOP_SECONDS)
         await self._end_leases()
         if self._welcome is not None:
-            try:
-                await asyncio.wait_for(self._uplink.send(Goodbye()), timeout=1)
-            except TimeoutError:
-                log.warning("the scheduler did not take our goodbye")
+            await self._say(Goodbye(), GOODBYE_SECONDS)
         self._stock.close()
         self._zygote.stop(STOP_SECONDS)
         self._uplink.close()
@@ -159,19 +162,28 @@ class Supervisor:
     async def _keep_in_touch(self) -> None:
         """Say hello until we are known; then say that we are alive, and notice when the scheduler is not."""
         while True:
-            if self._welcome is None:
-                await self._uplink.send(self._hello())
+            welcome = self._welcome
+            if welcome is None:
+                await self._say(self._hello(), HELLO_SECONDS)
                 await asyncio.sleep(HELLO_SECONDS)
-                continue
-            await asyncio.sleep(self._welcome.heartbeat_seconds)
-            if self._welcome is None:
-                continue
-            silent = time.monotonic() - self._heard
-            if silent > self._welcome.lease_seconds:
-                log.warning("nothing heard of the scheduler for %.1f s: leases end here", silent)
-                await self._become_unknown()
-                continue
-            await self._uplink.send(Heartbeat(tuple(self._leases)))
+            else:
+                await asyncio.sleep(welcome.heartbeat_seconds)
+                await self._beat(welcome)
+
+    async def _beat(self, welcome: Welcome) -> None:
+        silent = time.monotonic() - self._heard
+        if silent > welcome.lease_seconds:
+            log.warning("nothing heard of the scheduler for %.1f s: leases end here", silent)
+            await self._become_unknown()
+        else:
+            await self._say(Heartbeat(tuple(self._leases)), welcome.heartbeat_seconds)
+
+    async def _say(self, message: Message, seconds: float) -> None:
+        """Send, if there is a connection within that time; without one a send would wait for ever."""
+        try:
+            await asyncio.wait_for(self._uplink.send(message), seconds)
+        except TimeoutError:
+            log.debug("no connection to the scheduler for a %s", message.kind)
 
     def _hello(self) -> Hello:
         assert self._posture is not None, "probed before the uplink exists"
@@ -209,7 +221,7 @@ class Supervisor:
                 raise SchedulerRefused(f"the scheduler refused this executor ({message.code}): {message.reason}")
             case Unknown():
                 await self._become_unknown()
-                await self._uplink.send(self._hello())
+                await self._say(self._hello(), HELLO_SECONDS)
             case Drain():
                 log.info("the scheduler is stopping")
                 await self._become_unknown()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from pathlib import Path
+from typing import Final
 
 import zmq
 import zmq.asyncio
+from zmq.utils.monitor import recv_monitor_message
 
 from statek_protocol.codec import decode, encode
 from statek_protocol.errors import ProtocolError
@@ -22,6 +24,13 @@ LINGER_MS = 1_000
 """How long the last messages (a goodbye) may take to leave when the socket closes."""
 RECONNECT_MS = 50
 RECONNECT_MAX_MS = 1_000
+
+
+_HANDSHAKE_FAILURES: Final[dict[zmq.Event, str]] = {
+    zmq.Event.HANDSHAKE_FAILED_AUTH: "the scheduler does not know our key: copy executor.key into its KEYS/authorized/",
+    zmq.Event.HANDSHAKE_FAILED_PROTOCOL: "no common handshake: is a scheduler listening there, on tcp with its keys?",
+    zmq.Event.HANDSHAKE_FAILED_NO_DETAIL: "the handshake failed: does scheduler.key belong to the scheduler there?",
+}
 
 
 class Uplink:
@@ -48,6 +57,18 @@ class Uplink:
         self._socket.set(zmq.CURVE_SERVERKEY, scheduler_public(keys, same_machine=endpoint.loopback))
         self._socket.set(zmq.CURVE_PUBLICKEY, own.public)
         self._socket.set(zmq.CURVE_SECRETKEY, own.secret)
+
+    async def watch_connection(self) -> None:
+        """Log what keeps us from being connected, for ever: a refused key would otherwise look like silence."""
+        monitor = self._socket.get_monitor_socket()
+        try:
+            while True:
+                event = await recv_monitor_message(monitor)
+                failure = _HANDSHAKE_FAILURES.get(zmq.Event(event["event"]))
+                if failure is not None:
+                    log.error("%s", failure)
+        finally:
+            self._socket.disable_monitor()
 
     async def send(self, message: Message) -> None:
         """Send a message of the supervisor's own."""

@@ -58,6 +58,8 @@ class Client:
         self._socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
         self._socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         self._socket.connect(self._local.address)
+        self.heard = time.monotonic()
+        """When the scheduler was last heard of."""
 
     def __enter__(self) -> Client:
         return self
@@ -127,4 +129,5 @@ class Client:
         left = deadline - time.monotonic()
         if left <= 0 or not self._socket.poll(int(left * 1000) + 1):
             return None
+        self.heard = time.monotonic()
         return decode(self._socket.recv(), TO_CLIENT)

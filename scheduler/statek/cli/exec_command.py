@@ -118,19 +118,18 @@ def _run(attachment: Attachment, submission: Submission, *, show: bool) -> JobOu
 
 def _follow(attachment: Attachment, outcome: JobOutcome, cursor: int, *, show: bool) -> int:
     """Follow the job until it ends or its scheduler is gone; returns how far it was followed."""
-    answered = time.monotonic()
-    for event in attachment.client.follow(outcome.job, cursor):
+    client = attachment.client
+    for event in client.follow(outcome.job, cursor):
         if event is None:
             attachment.check()
             if attachment.deserted():
                 return cursor
-            if time.monotonic() - answered > GIVE_UP_SECONDS:
+            if time.monotonic() - client.heard > GIVE_UP_SECONDS:
                 raise SchedulerSilent(
                     f"the scheduler has not answered for {GIVE_UP_SECONDS:.0f} s; {outcome.job} goes on without us: "
                     f"read it later with --job {outcome.job}"
                 )
             continue
-        answered = time.monotonic()
         cursor = event.cursor
         _show(outcome.take(event), show=show)
         if outcome.ended:
