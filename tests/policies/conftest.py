@@ -7,4 +7,4 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from guest_program import host  # noqa: E402, F401
+from guest_program import host  # noqa: F401

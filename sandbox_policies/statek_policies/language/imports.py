@@ -34,7 +34,8 @@ class Imports:
             target, module = alias.asname, alias.name
             if target is None:
                 target = module = alias.name.partition(".")[0]
-                self._check_module(node, module, checker)
+                if module != alias.name:
+                    self._check_module(node, module, checker)
             bindings.append(self._binding(node, target, nodes.IMPORT, [module], checker))
         return bindings
 

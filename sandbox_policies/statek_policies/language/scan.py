@@ -84,8 +84,8 @@ class _Look:
         self._found: list[Violation] = []
 
     def violations(self) -> list[Violation]:
-        for variable in (*self._code.co_varnames, *self._code.co_cellvars, *self._code.co_freevars):
-            if not (is_bindable(variable) or variable == "__class__") or variable.startswith(RESERVED_MARK):
+        for variable in self._variables():
+            if not is_bindable(variable) or variable.startswith(RESERVED_MARK):
                 self._refuse(0, "bytecode.bind", variable)
         for index, (operation, argument, _offset) in enumerate(self._steps):
             if operation in _CHECKS:
@@ -93,6 +93,13 @@ class _Look:
             elif operation not in _ALLOWED:
                 self._refuse(index, "bytecode.operation", opcode.opname[operation])
         return self._found
+
+    def _variables(self) -> Iterator[str]:
+        """List the local variables; the cell that `super()` reads is the compiler's own."""
+        code = self._code
+        yield from code.co_varnames
+        yield from (name for name in code.co_cellvars if not (self._is_class and name == "__class__"))
+        yield from (name for name in code.co_freevars if name != "__class__")
 
     def _refuse(self, index: int, rule: str, what: str) -> None:
         line = next((last for start, end, last in self._code.co_lines() if start <= self._steps[index][2] < end), None)

@@ -70,8 +70,20 @@ READABLE_NAMES = frozenset({"__name__", "__debug__"}) | MODULE_CONSTANTS
 _PLAIN_TEXT = frozenset({"__name__", "__qualname__", "__doc__", "__module__", "__members__", "__cause__", "__notes__"})
 """Dunder attributes that hold text, an enum's members or an exception."""
 
-_RECORD_NAMES = frozenset({"_replace", "_asdict", "_fields", "_make", "_field_defaults", "_value_", "_name_"})
-"""The public interface of named tuples and enum members, for all that it begins with an underscore."""
+_RECORD_NAMES = frozenset(
+    {
+        "_replace",
+        "_asdict",
+        "_fields",
+        "_make",
+        "_field_defaults",
+        "_value_",
+        "_name_",
+        "_missing_",
+        "_generate_next_value_",
+    }
+)
+"""The public interface of named tuples and enumerations, for all that it begins with an underscore."""
 
 _GUARDED_DUNDERS = frozenset({"__class__", "__dict__", "__annotations__"}) | _ACCESS
 _GUARDED_PUBLIC = frozenset({"format", "format_map", "obj", "mro", "now", "today", "utcnow", "samples"})

@@ -41,4 +41,6 @@ def test_a_name_that_no_source_can_spell_is_refused(name: str) -> None:
 
 
 def test_a_dotted_path_is_checked_at_every_step() -> None:
-    check_contained("import operator\nprint('reached', operator.attrgetter('real.__class__.__base__')(1))", "attribute.dunder")
+    check_contained(
+        "import operator\nprint('reached', operator.attrgetter('real.__class__.__base__')(1))", "attribute.dunder"
+    )

@@ -52,7 +52,9 @@ def test_the_cause_that_a_guest_gave_is_read() -> None:
 
 @pytest.mark.parametrize("clause", ["except Exception", "except PermissionError", "except BaseException", "except"])
 def test_a_swallowed_refusal_was_reported_all_the_same(clause: str) -> None:
-    outcome = run_guest(f"x = getattr\ntry:\n    x(1, '__class' + '_getitem')\n    x(len, '__self__')\n{clause}:\n    pass\n")
+    outcome = run_guest(
+        f"x = getattr\ntry:\n    x(1, '__class' + '_getitem')\n    x(len, '__self__')\n{clause}:\n    pass\n"
+    )
     assert "attribute.dunder" in outcome.rules or "attribute.private" in outcome.rules
     assert outcome.lines[-1] in (3, 4)
 

@@ -26,9 +26,7 @@ def test_a_generator_does_not_give_its_frame(read: str) -> None:
 def test_no_attribute_of_frames_and_code_is_read_by_any_route(name: str) -> None:
     check_contained(f"print('reached', print.{name})", "attribute.inspection")
     check_contained(f"print('reached', getattr(print, '{name}'))", "attribute.inspection")
-    check_contained(
-        f"import operator\nprint('reached', operator.attrgetter('{name}')(print))", "attribute.inspection"
-    )
+    check_contained(f"import operator\nprint('reached', operator.attrgetter('{name}')(print))", "attribute.inspection")
     check_contained(f"match print:\n    case object({name}=x): print('reached')", "match.attribute")
 
 

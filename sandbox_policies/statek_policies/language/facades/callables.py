@@ -19,8 +19,8 @@ def callable_exports(guards: Guards, guests: Guests) -> dict[str, dict[str, obje
     return {
         "abc": {"ABCMeta": ABC_META},
         "functools": {
-            "wraps": wraps,
-            "update_wrapper": update_wrapper,
+            "wraps": _wraps(guests),
+            "update_wrapper": _update_wrapper(guests),
             "total_ordering": _total_ordering(guests),
             "singledispatch": singledispatch,
         },
@@ -43,21 +43,28 @@ def callable_exports(guards: Guards, guests: Guests) -> dict[str, dict[str, obje
     }
 
 
-def update_wrapper(wrapper: Any, wrapped: Any, *_ignored: object) -> Any:
-    """Copy the name and the docstring, and nothing that a caller names."""
-    for attribute in _COPIED:
-        text = getattr(wrapped, attribute, None)
-        if type(text) is str:
-            try:
+def _update_wrapper(guests: Guests) -> Callable[..., Any]:
+    """Make the function that copies the name and the docstring, and nothing that a caller names."""
+
+    def update_wrapper(wrapper: Any, wrapped: Any, *_ignored: object, **_also_ignored: object) -> Any:
+        if type(wrapper) is not functools.partial and not guests.may_write(wrapper):
+            refuse("attribute.write", "only a function or an object of your own can be made to look like another")
+        for attribute in _COPIED:
+            text = getattr(wrapped, attribute, None)
+            if type(text) is str:
                 setattr(wrapper, attribute, text)
-            except (AttributeError, TypeError):  # a wrapper that takes no attributes is as good without a name
-                break
-    return wrapper
+        return wrapper
+
+    return update_wrapper
 
 
-def wraps(wrapped: Any, *_ignored: object) -> Callable[[Any], Any]:
-    """Return the decorator that copies name and docstring of `wrapped`."""
-    return lambda wrapper: update_wrapper(wrapper, wrapped)
+def _wraps(guests: Guests) -> Callable[..., Any]:
+    update_wrapper = _update_wrapper(guests)
+
+    def wraps(wrapped: Any, *_ignored: object, **_also_ignored: object) -> Callable[[Any], Any]:
+        return lambda wrapper: update_wrapper(wrapper, wrapped)
+
+    return wraps
 
 
 def _total_ordering(guests: Guests) -> Callable[[Any], Any]:

@@ -20,9 +20,13 @@ def static_exports() -> dict[str, dict[str, object]]:
     exports: dict[str, dict[str, object]] = {module: {} for module in sorted(MODULES - _WITHOUT_MODULE)}
     for module, names in PURE.items():
         real = importlib.import_module(module)
-        exports[module] = {name: getattr(real, name) for name in names.split()}
+        exports[module] = {name: _frozen(getattr(real, name)) for name in names.split()}
     exports["enum"] |= enums.EXPORTS
     return exports
+
+
+def _frozen(exported: object) -> object:
+    return frozenset(exported) if type(exported) is set else exported
 
 
 @cache
