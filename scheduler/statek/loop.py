@@ -245,7 +245,9 @@ class Loop:
             f"the policy {policy.name!r} requires isolation layers that this host lacks: {', '.join(missing)}; "
             f"`statek doctor` says why, and how to get them"
         )
-        self._record(tick, job.job, machine.abandon(job, GuestError("LayersMissing", text, None)))
+        after = self._record(tick, job.job, machine.abandon(job, GuestError("LayersMissing", text, None)))
+        if after.status == "READY":
+            self._ready.append(after.job)
         return True
 
     # instructions, after the commit

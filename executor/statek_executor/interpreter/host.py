@@ -12,10 +12,10 @@ from typing import Final
 from statek_executor.interpreter.channel import Channel
 from statek_executor.interpreter.observations import Observations
 from statek_executor.interpreter.soft_limits import HostSection, LimitError, SoftLimits, TimeLimitError
-from statek_policies import Policy, Violation
+from statek_policies import Limits, Policy, Violation
 from statek_protocol.messages.base import CONSOLE_CHUNK_LIMIT, Message
 from statek_protocol.messages.interpreter import SLEEP_TOOL, Call, Console, GuestError, Observed, Reply, Violated
-from statek_protocol.values import decode_value, encode_value
+from statek_protocol.values import ValueRefused, decode_value, encode_value
 
 DETAIL_LIMIT: Final = 2_000
 """Characters of a violation's detail or an error's text that leave the process."""
@@ -105,7 +105,7 @@ class GuestHost:
             if self._limits.reached is not None:
                 raise LimitError(f"{self._limits.reached}: no call is served after a limit")
             limits = self._policy.limits
-            arguments = encode_value((args, kwargs), max_bytes=limits.argument_bytes, max_depth=limits.argument_depth)
+            arguments = _encode_arguments(tool, args, kwargs, limits)
             number, self._next_call = self._next_call, self._next_call + 1
             self.send(Call(self._batch, number, tool, arguments))
             reply = self._channel.receive(Reply)
@@ -119,6 +119,16 @@ class GuestHost:
             if record is not None:
                 self._channel.send(Observed(self._batch, record))
         return read()
+
+
+def _encode_arguments(tool: str, args: tuple[object, ...], kwargs: dict[str, object], limits: Limits) -> bytes:
+    """Encode a call's arguments; what cannot cross is the guest's own TypeError, with the place inside them."""
+    try:
+        return encode_value(
+            (args, kwargs), max_bytes=limits.argument_bytes, max_depth=limits.argument_depth, name=f"{tool}(...)"
+        )
+    except ValueRefused as refused:
+        raise TypeError(f"this cannot be handed to a tool: {refused}") from None
 
 
 def make_tool(host: GuestHost, name: str) -> Callable[..., object]:

@@ -69,6 +69,7 @@ class Uplink:
                     log.error("%s", failure)
         finally:
             self._socket.disable_monitor()
+            monitor.close()
 
     async def send(self, message: Message) -> None:
         """Send a message of the supervisor's own."""

@@ -51,6 +51,8 @@ class BatchSubmitted(Event):
     batch: BatchNumber
     name: Sentence
     source: Digest
+    group: Count = 0
+    """Number of the first batch of the same submission."""
 
 
 @dataclass(frozen=True, slots=True)

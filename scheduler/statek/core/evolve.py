@@ -38,6 +38,11 @@ def evolve(job: Job | None, event: Event) -> Job:
     return _after(event, job)
 
 
+def begin(batch: PendingBatch) -> RunningBatch:
+    """Take a batch that waited into hand."""
+    return RunningBatch(batch.batch, batch.name, batch.source, batch.group)
+
+
 def _running(job: Job) -> RunningBatch:
     if job.running is None:
         raise BugInScheduler(f"job {job.job} has no batch in hand")
@@ -56,7 +61,7 @@ def _(event: PolicyChanged, job: Job) -> Job:
 
 @_after.register
 def _(event: BatchSubmitted, job: Job) -> Job:
-    pending = (*job.pending, PendingBatch(event.batch, event.name, event.source))
+    pending = (*job.pending, PendingBatch(event.batch, event.name, event.source, event.group))
     status = "READY" if job.status == "DONE" else job.status
     return replace(job, batches=event.batch, pending=pending, status=status, outcome=None)
 
@@ -71,7 +76,7 @@ def _(event: BatchStarted, job: Job) -> Job:
     if job.running is not None:
         return job
     first, *rest = job.pending
-    return replace(job, running=RunningBatch(first.batch, first.name, first.source), pending=tuple(rest))
+    return replace(job, running=begin(first), pending=tuple(rest))
 
 
 @_after.register

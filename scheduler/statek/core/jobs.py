@@ -57,6 +57,8 @@ class PendingBatch:
     batch: BatchNumber
     name: Sentence
     source: Digest
+    group: Count = 0
+    """Number of the first batch of the same submission: when one of them is not ok, those after it are not run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class RunningBatch:
     batch: BatchNumber
     name: Sentence
     source: Digest
+    group: Count = 0
     attempts: Count = 0
     """How often an interpreter died under it."""
     instruction: Count = 0

@@ -28,6 +28,7 @@ from statek.core.events import (
     PolicyViolated,
     UsageMetered,
 )
+from statek.core.evolve import begin
 from statek.core.instructions import AnswerFromLedger, EndLease, Instruction, RunTool, Send, StartBatch
 from statek.core.jobs import ATTEMPTS_LIMIT, Job, Outcome, RunningBatch, Usage, digest
 from statek.core.leases import Lease
@@ -73,8 +74,7 @@ def grant(job: Job, lease: Lease, *, host: str) -> Decision:
     """Give a READY job to an executor: it goes on with the batch in hand, or takes the first that waits."""
     running = job.running
     if running is None:
-        first = job.pending[0]
-        running = RunningBatch(first.batch, first.name, first.source)
+        running = begin(job.pending[0])
     granted = LeaseGranted(lease.lease, lease.epoch, lease.executor, host)
     started = BatchStarted(running.batch, running.attempts, running.instruction)
     return Decision((granted, started), (StartBatch(),), _at_checkpoint(lease, running))
@@ -133,14 +133,12 @@ def end_lease(job: Job, lease: str, epoch: int, reason: str, *, blamed: bool) ->
 
 def abandon(job: Job, error: GuestError) -> Decision:
     """End a READY job's batch as failed because it cannot be run at all."""
-    pending = job.pending
     running = job.running
     started: tuple[Event, ...] = ()
     if running is None:
-        first, *_ = pending
-        running = RunningBatch(first.batch, first.name, first.source)
+        running = begin(job.pending[0])
         started = (BatchStarted(running.batch, 0, 0),)
-        job = replace(job, pending=pending[1:])
+        job = replace(job, running=running, pending=job.pending[1:])
     return Decision((*started, *_ending(job, BatchEnded(running.batch, "failed", error, None))))
 
 
@@ -325,21 +323,27 @@ def _fail_batch(job: Job, running: RunningBatch, lease: Lease, error: GuestError
 
 
 def _end_batch(job: Job, lease: Lease, ended: BatchEnded) -> Decision:
-    """End the batch; the lease goes on with the next one, or ends with the job."""
+    """End the batch; the lease goes on with the next one if all is well, and ends otherwise."""
     events = _ending(job, ended)
     if ended.outcome == "ok" and job.pending:
         following = BatchStarted(job.pending[0].batch, 0, 0)
-        fresh = RunningBatch(job.pending[0].batch, job.pending[0].name, job.pending[0].source)
-        return Decision((*events, following), (StartBatch(),), _at_checkpoint(lease, fresh))
-    lease_ended = LeaseEnded(lease.lease, lease.epoch, "the job ended", blamed=False)
-    return Decision((*events, lease_ended), (EndLease("the job ended"),))
+        return Decision((*events, following), (StartBatch(),), _at_checkpoint(lease, begin(job.pending[0])))
+    reason = "the job ended" if isinstance(events[-1], JobEnded) else "its batch was not ok"
+    lease_ended = LeaseEnded(lease.lease, lease.epoch, reason, blamed=False)
+    return Decision((*events, lease_ended), (EndLease(reason),))
 
 
 def _ending(job: Job, ended: BatchEnded) -> tuple[Event, ...]:
-    """List the events with which a batch ends, and with it the job unless it was ok and another batch waits."""
-    if ended.outcome == "ok" and job.pending:
-        return (ended,)
-    skipped = tuple(BatchSkipped(batch.batch) for batch in job.pending)
+    """List the events with which a batch ends, and with it the job unless another batch is to run.
+
+    After a batch that was not ok the rest of its submission is skipped; what was submitted apart from it still runs.
+    """
+    skipped: tuple[Event, ...] = ()
+    if ended.outcome != "ok":
+        group = job.running.group if job.running is not None else 0
+        skipped = tuple(BatchSkipped(batch.batch) for batch in job.pending if batch.group == group)
+    if len(skipped) < len(job.pending):
+        return (ended, *skipped)
     return (ended, *skipped, JobEnded(ended.outcome))
 
 

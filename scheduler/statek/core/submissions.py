@@ -28,5 +28,5 @@ def submit(
     for number, (batch_name, source) in enumerate(batches, first):
         source_digest = digest(source)
         blobs[source_digest] = source
-        events.append(BatchSubmitted(number, batch_name, source_digest))
+        events.append(BatchSubmitted(number, batch_name, source_digest, first))
     return tuple(events), blobs
