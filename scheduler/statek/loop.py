@@ -211,7 +211,7 @@ class Loop:
             job = self._jobs.get(name)
             if job is None or job.status != "READY":
                 continue
-            policy = self.policy_in_turn(tick, job.policy)
+            policy = self.policy_in_turn(tick, job.policy_due)
             executor = self.executors.for_layers(policy.required_layers)
             if executor is not None:
                 self._lease_out(tick, job, policy, executor)

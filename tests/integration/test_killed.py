@@ -1,4 +1,4 @@
-"""Whatever is killed in the middle of a batch, the job ends as if nothing had been: each effect once, each line once."""
+"""Whatever is killed in the middle of a batch, the job ends as if nothing had been: effects once, lines once."""
 
 from __future__ import annotations
 
@@ -191,7 +191,21 @@ def test_a_command_whose_embedded_scheduler_was_killed_leaves_a_job_that_the_nex
 
 def test_a_batch_submitted_apart_runs_although_the_one_before_it_was_not_ok(running: Site) -> None:
     job = running.exec("--json", source="kept = 1").json["job"]
-    first = running.exec_in_background("--job", job, "--limit", "cpu_seconds=0.5", source="while True: kept += 1")
-    second = running.exec_in_background("--json", "--job", job, source="print(kept)")
-    assert {finish(first).status, finish(second).status} <= {4, 0}
-    assert running.exec("--job", job, source="print(kept)").out == "1\n"
+    spinning = "print('spinning')\nkept = 2\nsum(range(10**12))\n"
+    first = running.exec_in_background("--job", job, "--limit", "cpu_seconds=0.5", source=spinning)
+    assert first.stdout is not None
+    assert first.stdout.readline() == "spinning\n"
+    second = running.exec("--json", "--job", job, source="print(kept)")
+    assert finish(first).status == 4
+    assert second.json["console"] == "1\n"
+
+
+def test_each_batch_runs_under_the_policy_that_it_came_with(running: Site) -> None:
+    job = running.exec("--json", source="x = 0").json["job"]
+    slow = "y = 0\nprint('on')\nwhile y < 3_000_000: y += 1\n"
+    first = running.exec_in_background("--job", job, "--limit", "cpu_seconds=20", source=slow)
+    assert first.stdout is not None
+    assert first.stdout.readline() == "on\n"
+    second = running.exec("--json", "--job", job, "--limit", "cpu_seconds=0.25", source="while True: x += 1\n")
+    assert finish(first).status == 0
+    assert second.json["limit"]["allowed"] == 0.25

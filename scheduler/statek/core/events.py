@@ -53,6 +53,8 @@ class BatchSubmitted(Event):
     source: Digest
     group: Count = 0
     """Number of the first batch of the same submission."""
+    policy: Digest = ""
+    """The policy under which it runs; the job's own where none is named."""
 
 
 @dataclass(frozen=True, slots=True)

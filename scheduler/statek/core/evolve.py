@@ -40,7 +40,7 @@ def evolve(job: Job | None, event: Event) -> Job:
 
 def begin(batch: PendingBatch) -> RunningBatch:
     """Take a batch that waited into hand."""
-    return RunningBatch(batch.batch, batch.name, batch.source, batch.group)
+    return RunningBatch(batch.batch, batch.name, batch.source, batch.group, batch.policy)
 
 
 def _running(job: Job) -> RunningBatch:
@@ -61,7 +61,10 @@ def _(event: PolicyChanged, job: Job) -> Job:
 
 @_after.register
 def _(event: BatchSubmitted, job: Job) -> Job:
-    pending = (*job.pending, PendingBatch(event.batch, event.name, event.source, event.group))
+    pending = (
+        *job.pending,
+        PendingBatch(event.batch, event.name, event.source, event.group, event.policy or job.policy),
+    )
     status = "READY" if job.status == "DONE" else job.status
     return replace(job, batches=event.batch, pending=pending, status=status, outcome=None)
 

@@ -59,6 +59,8 @@ class PendingBatch:
     source: Digest
     group: Count = 0
     """Number of the first batch of the same submission: when one of them is not ok, those after it are not run."""
+    policy: Digest = ""
+    """The blob of the policy under which it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class RunningBatch:
     name: Sentence
     source: Digest
     group: Count = 0
+    policy: Digest = ""
     attempts: Count = 0
     """How often an interpreter died under it."""
     instruction: Count = 0
@@ -105,7 +108,7 @@ class Job:
 
     job: Identifier
     policy: Digest
-    """The blob that holds the policy's wire form, also its hash in the audit log."""
+    """The blob that holds the wire form of the policy for batches that bring none of their own."""
     status: JobStatus = "READY"
     outcome: Outcome | None = None
     epoch: Count = 0
@@ -122,3 +125,9 @@ class Job:
     error: GuestError | None = None
     limit: LimitBreach | None = None
     usage: Usage = Usage()
+
+    @property
+    def policy_due(self) -> str:
+        """The policy of the batch in hand, or of the next one."""
+        batch = self.running or (self.pending[0] if self.pending else None)
+        return batch.policy if batch is not None else self.policy

@@ -323,12 +323,12 @@ def _fail_batch(job: Job, running: RunningBatch, lease: Lease, error: GuestError
 
 
 def _end_batch(job: Job, lease: Lease, ended: BatchEnded) -> Decision:
-    """End the batch; the lease goes on with the next one if all is well, and ends otherwise."""
+    """End the batch; the lease goes on with the next one if all is well and its policy is the same."""
     events = _ending(job, ended)
-    if ended.outcome == "ok" and job.pending:
+    if ended.outcome == "ok" and job.pending and job.pending[0].policy == job.policy_due:
         following = BatchStarted(job.pending[0].batch, 0, 0)
         return Decision((*events, following), (StartBatch(),), _at_checkpoint(lease, begin(job.pending[0])))
-    reason = "the job ended" if isinstance(events[-1], JobEnded) else "its batch was not ok"
+    reason = "the job ended" if isinstance(events[-1], JobEnded) else "its batch ended"
     lease_ended = LeaseEnded(lease.lease, lease.epoch, reason, blamed=False)
     return Decision((*events, lease_ended), (EndLease(reason),))
 

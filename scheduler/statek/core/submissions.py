@@ -17,6 +17,7 @@ def submit(
     """
     events: list[Event] = []
     blobs: dict[str, bytes] = {}
+    policy_digest = job.policy if job is not None else ""
     if policy is not None:
         policy_digest = digest(policy[1])
         blobs[policy_digest] = policy[1]
@@ -28,5 +29,5 @@ def submit(
     for number, (batch_name, source) in enumerate(batches, first):
         source_digest = digest(source)
         blobs[source_digest] = source
-        events.append(BatchSubmitted(number, batch_name, source_digest, first))
+        events.append(BatchSubmitted(number, batch_name, source_digest, first, policy_digest))
     return tuple(events), blobs
