@@ -1,11 +1,12 @@
 """What can be wrong with a policy, one class per situation that its author can act upon."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:
     """Find the valid name that the author most likely meant."""
+    from difflib import get_close_matches  # only a mistake pays for its import
+
     found = get_close_matches(name, list(valid), n=1, cutoff=0.5)
     return found[0] if found else None
 

@@ -58,15 +58,21 @@ class Guards:
         }
 
     def _write_function(self) -> types.FunctionType:
+        plain = self._guests.plain
+
         def write(value, name):  # type: ignore[no-untyped-def]  # renamed below
-            self.check_write(value, name)
+            if type(value) not in plain:
+                self.check_write(value, name)
             return value
 
         return write  # type: ignore[return-value]  # a def statement makes a FunctionType
 
     def _private_function(self) -> types.FunctionType:
+        plain = self._guests.plain
+
         def private(value, name):  # type: ignore[no-untyped-def]
-            self.check_private(value, name)
+            if type(value) not in plain:
+                self.check_private(value, name)
             return value
 
         return private  # type: ignore[return-value]

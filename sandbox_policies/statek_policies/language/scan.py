@@ -7,7 +7,8 @@ transformer, and the source is refused. Written for CPython 3.11; an operation t
 
 import opcode
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from inspect import CO_OPTIMIZED
 
 from statek_policies.language.nodes import GUARD_NAMES, GUESTS, NAME, TYPE
@@ -78,34 +79,38 @@ class _Look:
     def __init__(self, code: types.CodeType, is_class: bool) -> None:
         self._code = code
         self._is_class = is_class
-        self._steps = list(_steps(code.co_code))
+        self._steps = _steps(code.co_code)
         self._landings: dict[int, list[int]] | None = None
         self._augmented: list[str] = []
         self._found: list[Violation] = []
 
     def violations(self) -> list[Violation]:
         for variable in self._variables():
-            if not is_bindable(variable) or variable.startswith(RESERVED_MARK):
+            if variable[0] == RESERVED_MARK or not is_bindable(variable):
                 self._refuse(0, "bytecode.bind", variable)
         for index, (operation, argument, _offset) in enumerate(self._steps):
-            if operation in _CHECKS:
-                _CHECKS[operation](self, index, argument)
-            elif operation not in _ALLOWED:
-                self._refuse(index, "bytecode.operation", opcode.opname[operation])
+            check = _CHECKS.get(operation)
+            if check is not None:
+                check(self, index, argument)
         return self._found
 
     def _variables(self) -> Iterator[str]:
         """List the local variables; the cell that `super()` reads is the compiler's own."""
         code = self._code
         yield from code.co_varnames
-        yield from (name for name in code.co_cellvars if not (self._is_class and name == "__class__"))
-        yield from (name for name in code.co_freevars if name != "__class__")
+        if code.co_cellvars:
+            yield from (name for name in code.co_cellvars if not (self._is_class and name == "__class__"))
+        if code.co_freevars:
+            yield from (name for name in code.co_freevars if name != "__class__")
 
     def _refuse(self, index: int, rule: str, what: str) -> None:
         line = next((last for start, end, last in self._code.co_lines() if start <= self._steps[index][2] < end), None)
         self._found.append(
             Violation(rule, f"the compiled code does what the language does not have: {what}", line, "compile")
         )
+
+    def check_operation(self, index: int, _argument: int) -> None:
+        self._refuse(index, "bytecode.operation", opcode.opname[self._steps[index][0]])
 
     def check_load(self, index: int, argument: int) -> None:
         name = self._code.co_names[argument]
@@ -123,11 +128,7 @@ class _Look:
     def check_variable(self, index: int, argument: int) -> None:
         is_global = self._steps[index][0] == _LOAD_GLOBAL
         name = self._code.co_names[argument >> 1 if is_global else argument]
-        if name.startswith(RESERVED_MARK):
-            allowed = name in GUARD_NAMES
-        else:
-            allowed = not is_dunder(name) or name in READABLE_NAMES or (self._is_class and name in _READABLE_IN_CLASS)
-        if not allowed:
+        if not _is_readable(name, self._is_class):
             self._refuse(index, "bytecode.name", name)
 
     def check_binding(self, index: int, argument: int) -> None:
@@ -200,17 +201,28 @@ class _Look:
         return self._landings.get(offset, [])
 
 
-def _steps(code: bytes) -> Iterator[_Step]:
+def _steps(code: bytes) -> list[_Step]:
     """Read the operations with their arguments; caches are left out."""
-    extended = 0
-    for offset in range(0, len(code), 2):
-        operation = code[offset]
-        if operation == _CACHE:
-            continue
-        argument = code[offset + 1] | extended
-        extended = argument << 8 if operation == _EXTENDED else 0
-        if operation != _EXTENDED:
-            yield operation, argument, offset
+    steps = [step for step in zip(code[::2], code[1::2], range(0, len(code), 2), strict=True) if step[0] != _CACHE]
+    return list(_extended(steps)) if _EXTENDED in code[::2] else steps
+
+
+def _extended(steps: list[_Step]) -> Iterator[_Step]:
+    """Join the parts of arguments that do not fit a byte."""
+    high = 0
+    for operation, low, offset in steps:
+        if operation == _EXTENDED:
+            high = (high | low) << 8
+        else:
+            yield operation, high | low, offset
+            high = 0
+
+
+@lru_cache(maxsize=4096)
+def _is_readable(name: str, in_class: bool) -> bool:
+    if name.startswith(RESERVED_MARK):
+        return name in GUARD_NAMES
+    return not is_dunder(name) or name in READABLE_NAMES or (in_class and name in _READABLE_IN_CLASS)
 
 
 def _target(step: _Step) -> int | None:
@@ -225,10 +237,11 @@ def _target(step: _Step) -> int | None:
 _READABLE_IN_CLASS = _READ_BY_COMPILER | DEFINABLE
 _BINDABLE_IN_CLASS = _SET_BY_COMPILER | DEFINABLE | CLASS_CONSTANTS
 
-_CHECKS: dict[int, Callable[[_Look, int, int], None]] = (
+_CHECKS: Mapping[int, Callable[[_Look, int, int], None]] = (
     dict.fromkeys(_LOADS, _Look.check_load)
     | dict.fromkeys(_STORES, _Look.check_store)
     | dict.fromkeys((_LOAD_NAME, _LOAD_GLOBAL), _Look.check_variable)
     | dict.fromkeys(_BINDERS, _Look.check_binding)
     | {_KW_NAMES: _Look.check_keywords, _MATCH_CLASS: _Look.check_pattern}
+    | dict.fromkeys(set(range(256)) - _ALLOWED, _Look.check_operation)
 )

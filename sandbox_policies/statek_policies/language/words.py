@@ -16,6 +16,10 @@ RESERVED_MARK = "@"
 """Guards are called by names that begin with it. No source can spell such a name, so nothing can shadow a guard."""
 
 
+_REMEMBERED = 4096
+"""Names whose answer is kept: a program uses few names, and each of them often."""
+
+
 class Reading(Enum):
     """How an attribute of this name may be loaded."""
 
@@ -113,7 +117,7 @@ def is_dunder(name: str) -> bool:
     return name.startswith("__") and name.endswith("__") and len(name) > 4
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_REMEMBERED)
 def reading(name: str) -> Reading:
     """Say how an attribute of this name may be loaded."""
     if name.isidentifier() and not name.startswith("_"):
@@ -133,6 +137,7 @@ def _reading_public(name: str) -> Reading:
     return Reading.GUARDED if name in _GUARDED_PUBLIC else Reading.NATIVE
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_storable(name: str) -> bool:
     """Tell whether an attribute of this name may be set on what the guest defined."""
     if name in STORABLE_DUNDERS:
@@ -145,6 +150,7 @@ def is_matchable(name: str) -> bool:
     return name.isidentifier() and not is_dunder(name) and reading(name) is Reading.NATIVE
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_bindable(name: str) -> bool:
     """Tell whether a variable, a parameter, a function or an import may have this name."""
     return not is_dunder(name) and not name.endswith("__roles__")
