@@ -50,8 +50,8 @@ class Submit(Message):
     job: Identifier | None
     policy: PlainField
     """The wire form of the policy for these and later batches; None leaves a known job's policy as it is."""
-    limits: Annotated[dict[str, float], Bounds(0, 100)]
-    """Limits to change in that policy, given or known."""
+    limits: Annotated[dict[str, PlainField], Bounds(0, 100)]
+    """Limits to change in that policy, given or known; the policy checks them, and tells whole numbers from others."""
     batches: Annotated[tuple[NewBatch, ...], Bounds(1, 1_000)]
 
 
