@@ -1,7 +1,7 @@
 """The guest's language: one strict compile path, the namespace its code runs in, and what can come of it.
 
 words      which names may be written and read
-transformer  nodes  patterns  imports  refusals    from a parsed source to a guarded tree
+transformer  attributes  patterns  imports  checking  nodes  refusals    from a parsed source to a guarded tree
 scan       the second look, at the finished code
 compile    the path through all of that
 guards  accessors  guests  classes  standins  formatting    what guarded code calls at run time

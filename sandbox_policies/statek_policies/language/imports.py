@@ -2,21 +2,11 @@
 
 import ast
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
 
 from statek_policies.errors import nearest
 from statek_policies.language import nodes
+from statek_policies.language.checking import Checking
 from statek_policies.language.refusals import MODULES
-
-
-class Checker(Protocol):
-    """What the transformer does for an import."""
-
-    def refuse(self, node: Any, rule: str, detail: str) -> None:
-        """Note a violation."""
-
-    def bind(self, node: Any, name: str | None) -> None:
-        """Check a name that is given a value."""
 
 
 class Imports:
@@ -26,7 +16,7 @@ class Imports:
         self._exported = exported
         self._withheld = withheld
 
-    def statements(self, node: ast.Import, checker: Checker) -> list[ast.stmt]:
+    def statements(self, node: ast.Import, checker: Checking) -> list[ast.stmt]:
         """Turn `import a, b.c as d` into assignments: `a = @import("a")`, `d = @import("b.c")`."""
         bindings: list[ast.stmt] = []
         for alias in node.names:
@@ -39,7 +29,7 @@ class Imports:
             bindings.append(self._binding(node, target, nodes.IMPORT, [module], checker))
         return bindings
 
-    def statements_from(self, node: ast.ImportFrom, checker: Checker) -> list[ast.stmt]:
+    def statements_from(self, node: ast.ImportFrom, checker: Checking) -> list[ast.stmt]:
         """Turn `from a import b as c` into `c = @import_from("a", "b")`."""
         module = node.module or ""
         if node.level:
@@ -51,7 +41,7 @@ class Imports:
             return [nodes.nothing(node)]
         return [self._from(node, module, alias, checker) for alias in node.names]
 
-    def _from(self, node: ast.ImportFrom, module: str, alias: ast.alias, checker: Checker) -> ast.stmt:
+    def _from(self, node: ast.ImportFrom, module: str, alias: ast.alias, checker: Checking) -> ast.stmt:
         if alias.name == "*":
             checker.refuse(node, "import.star", f"import * is not offered; name what you use: from {module} import ...")
             return nodes.nothing(node)
@@ -60,13 +50,13 @@ class Imports:
         return self._binding(node, alias.asname or alias.name, nodes.IMPORT_FROM, [module, alias.name], checker)
 
     def _binding(
-        self, node: ast.Import | ast.ImportFrom, target: str, guard: str, texts: list[str], checker: Checker
+        self, node: ast.Import | ast.ImportFrom, target: str, guard: str, texts: list[str], checker: Checking
     ) -> ast.stmt:
         checker.bind(node, target)
         value = nodes.call(guard, [nodes.text(text, node) for text in texts], node)
         return nodes.assign(nodes.store(target, node), value, node)
 
-    def _check_module(self, node: ast.stmt, module: str, checker: Checker) -> bool:
+    def _check_module(self, node: ast.stmt, module: str, checker: Checking) -> bool:
         if module in self._exported:
             return True
         checker.refuse(node, "import.not_offered", self.why_no_module(module))

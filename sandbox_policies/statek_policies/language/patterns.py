@@ -3,23 +3,12 @@
 import ast
 from typing import Any
 
+from statek_policies.language.checking import Checking
 from statek_policies.language.words import Reading, is_matchable, reading
 
 
-class PatternRules:
+class PatternRules(Checking):
     """The part of the transformer that knows patterns."""
-
-    def refuse(self, node: Any, rule: str, detail: str) -> None:
-        """Note a violation (the transformer's)."""
-        raise NotImplementedError
-
-    def bind(self, node: Any, name: str | None) -> None:
-        """Check a name that is given a value (the transformer's)."""
-        raise NotImplementedError
-
-    def contents(self, node: ast.AST) -> Any:
-        """Transform the children (the transformer's)."""
-        raise NotImplementedError
 
     def visit_MatchClass(self, node: ast.MatchClass) -> Any:
         """Let Python read plainly named attributes only; positional ones come from a class's checked __match_args__."""

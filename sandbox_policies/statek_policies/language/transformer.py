@@ -15,6 +15,7 @@ from typing import Any
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
 from statek_policies.language import nodes
+from statek_policies.language.attributes import AttributeRules
 from statek_policies.language.errors import SourceTooLarge
 from statek_policies.language.imports import Imports
 from statek_policies.language.patterns import PatternRules
@@ -24,13 +25,10 @@ from statek_policies.language.words import (
     DEFINABLE,
     MODULE_CONSTANTS,
     READABLE_NAMES,
-    Reading,
     is_bindable,
     is_dunder,
     is_matchable,
     is_storable,
-    reading,
-    why_refused,
 )
 from statek_policies.rules import Violation
 
@@ -48,7 +46,7 @@ _UNVISITED = "ctx op ops kind conversion type_comment attr arg simple name rest 
 _FUNCTION, _CLASS, _MODULE = "function", "class", "module"
 
 
-class LeanTransformer(PatternRules, RestrictingNodeTransformer):
+class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
     """Transforms one source; `violations` and `bound` are filled as it goes."""
 
     def __init__(self, imports: Imports, ast_nodes: int) -> None:
@@ -141,50 +139,7 @@ class LeanTransformer(PatternRules, RestrictingNodeTransformer):
             return "use an import statement"
         return "use names without double underscores"
 
-    # Attributes
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        """Leave a safe load native; guard stores, underscored names and the names that reach further."""
-        node.value = self.visit(node.value)
-        if type(node.ctx) is not ast.Load:
-            return self._store(node)
-        how = reading(node.attr)
-        if how is Reading.NATIVE:
-            return node
-        if how is Reading.PRIVATE:
-            node.value = nodes.admitted(nodes.PRIVATE, node.value, node.attr)
-            return node
-        if how is Reading.REFUSED:
-            self.refuse(node, self._rule(node.attr), why_refused(node.attr))
-        return nodes.guarded(nodes.LOAD, node.value, node.attr)
-
-    @staticmethod
-    def _rule(attribute: str) -> str:
-        return "attribute.dunder" if is_dunder(attribute) else "attribute.inspection"
-
-    def _store(self, node: ast.Attribute) -> ast.AST:
-        if not is_storable(node.attr):
-            self.refuse(
-                node, self._rule(node.attr), f"the attribute {node.attr!r} cannot be set; use a name of your own"
-            )
-        node.value = nodes.admitted(nodes.WRITE, node.value, node.attr)
-        return node
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
-        """Augment natively; only an attribute whose reading is guarded is read and written in two steps."""
-        target = node.target
-        if type(target) is not ast.Attribute or reading(target.attr) in (Reading.NATIVE, Reading.PRIVATE):
-            return self.contents(node)
-        if type(target.value) is not ast.Name:
-            detail = (
-                f"augmented assignment to {target.attr!r} needs a plain name before the dot; assign in two statements"
-            )
-            self.refuse(node, "attribute.augmented", detail)
-            return node
-        current = ast.copy_location(ast.Attribute(target.value, target.attr, ast.Load()), target)
-        operator = nodes.text(type(node.op).__name__, node)
-        value = nodes.call(nodes.INPLACE, [operator, self.visit(current), self.visit(node.value)], node)
-        return nodes.assign(self.visit(target), value, node)
+    # Assignments
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         """Keep annotations where Python keeps them; elsewhere an annotated assignment is an assignment."""
@@ -350,7 +305,7 @@ _Handler = Callable[[LeanTransformer, Any], Any]
 
 def _handlers() -> dict[type[ast.AST], _Handler]:
     table: dict[type[ast.AST], _Handler] = {getattr(ast, kind): LeanTransformer.contents for kind in _passing()}
-    own = {**vars(PatternRules), **vars(LeanTransformer)}
+    own = {**vars(PatternRules), **vars(AttributeRules), **vars(LeanTransformer)}
     visitors = {name.removeprefix("visit_"): method for name, method in own.items() if name.startswith("visit_")}
     table |= {getattr(ast, kind): method for kind, method in visitors.items()}
     return table | {ast.Constant: _leaf, ast.Pass: _leaf, ast.Break: _leaf, ast.Continue: _leaf}

@@ -115,10 +115,10 @@ def test_a_transformer_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_transformer_that_overlooks_a_name_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    from statek_policies.language import transformer
+    from statek_policies.language import attributes
     from statek_policies.language.words import Reading
 
-    monkeypatch.setattr(transformer, "reading", lambda _name: Reading.NATIVE)
+    monkeypatch.setattr(attributes, "reading", lambda _name: Reading.NATIVE)
     with pytest.raises(SourceRefused) as refused:
         compile_batch(b"print(len.__self__)\n", name="<test>", policy=Policy())
     assert {violation.rule for violation in refused.value.violations} == {"bytecode.load"}
