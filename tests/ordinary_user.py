@@ -77,7 +77,10 @@ def _environment(directory: Path, interpreter: Path, packages: tuple[str, ...]) 
         spec = importlib.util.find_spec(package)
         if spec is None or spec.origin is None:
             raise NotAvailable(f"{package} is not installed here")
-        shutil.copytree(Path(spec.origin).parent, site / package, ignore=shutil.ignore_patterns("__pycache__"))
+        source = Path(spec.origin).parent
+        shutil.copytree(source, site / package, ignore=shutil.ignore_patterns("__pycache__"))
+        for libraries in source.parent.glob(f"*{package}.libs"):  # where a wheel keeps the shared libraries it brings
+            shutil.copytree(libraries, site / libraries.name)
     return directory / "bin" / "python"
 
 

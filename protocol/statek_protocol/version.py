@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+RELEASE: Final = "0.1.0"
+"""The release of all four distributions; they are made and installed together."""
+
 PROTOCOL_VERSION: Final = 1
 """Both sides of a hello must name the same number; there is no negotiation downwards."""
 

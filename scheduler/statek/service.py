@@ -20,7 +20,7 @@ from statek.api.clients import Clients
 from statek.calls.runner import ToolRunner
 from statek.calls.tools import ToolRegistry
 from statek.local_pool import LocalPool
-from statek.loop import HEARTBEAT_SECONDS, Loop
+from statek.loop import Loop
 from statek.pools.endpoint import RouterEndpoint
 from statek.pools.pool import Pool
 from statek.store.directory import StoreDirectory, StoreLock
@@ -31,6 +31,8 @@ from statek_protocol.transport.endpoints import Endpoint, parse_endpoint
 log = logging.getLogger(__name__)
 
 MAX_CONCURRENCY: Final = 100
+PRESENCE_SECONDS: Final = 0.5
+"""Between two looks at who is still there."""
 MIRROR_STOP_SECONDS: Final = 30.0
 
 
@@ -116,14 +118,14 @@ class Service:
             loop.run(),
             executors.receive(self._pool.on_frames),
             clients.receive(api.on_frames),
-            self._watch_for_silence(),
+            self._watch_presence(),
         )
         return [asyncio.create_task(self._watch(part)) for part in work]
 
-    async def _watch_for_silence(self) -> None:
+    async def _watch_presence(self) -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            self._loop.do(self._pool.check_silence)
+            await asyncio.sleep(PRESENCE_SECONDS)
+            self._loop.do(self._pool.check_presence)
 
     async def _watch(self, work: Coroutine[None, None, None]) -> None:
         """Run one of the service's parts; its failure stops the service."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -85,8 +84,15 @@ class Site:
         return self.directory / "store"
 
     def scheduler(self, *arguments: str) -> Command:
-        """Start a scheduler and wait until it listens."""
-        command = self._start("statek", "scheduler", "--store", str(self.store), "--listen", self.endpoint, *arguments)
+        """Start a scheduler for executors from outside, and wait until it listens."""
+        return self._scheduler("--listen", self.endpoint, *arguments)
+
+    def embedded_scheduler(self) -> Command:
+        """Start a scheduler with a local pool of its own."""
+        return self._scheduler("--workers", "2")
+
+    def _scheduler(self, *arguments: str) -> Command:
+        command = self._start("statek", "scheduler", "--store", str(self.store), *arguments)
         wait_for(lambda: command.said("scheduler ready") or command.process.poll() is not None, "a scheduler")
         return command
 
@@ -148,15 +154,6 @@ def finish(process: subprocess.Popen[str], seconds: float = DEADLINE_SECONDS) ->
         out, err = process.communicate()
         raise AssertionError(f"the command did not end within {seconds:g} s\n{out}\n{err}") from None
     return Run(process.returncode, out, err)
-
-
-def our_processes(mark: str) -> list[psutil.Process]:
-    """Every process whose command line or parent's names this test's directory, and all zygotes without a parent."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "pid"]):
-        if process.info["pid"] != os.getpid() and any(mark in part for part in process.info["cmdline"] or ()):
-            found.append(process)
-    return found
 
 
 @contextmanager

@@ -11,7 +11,6 @@ granted anew elsewhere; when it loses its zygote it starts another, a few times 
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import logging
 import secrets
 import socket
@@ -42,13 +41,14 @@ from statek_protocol.messages.executor import (
     Welcome,
 )
 from statek_protocol.transport.endpoints import Endpoint
-from statek_protocol.version import PROTOCOL_VERSION
+from statek_protocol.version import PROTOCOL_VERSION, RELEASE
 
 log = logging.getLogger(__name__)
 
 PROBE_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0
-GOODBYE_SECONDS: Final = 1.0
+REPORT_SECONDS: Final = 1.0
+"""What the ends of leases and the goodbye may take when we stop; the scheduler may be gone, and misses us anyway."""
 HELLO_SECONDS: Final = 0.5
 """Between two hellos while the scheduler has not answered."""
 ZYGOTE_STARTS_LIMIT: Final = 3
@@ -118,10 +118,10 @@ class Supervisor:
         for lease in self._leases.values():
             lease.end("stopped", "the executor is stopping")
         if self._leases and self._welcome is not None:
-            await asyncio.wait([lease.task for lease in self._leases.values()], timeout=STOP_SECONDS)
+            await asyncio.wait([lease.task for lease in self._leases.values()], timeout=REPORT_SECONDS)
         await self._end_leases()
         if self._welcome is not None:
-            await self._say(Goodbye(), GOODBYE_SECONDS)
+            await self._say(Goodbye(), REPORT_SECONDS)
         self._stock.close()
         self._zygote.stop(STOP_SECONDS)
         self._uplink.close()
@@ -188,9 +188,8 @@ class Supervisor:
     def _hello(self) -> Hello:
         assert self._posture is not None, "probed before the uplink exists"
         layers = {name: LayerReport(state.active, state.detail[:1000]) for name, state in self._posture.layers.items()}
-        release = importlib.metadata.version("statek-executor")
         host = socket.gethostname()[:100]
-        return Hello(PROTOCOL_VERSION, release, self._executor, host, self._workers, layers)
+        return Hello(PROTOCOL_VERSION, RELEASE, self._executor, host, self._workers, layers)
 
     async def _become_unknown(self) -> None:
         self._welcome = None

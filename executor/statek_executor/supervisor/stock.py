@@ -59,6 +59,7 @@ class Stock:
         self._ready: deque[Child] = deque()
         self._waiting: deque[asyncio.Future[Child]] = deque()
         self._alive: dict[int, Child] = {}
+        self._closed = False
 
     def start(self) -> None:
         """Begin to listen to the zygote, and fill up."""
@@ -67,6 +68,8 @@ class Stock:
 
     async def take(self) -> Child:
         """Return a ready child, waiting for a fork only when the stock is empty; raises `NoInterpreter`."""
+        if self._closed:
+            raise NoInterpreter("the zygote is being replaced")
         if self._ready:
             child = self._ready.popleft()
         else:
@@ -87,10 +90,12 @@ class Stock:
             raise
 
     def close(self) -> None:
-        """Stop listening; the waiting children end with the zygote."""
+        """Stop listening and serving; the children that wait here end with the zygote."""
+        self._closed = True
         asyncio.get_running_loop().remove_reader(self._zygote.fileno())
         for waiter in self._waiting:
-            waiter.cancel()
+            if not waiter.done():
+                waiter.set_exception(NoInterpreter("the zygote is being replaced"))
         while self._ready:
             self._ready.popleft().close()
 

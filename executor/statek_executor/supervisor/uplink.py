@@ -11,6 +11,7 @@ import zmq
 import zmq.asyncio
 from zmq.utils.monitor import recv_monitor_message
 
+from statek_executor.errors import SchedulerRefused
 from statek_protocol.codec import decode, encode
 from statek_protocol.errors import ProtocolError
 from statek_protocol.messages.base import FRAME_LIMIT, Message
@@ -27,8 +28,7 @@ RECONNECT_MAX_MS = 1_000
 
 
 _HANDSHAKE_FAILURES: Final[dict[zmq.Event, str]] = {
-    zmq.Event.HANDSHAKE_FAILED_AUTH: "the scheduler does not know our key: copy executor.key into its KEYS/authorized/",
-    zmq.Event.HANDSHAKE_FAILED_PROTOCOL: "no common handshake: is a scheduler listening there, on tcp with its keys?",
+    zmq.Event.HANDSHAKE_FAILED_PROTOCOL: "no common handshake: does a scheduler listen there, with its keys?",
     zmq.Event.HANDSHAKE_FAILED_NO_DETAIL: "the handshake failed: does scheduler.key belong to the scheduler there?",
 }
 
@@ -44,13 +44,19 @@ class Uplink:
         self._socket.set(zmq.MAXMSGSIZE, FRAME_LIMIT)
         self._socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
         self._socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        self._keys = keys
         self._local: LocalAddress | None = None
         self.refused: Counter[str] = Counter()
         if endpoint.encrypted:
             self._use_curve(endpoint, keys)
         if endpoint.path is not None:
             self._local = LocalAddress(endpoint.path)
+        self._monitor = self._socket.get_monitor_socket()  # before the first attempt, which it would miss
         self._socket.connect(self._local.address if self._local else endpoint.text)
+
+    @property
+    def _public_key_file(self) -> Path:
+        return self._keys / f"{EXECUTOR}.key"
 
     def _use_curve(self, endpoint: Endpoint, keys: Path) -> None:
         own = own_pair(keys, EXECUTOR)
@@ -59,17 +65,20 @@ class Uplink:
         self._socket.set(zmq.CURVE_SECRETKEY, own.secret)
 
     async def watch_connection(self) -> None:
-        """Log what keeps us from being connected, for ever: a refused key would otherwise look like silence."""
-        monitor = self._socket.get_monitor_socket()
-        try:
-            while True:
-                event = await recv_monitor_message(monitor)
-                failure = _HANDSHAKE_FAILURES.get(zmq.Event(event["event"]))
-                if failure is not None:
-                    log.error("%s", failure)
-        finally:
-            self._socket.disable_monitor()
-            monitor.close()
+        """Tell what keeps us from being connected, which would otherwise look like silence.
+
+        Raises `SchedulerRefused` when our key is not let in: ZeroMQ does not try again after that.
+        """
+        while True:
+            event = zmq.Event((await recv_monitor_message(self._monitor))["event"])
+            if event is zmq.Event.HANDSHAKE_FAILED_AUTH:
+                raise SchedulerRefused(
+                    f"the scheduler does not know this executor's key: copy {self._public_key_file} "
+                    f"into the authorized/ directory of its keys, under a name of its own, and start again"
+                )
+            failure = _HANDSHAKE_FAILURES.get(event)
+            if failure is not None:
+                log.error("%s", failure)
 
     async def send(self, message: Message) -> None:
         """Send a message of the supervisor's own."""
@@ -97,6 +106,8 @@ class Uplink:
 
     def close(self) -> None:
         """Close the socket; what was sent may still leave within the linger time."""
+        self._socket.disable_monitor()
+        self._monitor.close()
         self._socket.close()
         self._context.term()
         if self._local:

@@ -141,7 +141,7 @@ class Unknown(Message):
 
 @dataclass(frozen=True, slots=True)
 class Pong(Message):
-    """scheduler to supervisor: answer to a heartbeat, so that a supervisor knows when the scheduler is gone."""
+    """scheduler to supervisor: I am here; on a heartbeat and in between, so that each side misses the other soon."""
 
     kind: ClassVar[str] = "pong"
 

@@ -25,7 +25,7 @@ from statek.core.events import (
     UsageMetered,
 )
 from statek.loop import Loop
-from statek.pools.endpoint import RouterEndpoint
+from statek.pools.endpoint import Delivery, RouterEndpoint
 from statek.store.ledger import Stored, Submission
 from statek.tick import Tick
 from statek_policies import Policy, PolicyError
@@ -184,4 +184,4 @@ class Clients:
         self._send(identity, Refused(request, code, reason))
 
     def _send(self, identity: bytes, message: Message) -> bool:
-        return self._endpoint.send(identity, [encode(message)])
+        return self._endpoint.send(identity, [encode(message)]) is Delivery.SENT

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 
 import click
+
+from statek_protocol.version import RELEASE
 
 _COMMANDS = {
     "exec": "statek.cli.exec_command:exec_command",
@@ -30,7 +31,7 @@ class _LazyGroup(click.Group):
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
-        click.echo(f"statek {importlib.metadata.version('statek-scheduler')}")
+        click.echo(f"statek {RELEASE}")
         ctx.exit()
 
 

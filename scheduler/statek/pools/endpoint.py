@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import errno
 import os
 import socket
@@ -25,6 +26,16 @@ LINGER_MS: Final = 500
 
 OnFrames = Callable[[bytes, list[bytes]], None]
 """Called with the peer's identity (made by this socket, not by the peer) and the frames it sent."""
+
+
+class Delivery(enum.Enum):
+    """What became of a message that was to be sent at once."""
+
+    SENT = "sent"
+    GONE = "gone"
+    """The peer's connection is closed."""
+    FULL = "full"
+    """The peer has not taken what was sent before; this message is lost."""
 
 
 class AuthorizedKeys:
@@ -78,15 +89,17 @@ class RouterEndpoint:
                 on_frames(identity, frames)
             await asyncio.sleep(0)
 
-    def send(self, identity: bytes, frames: Sequence[bytes]) -> bool:
-        """Send now or not at all; returns False when the peer is gone or does not take any more."""
+    def send(self, identity: bytes, frames: Sequence[bytes]) -> Delivery:
+        """Send now or not at all."""
         try:
             self._plain.send_multipart([identity, *frames], zmq.NOBLOCK)
         except zmq.ZMQError as error:
-            if error.errno in (zmq.EAGAIN, zmq.EHOSTUNREACH):
-                return False
+            if error.errno == zmq.EHOSTUNREACH:
+                return Delivery.GONE
+            if error.errno == zmq.EAGAIN:
+                return Delivery.FULL
             raise
-        return True
+        return Delivery.SENT
 
     def close(self) -> None:
         if self._authenticator is not None:

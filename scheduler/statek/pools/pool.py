@@ -14,7 +14,7 @@ from typing import cast
 
 from statek.core.machine import GuestMessage
 from statek.loop import HEARTBEAT_SECONDS, HEARTBEATS_MISSED, LEASE_SECONDS, Loop
-from statek.pools.endpoint import RouterEndpoint
+from statek.pools.endpoint import Delivery, RouterEndpoint
 from statek.pools.executors import Executor
 from statek.pools.leasing import HeldLease
 from statek.tick import Tick
@@ -64,8 +64,15 @@ class Pool:
         except ProtocolError as error:
             self._on_refused(identity, frames, error)
 
-    def check_silence(self, tick: Tick) -> None:
-        """Take the leases away from executors that have not been heard of for too long."""
+    def check_presence(self, tick: Tick) -> None:
+        """Take the leases away from executors that are gone: their connection is closed, or they are silent too long.
+
+        A process that was killed closes its connection at once; a host that is cut off only falls silent.
+        """
+        for executor in [*self._loop.executors]:
+            if self._send(executor.identity, Pong()) is Delivery.GONE:
+                log.warning("executor %s is gone: its leases end", executor.executor)
+                self._loop.forget_executor(tick, executor, "its executor is gone", blamed=True)
         for executor in self._loop.executors.silent_since(time.monotonic() - LEASE_SECONDS):
             log.warning("executor %s is silent: its leases end", executor.executor)
             self._loop.forget_executor(tick, executor, "its executor fell silent", blamed=True)
@@ -166,5 +173,5 @@ class Pool:
             return None
         return held
 
-    def _send(self, identity: bytes, message: Message) -> None:
-        self._endpoint.send(identity, [encode(message)])
+    def _send(self, identity: bytes, message: Message) -> Delivery:
+        return self._endpoint.send(identity, [encode(message)])
