@@ -1,0 +1,5 @@
+"""Computes for ever."""
+print("thinking ...")
+n = 0
+while True:
+    n += 1
