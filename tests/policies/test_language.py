@@ -265,3 +265,12 @@ def test_preloading_is_done_once_for_all_guests() -> None:
         check_runs("from zoneinfo import ZoneInfo\nprint(ZoneInfo('Asia/Tokyo'))\nprint('x'.encode('cp1252'))")
         == "Asia/Tokyo\nb'x'\n"
     )
+
+
+def test_a_class_that_the_workspace_made_again_is_the_guests_own() -> None:
+    environment = build_environment(Policy(), host := RecordingHost())
+    environment.globals["C"] = type("C", (), {"__module__": "__main__", "_start": 3})
+    source = b"c = C()\nc._n = c._start\nc._n += 1\nprint(c._n)"
+    for instruction in compile_batch(source, name="<b>", policy=Policy()).instructions:
+        exec(instruction.code, environment.globals)
+    assert host.output == ["4\n"]

@@ -55,13 +55,22 @@ class Guests:
         self._namespace = namespace
         self.plain: set[type] = set()
         """Classes of the guest whose other ancestors have no private attributes: instances need no second look."""
+        self._mixed: set[type] = set()
 
     def admit(self, cls: type) -> type:
         """Take in a class that was just made for the guest."""
         _settle_match_args(cls)
-        if is_guest_class(cls) and all(is_guest_class(base) or _hides_nothing(base) for base in ancestry(cls)):
-            self.plain.add(cls)
+        self._remember(cls)
         return cls
+
+    def _remember(self, cls: type) -> bool:
+        """Tell whether the guest defined the class; a plain one is known from then on."""
+        if not is_guest_class(cls):
+            return False
+        if cls not in self._mixed:
+            hides_nothing = all(is_guest_class(base) or _hides_nothing(base) for base in ancestry(cls))
+            (self.plain if hides_nothing else self._mixed).add(cls)
+        return True
 
     def is_function(self, value: object) -> bool:
         """Tell whether a value is a function that the guest's code defined."""
@@ -79,7 +88,7 @@ class Guests:
     def may_write(self, value: object) -> bool:
         """Tell whether a guest may set public attributes on this value."""
         kind = type(value)
-        if kind in self.plain or is_guest_class(kind) or kind in _writable_types:
+        if kind in self.plain or self._remember(kind) or kind in _writable_types:
             return True
         if issubclass(kind, type):
             return is_guest_class(value)  # type: ignore[arg-type]  # kind says that it is a class
@@ -95,7 +104,7 @@ class Guests:
             return self._owns(classes, name) and self._owns(ancestry(kind), name, strict=False)
         if kind is types.SimpleNamespace or self.is_function(value):
             return True
-        return self._owns(ancestry(kind), name)
+        return self._remember(kind) and self._owns(ancestry(kind), name)
 
     def _may_reach_super(self, value: Any, name: str) -> bool:
         classes = ancestry(super.__getattribute__(value, "__self_class__") or object)
