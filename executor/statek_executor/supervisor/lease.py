@@ -135,7 +135,7 @@ class LeaseServer:
 
     async def _converse(self, child: Child) -> None:
         """Pass messages both ways; returns when the end of the lease is reported."""
-        reader, writer = await asyncio.open_connection(sock=child.sock)
+        reader, writer = await child.connect()
         feeder = asyncio.create_task(self._feed(child, writer))
         try:
             await self._listen(child, reader)
@@ -151,7 +151,6 @@ class LeaseServer:
         child.signal(signal.SIGKILL)
         exited = await child.exit
         await self._pass_on_what_was_printed(reader)
-        writer.close()
         await self._report(exited)
 
     # from the child to the scheduler

@@ -30,6 +30,7 @@ class Child:
     sock: socket.socket
     exit: asyncio.Future[Exited] = field(repr=False)
     """Done once the zygote has reaped the process (or is itself gone, and the kernel has killed all of it)."""
+    _writer: asyncio.StreamWriter | None = None
 
     def signal(self, number: int) -> None:
         """Send a signal; one that comes too late is no error."""
@@ -38,8 +39,17 @@ class Child:
         except ProcessLookupError:
             return
 
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open the conversation; from here on the event loop owns the socket."""
+        reader, self._writer = await asyncio.open_connection(sock=self.sock)
+        return reader, self._writer
+
     def close(self) -> None:
-        self.sock.close()
+        """Give back the descriptors. The event loop must close its own socket: it would watch a reused number."""
+        if self._writer is not None:
+            self._writer.transport.abort()
+        else:
+            self.sock.close()
         os.close(self.pidfd)
 
 
