@@ -95,7 +95,8 @@ def _(event: ConsolePrinted, job: Job) -> Job:
 @_after.register
 def _(event: CallRequested, job: Job) -> Job:
     running = _running(job)
-    entry = CallEntry(event.number, event.tool, digest(event.arguments), answered=False)
+    arguments = digest(event.arguments)
+    entry = CallEntry(event.number, event.tool, arguments, answered=False, console_bytes=running.console_bytes)
     return replace(job, running=replace(running, calls=(*running.calls, entry)))
 
 

@@ -71,6 +71,8 @@ class CallEntry:
     tool: Identifier
     arguments: Digest
     answered: bool
+    console_bytes: Count = 0
+    """Console output that came before it, from the start of the batch."""
 
 
 @dataclass(frozen=True, slots=True)

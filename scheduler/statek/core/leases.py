@@ -26,6 +26,8 @@ class Lease:
     violations: int = 0
     awaiting: int | None = None
     """The number of the call whose reply the guest stands still for."""
+    metered: bool = False
+    """What the batch used was told, so it has nothing more to do than end."""
 
     def allows_tool(self, tool: str) -> bool:
         """Tell whether the policy's patterns name the tool."""

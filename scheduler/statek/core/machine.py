@@ -7,11 +7,13 @@ it and ends the lease. A replay that takes another way than the first run ends t
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import assert_never
+from typing import Final, assert_never
 
+from statek.core import transient
 from statek.core.events import (
     BatchEnded,
     BatchSkipped,
@@ -32,6 +34,8 @@ from statek.core.evolve import begin
 from statek.core.instructions import AnswerFromLedger, EndLease, Instruction, RunTool, Send, StartBatch
 from statek.core.jobs import ATTEMPTS_LIMIT, Job, Outcome, RunningBatch, Usage, digest
 from statek.core.leases import Lease
+from statek_policies import Limits
+from statek_protocol.messages.base import TEXT_LIMIT
 from statek_protocol.messages.executor import Lost, Metered
 from statek_protocol.messages.interpreter import (
     SLEEP_TOOL,
@@ -45,14 +49,13 @@ from statek_protocol.messages.interpreter import (
     Observed,
     Reply,
     Snapshot,
-    TransientValue,
     Violated,
 )
 
 GuestMessage = Console | Call | Observed | Checkpoint | Violated | Finished | Failed | Metered | Lost
 
-TRANSIENT_NAMED = 20
-"""Transient places that the notice after a batch names; the rest is counted."""
+OBSERVED_LIMIT: Final = 100_000
+"""Records of observation that a `Run` can carry, and so the most that may follow a checkpoint."""
 
 
 class LeaseFault(Exception):
@@ -87,19 +90,21 @@ def receive(job: Job, lease: Lease, message: GuestMessage) -> Decision:
     running = job.running
     if running is None or message.batch != running.batch:
         raise LeaseFault(f"{message.kind} of batch {message.batch}, which is not the one in hand")
+    if lease.awaiting is not None and isinstance(message, Console | Observed | Checkpoint | Finished):
+        raise LeaseFault(f"{message.kind} while it waits for a reply")
     match message:
         case Console():
             return _console(job, running, lease, message)
         case Call():
             return _call(job, running, lease, message)
         case Observed():
-            return Decision((ClockObserved(message.batch, message.data),), (), lease)
+            return _observed(job, running, lease, message)
         case Checkpoint():
             return _checkpoint(running, lease, message)
         case Violated():
             return _violated(running, lease, message)
         case Metered():
-            return Decision((_usage(message),), (), lease)
+            return _metered(lease, message)
         case Failed():
             return _fail_batch(job, running, lease, _failure(message))
         case Finished():
@@ -120,13 +125,12 @@ def answer(job: Job, lease: Lease | None, event: CallAnswered) -> Decision:
 
 def end_lease(job: Job, lease: str, epoch: int, reason: str, *, blamed: bool) -> Decision:
     """End a lease from our side or because its executor is gone; a batch that was blamed too often is given up."""
-    ended = LeaseEnded(lease, epoch, reason, blamed)
+    ended = LeaseEnded(lease, epoch, reason[:TEXT_LIMIT], blamed)
     instructions = (EndLease(reason),)
     if not blamed or job.running is None or job.running.attempts + 1 < ATTEMPTS_LIMIT:
         return Decision((ended,), instructions)
-    error = GuestError(
-        "ExecutorDied", f"given up after {ATTEMPTS_LIMIT} attempts: each time its executor died ({reason})", None
-    )
+    text = f"given up after {ATTEMPTS_LIMIT} attempts: each time its executor died ({reason})"
+    error = GuestError("ExecutorDied", text[:TEXT_LIMIT], None)
     given_up = BatchEnded(job.running.batch, "failed", error, None)
     return Decision((ended, *_ending(job, given_up)), instructions)
 
@@ -142,6 +146,13 @@ def abandon(job: Job, error: GuestError) -> Decision:
     return Decision((*started, *_ending(job, BatchEnded(running.batch, "failed", error, None))))
 
 
+def fail(job: Job, lease: Lease, error: GuestError) -> Decision:
+    """End the batch in hand as failed from our side, and with it the lease."""
+    running = job.running
+    assert running is not None, "a lease in force has a batch in hand"
+    return _fail_batch(job, running, lease, error)
+
+
 def _at_checkpoint(lease: Lease, running: RunningBatch) -> Lease:
     return replace(
         lease,
@@ -150,6 +161,7 @@ def _at_checkpoint(lease: Lease, running: RunningBatch) -> Lease:
         calls=running.calls_at_checkpoint,
         violations=running.violations_at_checkpoint,
         awaiting=None,
+        metered=False,
     )
 
 
@@ -165,12 +177,24 @@ def _console(job: Job, running: RunningBatch, lease: Lease, message: Console) ->
     checksum = zlib.crc32(repeated, lease.console_checksum)
     if repeated and len(repeated) == behind and checksum != running.console_checksum:
         return _fail_batch(job, running, lease, _divergence("it printed something else"))
+    if new and lease.calls < len(running.calls):
+        detail = f"it printed where it had called {running.calls[lease.calls].tool}"
+        return _fail_batch(job, running, lease, _divergence(detail))
     lease = replace(
         lease,
         console_bytes=lease.console_bytes + len(message.data),
         console_checksum=zlib.crc32(new, checksum),
     )
     return Decision((ConsolePrinted(message.batch, "output", new),) if new else (), (), lease)
+
+
+def _observed(job: Job, running: RunningBatch, lease: Lease, message: Observed) -> Decision:
+    """Keep what the guest was told. Whatever came before something on record is on record itself."""
+    if not _caught_up(running, lease):
+        return _fail_batch(job, running, lease, _divergence("it asked more of clock or randomness"))
+    if running.observed - running.observed_at_checkpoint >= OBSERVED_LIMIT:
+        raise LeaseFault(f"more than {OBSERVED_LIMIT} records of observation")
+    return Decision((ClockObserved(message.batch, message.data),), (), lease)
 
 
 def _call(job: Job, running: RunningBatch, lease: Lease, message: Call) -> Decision:
@@ -191,9 +215,13 @@ def _repeated_call(job: Job, running: RunningBatch, lease: Lease, message: Call)
     if (entry.tool, entry.arguments) != (message.tool, digest(message.arguments)):
         detail = f"call {message.number} was {entry.tool} and is now {message.tool}, or has other arguments"
         return _fail_batch(job, running, lease, _divergence(detail))
+    if lease.console_bytes != entry.console_bytes:
+        detail = f"call {message.number} came after {entry.console_bytes} bytes of output, now {lease.console_bytes}"
+        return _fail_batch(job, running, lease, _divergence(detail))
     if entry.answered:
         reply = AnswerFromLedger(message.batch, message.number)
-        return Decision((), (reply,), replace(lease, awaiting=None))
+        violations = lease.violations + len(_refusal(lease, message)[1])
+        return Decision((), (reply,), replace(lease, awaiting=None, violations=violations))
     return Decision(
         (), (RunTool(message.batch, message.number, message.tool, message.arguments, repeated=True),), lease
     )
@@ -202,31 +230,34 @@ def _repeated_call(job: Job, running: RunningBatch, lease: Lease, message: Call)
 def _new_call(lease: Lease, message: Call) -> Decision:
     """Make the intent durable and run the tool, or make the refusal durable and answer with it."""
     requested = CallRequested(message.batch, message.number, message.tool, message.arguments)
+    error, violated = _refusal(lease, message)
+    if error is None:
+        run = RunTool(message.batch, message.number, message.tool, message.arguments, repeated=False)
+        return Decision((requested,), (run,), lease)
+    answered = CallAnswered(message.batch, message.number, None, error)
+    reply = Send(Reply(message.batch, message.number, None, error))
+    lease = replace(lease, awaiting=None, violations=lease.violations + len(violated))
+    return Decision((requested, *violated, answered), (reply,), lease)
+
+
+def _refusal(lease: Lease, message: Call) -> tuple[GuestError | None, tuple[PolicyViolated, ...]]:
+    """Say why the policy does not let a call through, if so, and whether that is a violation or a limit."""
     limits = lease.policy.limits
     if message.number >= limits.calls:
-        error = GuestError("LimitError", f"calls: {limits.calls} are allowed in a batch", None)
-        return _refuse_call(lease, message, (requested,), error)
+        return GuestError("LimitError", f"calls: {limits.calls} are allowed in a batch", None), ()
     if len(message.arguments) > limits.argument_bytes:
         text = f"argument_bytes: {len(message.arguments)} bytes of arguments; {limits.argument_bytes} are allowed"
-        return _refuse_call(lease, message, (requested,), GuestError("LimitError", text, None))
+        return GuestError("LimitError", text, None), ()
     if message.tool != SLEEP_TOOL and not lease.allows_tool(message.tool):
         text = f"the policy does not allow the tool {message.tool!r}"
         violated = PolicyViolated(message.batch, "tool", text, None, "scheduler")
-        return _refuse_call(lease, message, (requested, violated), GuestError("PolicyViolation", text, None))
-    run = RunTool(message.batch, message.number, message.tool, message.arguments, repeated=False)
-    return Decision((requested,), (run,), lease)
-
-
-def _refuse_call(lease: Lease, message: Call, events: tuple[Event, ...], error: GuestError) -> Decision:
-    answered = CallAnswered(message.batch, message.number, None, error)
-    reply = Send(Reply(message.batch, message.number, None, error))
-    violations = lease.violations + sum(isinstance(event, PolicyViolated) for event in events)
-    return Decision((*events, answered), (reply,), replace(lease, awaiting=None, violations=violations))
+        return GuestError("PolicyViolation", text, None), (violated,)
+    return None, ()
 
 
 def _checkpoint(running: RunningBatch, lease: Lease, message: Checkpoint) -> Decision:
-    """Keep the workspace; one that a replay takes on its way to where the record ends is not needed."""
-    if not _caught_up(running, lease):
+    """Keep the workspace; one that a replay takes on its way to where the record ends would cut that record short."""
+    if not _caught_up(running, lease) or lease.violations < running.violations:
         return Decision((), (), lease)
     taken, blobs = _keep(running, lease, message.snapshot)
     return Decision((taken,), (), lease, blobs)
@@ -237,8 +268,11 @@ def _keep(running: RunningBatch, lease: Lease, snapshot: Snapshot) -> tuple[Chec
         raise LeaseFault(f"a checkpoint at instruction {snapshot.instruction}, behind {running.instruction}")
     if len(snapshot.workspace) > lease.policy.limits.workspace_bytes:
         raise LeaseFault(f"a workspace of {len(snapshot.workspace)} bytes, more than the policy allows")
+    if len(set(snapshot.batches)) < len(snapshot.batches) or max(snapshot.batches, default=0) > running.batch:
+        raise LeaseFault("a workspace that names a batch twice, or one that was not run")
     name = digest(snapshot.workspace)
-    taken = CheckpointTaken(running.batch, snapshot.instruction, name, snapshot.batches, snapshot.transient)
+    kept = transient.kept(snapshot.transient)
+    taken = CheckpointTaken(running.batch, snapshot.instruction, name, snapshot.batches, kept)
     return taken, {name: snapshot.workspace}
 
 
@@ -251,27 +285,26 @@ def _violated(running: RunningBatch, lease: Lease, message: Violated) -> Decisio
 
 
 def _finished(job: Job, running: RunningBatch, lease: Lease, message: Finished) -> Decision:
-    if lease.awaiting is not None:
-        raise LeaseFault("it finished while it waits for a reply")
     if not _caught_up(running, lease):
         return _fail_batch(job, running, lease, _divergence("it ended before all was repeated"))
     snapshot = message.snapshot
-    transient = snapshot.transient if snapshot is not None else ()
+    left = snapshot.transient if snapshot is not None else ()
     limit = _limit(lease, message.limit)
-    ended = BatchEnded(running.batch, message.outcome, message.error, limit, transient)
+    ended = BatchEnded(running.batch, message.outcome, message.error, limit, transient.kept(left))
     ending = _end_batch(job, lease, ended)
     if snapshot is None:
         return ending
     taken, blobs = _keep(running, lease, snapshot)
-    return replace(ending, events=(taken, *_transient_notice(running.batch, transient), *ending.events), blobs=blobs)
+    return replace(ending, events=(taken, *transient.notice(running.batch, left), *ending.events), blobs=blobs)
 
 
 def _limit(lease: Lease, limit: LimitBreach | None) -> LimitBreach | None:
     """Take the allowance from the policy: an interpreter's word on it is not needed."""
-    allowed = getattr(lease.policy.limits, limit.name, None) if limit is not None else None
-    if limit is None or allowed is None:
-        return limit
-    return LimitBreach(limit.name, float(allowed), limit.used)
+    if limit is None:
+        return None
+    if limit.name not in Limits.names() or not math.isfinite(limit.used):
+        raise LeaseFault(f"it ended at a limit that there is not: {limit.name!r}")
+    return LimitBreach(limit.name, float(getattr(lease.policy.limits, limit.name)), limit.used)
 
 
 def _lost(job: Job, lease: Lease, message: Lost) -> Decision:
@@ -295,17 +328,14 @@ def _truncation_mark(batch: int, limit: LimitBreach | None) -> tuple[Event, ...]
     return (ConsolePrinted(batch, "output", text.encode()),)
 
 
-def _usage(message: Metered) -> UsageMetered:
-    return UsageMetered(
-        message.batch,
-        Usage(
-            message.cpu_seconds,
-            message.wall_seconds,
-            message.peak_memory_bytes,
-            message.output_bytes,
-            message.calls,
-        ),
+def _metered(lease: Lease, message: Metered) -> Decision:
+    """Keep what an attempt used; it is told once, at its end."""
+    if lease.metered:
+        raise LeaseFault("an attempt that is metered twice")
+    usage = Usage(
+        message.cpu_seconds, message.wall_seconds, message.peak_memory_bytes, message.output_bytes, message.calls
     )
+    return Decision((UsageMetered(message.batch, usage),), (), replace(lease, metered=True))
 
 
 def _failure(message: Failed) -> GuestError:
@@ -315,7 +345,8 @@ def _failure(message: Failed) -> GuestError:
 
 
 def _divergence(detail: str) -> GuestError:
-    return GuestError("ReplayDiverged", f"the replay took another way than the first run: {detail}", None)
+    text = f"the replay took another way than the first run: {detail}"
+    return GuestError("ReplayDiverged", text[:TEXT_LIMIT], None)
 
 
 def _fail_batch(job: Job, running: RunningBatch, lease: Lease, error: GuestError) -> Decision:
@@ -345,12 +376,3 @@ def _ending(job: Job, ended: BatchEnded) -> tuple[Event, ...]:
     if len(skipped) < len(job.pending):
         return (ended, *skipped)
     return (ended, *skipped, JobEnded(ended.outcome))
-
-
-def _transient_notice(batch: int, transient: Iterable[TransientValue]) -> tuple[Event, ...]:
-    named = [f"{value.name} ({value.type}: {value.reason})" for value in transient]
-    if not named:
-        return ()
-    more = f" and {len(named) - TRANSIENT_NAMED} more" if len(named) > TRANSIENT_NAMED else ""
-    text = f"not kept for the next batch: {', '.join(named[:TRANSIENT_NAMED])}{more}\n"
-    return (ConsolePrinted(batch, "notice", text.encode(errors="surrogatepass")),)

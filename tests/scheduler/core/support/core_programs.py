@@ -1,0 +1,180 @@
+"""Programs of a small language, and an honest interpreter for them that speaks the protocol as the real one does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from statek_protocol.messages.base import Message
+from statek_protocol.messages.executor import Metered
+from statek_protocol.messages.interpreter import (
+    Call,
+    Checkpoint,
+    Console,
+    Failed,
+    Finished,
+    Observed,
+    Reply,
+    Run,
+    Snapshot,
+    Violated,
+)
+
+
+@dataclass(frozen=True)
+class Say:
+    """Print a text."""
+
+    text: bytes
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Call a tool and remember its answer."""
+
+    tool: str
+    arguments: bytes = b""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Read the clock and remember the time."""
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Print all that is remembered."""
+
+
+@dataclass(frozen=True)
+class Trespass:
+    """Try what the policy does not allow."""
+
+
+Step = Say | Ask | Look | Tell | Trespass
+Statement = tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A batch: its statements, the ones before which a checkpoint is taken, and how it ends."""
+
+    statements: tuple[Statement, ...]
+    checkpoints: frozenset[int] = frozenset()
+    outcome: Literal["ok", "error", "blocked", "limit"] = "ok"
+    keeps: bool = True
+    """Whether its variables can be kept at the end."""
+
+    @property
+    def steps(self) -> Iterator[Step]:
+        for statement in self.statements:
+            yield from statement
+
+
+def answer_of(tool: str, arguments: bytes) -> bytes:
+    """What a tool says: always the same."""
+    return f"{tool} says {arguments.decode()}!".encode()
+
+
+def console_of(program: Program, memory: list[str], times: Iterator[int]) -> bytes:
+    """What a run without any interruption prints that is told these times, and changes in its memory."""
+    console = b""
+    for step in program.steps:
+        match step:
+            case Say(text):
+                console += text
+            case Ask(tool, arguments):
+                memory.append(answer_of(tool, arguments).decode())
+            case Look():
+                memory.append(str(next(times)))
+            case Tell():
+                console += told(memory)
+            case Trespass():
+                pass
+    return console
+
+
+def told(memory: list[str]) -> bytes:
+    return f"{len(memory)}: {', '.join(memory)}\n".encode()
+
+
+Talk = Generator[Message, Reply | None, None]
+
+
+@dataclass
+class Interpreter:
+    """One process: it remembers from batch to batch, and forgets all when it dies."""
+
+    clock: Iterator[int]
+    memory: list[str] = field(default_factory=list)
+    chunk: int = 5
+    """Bytes of a console message at most; where a text is cut may differ from run to run."""
+    _times: list[int] = field(default_factory=list)
+    _untold: list[int] = field(default_factory=list)
+
+    def load(self, workspace: bytes | None) -> None:
+        self.memory = [] if workspace is None else json.loads(workspace)
+
+    def run(self, program: Program, run: Run) -> Talk:
+        """Take the batch from where the `Run` says; yields what it sends, and is sent the replies to its calls."""
+        self._times = [time for record in run.observed for time in json.loads(record)]
+        self._untold = []
+        number = run.first_call
+        for index in range(run.first_instruction, len(program.statements)):
+            if index in program.checkpoints and not self._times:
+                yield from self._send(Checkpoint(run.batch, self._snapshot(run.batch, index)))
+            for step in program.statements[index]:
+                yield from self._take(run.batch, number, step)
+                number += isinstance(step, Ask)
+        yield from self._end(run.batch, program)
+
+    def _take(self, batch: int, number: int, step: Step) -> Talk:
+        match step:
+            case Say(text):
+                yield from self._print(batch, text)
+            case Tell():
+                yield from self._print(batch, told(self.memory))
+            case Look():
+                self.memory.append(str(self._time()))
+            case Trespass():
+                yield from self._send(Violated(batch, "import", "not allowed", 1, "runtime"))
+            case Ask(tool, arguments):
+                yield from self._tell_times(batch)
+                reply = yield Call(batch, number, tool, arguments)
+                assert reply is not None
+                assert reply.number == number
+                said = reply.value.decode() if reply.value is not None else f"{reply.error}"
+                self.memory.append(said)
+
+    def _end(self, batch: int, program: Program) -> Talk:
+        if self._times:
+            yield Failed(batch, "diverged", "it read the clock less often")
+            return
+        snapshot = self._snapshot(batch, len(program.statements)) if program.keeps else None
+        yield from self._tell_times(batch)
+        yield Metered(batch, 0.5, 1.0, 1000, 10, 1)
+        yield Finished(batch, program.outcome, None, None, snapshot)
+
+    def _print(self, batch: int, text: bytes) -> Talk:
+        for start in range(0, len(text), self.chunk):
+            yield from self._send(Console(batch, text[start : start + self.chunk]))
+
+    def _send(self, message: Message) -> Talk:
+        yield from self._tell_times(message.batch)  # type: ignore[attr-defined]
+        yield message
+
+    def _tell_times(self, batch: int) -> Talk:
+        if self._untold:
+            record, self._untold = json.dumps(self._untold).encode(), []
+            yield Observed(batch, record)
+
+    def _time(self) -> int:
+        if self._times:
+            return self._times.pop(0)
+        self._untold.append(next(self.clock))
+        return self._untold[-1]
+
+    def _snapshot(self, batch: int, instruction: int) -> Snapshot:
+        return Snapshot(instruction, json.dumps(self.memory).encode(), (batch,), ())
