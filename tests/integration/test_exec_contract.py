@@ -114,6 +114,15 @@ def test_a_transient_value_touched_later_says_so(running: Site) -> None:
     assert "generator" in run.json["error"]["message"]
 
 
+def test_a_transient_value_is_gone_in_the_next_batch_also_while_its_interpreter_lives(running: Site) -> None:
+    first = running.write("g = (i for i in range(3))\nprint(next(g))\n", "first.py")
+    second = running.write("print(next(g))\n", "second.py")
+    run = running.exec("--json", str(first), str(second))
+    assert run.json["console"] == "0\n"
+    assert run.json["error"]["batch"] == 2
+    assert "generator" in run.json["error"]["message"]
+
+
 def test_lone_surrogates_and_control_characters_survive_the_console(running: Site) -> None:
     run = running.exec("--json", source="print('a\\x00b\\ud800c\\x1b[31m')")
     assert run.json["console"] == "a\x00b\\xed\\xa0\\x80c\x1b[31m\n"

@@ -152,6 +152,30 @@ def test_an_interpreter_is_killed_and_the_batch_goes_on_in_another(local: Site) 
     check(local, result.json["console"], result.json["job"])
 
 
+TRANSIENT = """
+numbers = (n for n in range(10))
+first = next(numbers)
+spent = 0
+while spent < 3_000_000:
+    spent += 1
+print("half")
+spent = 0
+while spent < 6_000_000:
+    spent += 1
+print("then", next(numbers))
+"""
+
+
+def test_a_variable_that_cannot_be_kept_is_still_there_when_a_batch_goes_on_in_another_interpreter(local: Site) -> None:
+    _, executor = serve(local)
+    running = local.exec_in_background("--limit", "cpu_seconds=30", source=TRANSIENT)
+    assert running.stdout is not None
+    assert running.stdout.readline() == "half\n"
+    busiest = max(zygote_of(executor).children(), key=lambda process: process.cpu_times().user)
+    busiest.kill()
+    assert finish(running).out == "then 1\n"
+
+
 def test_a_batch_that_loses_its_interpreter_three_times_is_given_up(local: Site) -> None:
     _, executor = serve(local)
     running = local.exec_in_background("--json", "--limit", "cpu_seconds=60", source="x = 0\nwhile True: x += 1\n")

@@ -122,10 +122,15 @@ class BatchRunner:
         if at_stake < max(WORTH_SECONDS, WORTH_FACTOR * self._encode_seconds) or self._host.observations.replaying:
             return last
         try:
-            self._host.send(Checkpoint(batch, self._snapshot()))
+            snapshot = self._snapshot()
         except WorkspaceTooLarge:
             # Said at the end of the batch, if it is still so: what is too large now may be gone by then.
             self._encode_seconds = max(self._encode_seconds, at_stake)
+            return time.perf_counter()
+        # A checkpoint that would lose a variable in mid-batch is none: the batch may still use it. A crash is then
+        # made up for by a longer replay.
+        if not snapshot.transient:
+            self._host.send(Checkpoint(batch, snapshot))
         return time.perf_counter()
 
     def _snapshot(self) -> Snapshot:
@@ -141,6 +146,7 @@ class BatchRunner:
         try:
             self._host.observations.check_all_told()
             snapshot = self._snapshot()
+            self._session.forget_transient(snapshot)
         except ReplayDiverged as divergence:
             self._host.send(Failed(run.batch, "diverged", str(divergence)))
             return

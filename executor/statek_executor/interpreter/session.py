@@ -5,15 +5,14 @@ Runs inside the wall, and so decides nothing that the scheduler would have to be
 
 from __future__ import annotations
 
-import random
 import types
 from collections.abc import Sequence
 from typing import Any
 
 from statek_executor.interpreter.host import GUEST_ERRORS, GuestHost, make_tool
-from statek_executor.workspace import Definitions, decode, encode
+from statek_executor.workspace import Definitions, decode, encode, lose
 from statek_policies import Policy
-from statek_policies.language import CompiledBatch, build_environment, compile_batch
+from statek_policies.language import CompiledBatch, GuestRandom, build_environment, compile_batch
 from statek_protocol.messages.interpreter import LimitBreach, Load, Snapshot, TransientValue
 
 TRANSIENT_LIMIT = 1_000
@@ -89,6 +88,15 @@ class Session:
         )
         return Snapshot(instruction, encoded.data, tuple(sorted(encoded.batches)), transient)
 
+    def forget_transient(self, snapshot: Snapshot) -> None:
+        """Put into the living namespace what a restored one would have in place of variables that are not kept.
+
+        Otherwise the next batch would find them or not, depending on whether this process is still there.
+        """
+        for value in snapshot.transient:
+            if value.name in self.globals:
+                self.globals[value.name] = lose(value.name, value.type, value.reason)
+
     # what statek_executor.workspace.References asks for
 
     def reference(self, obj: object) -> str | None:
@@ -121,10 +129,11 @@ def batch_filename(batch: int) -> str:
     return f"<batch {batch}>"
 
 
-def _random_state(generator: random.Random | None) -> object:
-    return None if generator is None else list(generator.getstate())
+def _random_state(generator: GuestRandom) -> object:
+    """Return the generator's state, or None for one that was never drawn from: the state is 2.5 kB."""
+    return list(generator.getstate()) if generator.in_use else None
 
 
-def _set_random_state(generator: random.Random, state: Any) -> None:
+def _set_random_state(generator: GuestRandom, state: Any) -> None:
     version, internal, gauss_next = state
     generator.setstate((version, tuple(internal), gauss_next))

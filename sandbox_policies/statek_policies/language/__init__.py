@@ -10,6 +10,7 @@ environment  a guest's namespace
 preload    what is done once before guests are forked
 """
 
+from statek_policies.language.chance import GuestRandom
 from statek_policies.language.compile import CompiledBatch, Instruction, compile_batch
 from statek_policies.language.environment import GuestEnvironment, build_environment
 from statek_policies.language.errors import (
@@ -31,6 +32,7 @@ __all__ = [
     "CompiledBatch",
     "GuestEnvironment",
     "GuestExit",
+    "GuestRandom",
     "Host",
     "ImportWithheld",
     "Instruction",

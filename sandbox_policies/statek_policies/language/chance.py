@@ -33,6 +33,11 @@ class GuestRandom(random.Random):
         super().__init__(_MARK)
         self._seeded = False
 
+    @property
+    def in_use(self) -> bool:
+        """Tell whether it was seeded, by the guest or by its first draw."""
+        return self._seeded
+
     def seeded(self) -> random.Random:
         """Return the generator itself, seeded."""
         if not self._seeded:

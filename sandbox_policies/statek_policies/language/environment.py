@@ -3,7 +3,6 @@
 Runs in the interpreter process, once for each guest.
 """
 
-import random
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -12,7 +11,7 @@ from typing import Any
 
 from statek_policies.language import nodes
 from statek_policies.language.builtin_names import builtin_exports
-from statek_policies.language.chance import Chance
+from statek_policies.language.chance import Chance, GuestRandom
 from statek_policies.language.classes import ClassBuilder
 from statek_policies.language.clock import ClockReadings
 from statek_policies.language.errors import ImportWithheld
@@ -41,7 +40,7 @@ class GuestEnvironment:
         self.globals: dict[str, object] = {"__name__": GUEST_MODULE}
         self.reserved = _RESERVED
         chance = Chance(host)
-        self.random: random.Random = chance.generator
+        self.random: GuestRandom = chance.generator
         self._ids: dict[int, str] = {}
         self._objects: dict[str, object] = {}
         self._fill(policy, host, chance)
