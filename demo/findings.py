@@ -16,6 +16,13 @@ ESCAPED: Final = b"escaped:"
 """What the hostile programs print when one of their attempts succeeds."""
 TOLERANCE: Final = 1e-9
 
+_FATE: Final = {
+    "limit": "stopped at its limit of",
+    "blocked": "stopped by",
+    "error": "ended by",
+    "ok": "came to its end, every attempt refused by",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -85,7 +92,7 @@ def _hostile(course: Course) -> Finding:
     if outcome.outcome not in ending.outcomes or (ending.mark is not None and ending.mark not in marks):
         wanted = " or ".join(ending.outcomes) + (f" by {ending.mark}" if ending.mark else "")
         return Finding(False, f"{name}: {outcome.outcome} by {', '.join(marks) or 'nothing'}, not {wanted}")
-    return Finding(True, f"{name}: {outcome.outcome}, {', '.join(marks)}")
+    return Finding(True, f"{name}: {_FATE[str(outcome.outcome)]} {', '.join(marks)}")
 
 
 def marks_of(course: Course) -> list[str]:

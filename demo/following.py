@@ -16,7 +16,7 @@ from statek.cli.outcome import JobOutcome
 from statek.errors import StatekError
 from statek_protocol.errors import ProtocolError
 
-ROUND_SECONDS: Final = 60.0
+ROUND_SECONDS: Final = 45.0
 """Far more than the jobs' own limits allow them; whoever has not ended then never will."""
 NEWS_SECONDS: Final = 0.1
 RESULT: Final = "RESULT "
@@ -89,7 +89,7 @@ class Round:
                 on_news(None)
 
     def give_up(self) -> None:
-        """Stop following as soon as the scheduler is gone; call it before the scheduler is stopped."""
+        """Follow no longer than there is a scheduler; call it before the scheduler is stopped."""
         self._given_up.set()
 
     def join(self, seconds: float) -> None:

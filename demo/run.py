@@ -68,6 +68,9 @@ def _demonstrate(console: Console) -> bool:
             alone = _run_round(console, services, [], honest)
             together = _run_round(console, services, hostile, honest)
         good = _conclude(console, alone, together, services.reports)
+        if not good:
+            _say(console, "The last lines of both logs:")
+            console.print(Text(services.last_words()))
     _say(
         console,
         f"{'Everything came out as it should' if good else 'NOT as it should'}, {time.monotonic() - started:.1f} s.",
@@ -102,9 +105,9 @@ def _run_round(
     except BaseException:
         jobs.give_up()
         services.stop()
+        jobs.join(JOIN_SECONDS)
         raise
-    finally:
-        jobs.join(JOIN_SECONDS if all(course.over for course in jobs.courses) else 0)
+    jobs.give_up()
     return jobs.courses
 
 

@@ -73,17 +73,18 @@ class Services:
         for process, command in zip(self._processes, self._commands, strict=False):
             if process.poll() is not None:
                 raise ServicesFailed(
-                    f"{Path(command[0]).name} ended with status {process.returncode}\n{self._last_words()}"
+                    f"{Path(command[0]).name} ended with status {process.returncode}\n{self.last_words()}"
                 )
 
     def stop(self) -> list[int]:
-        """End both in good order, by force what does not end in time; returns their exit statuses."""
-        disturbed = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        """End both in good order, by force what does not end in time, undisturbed; returns their exit statuses."""
+        handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             # The executor first: it takes its leave of the scheduler.
             return [_end(process) for process in reversed(self._processes)]
         finally:
-            signal.signal(signal.SIGINT, disturbed)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
     def _start(self, command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
         """Start in a session of its own, so that Ctrl-C reaches only us and we end things in order."""
@@ -103,9 +104,10 @@ class Services:
             while (alive := client.ping(PING_SECONDS)) is None or not alive.executors:
                 self.check()
                 if time.monotonic() > deadline:
-                    raise ServicesFailed(f"no executor connected within {START_SECONDS:.0f} s\n{self._last_words()}")
+                    raise ServicesFailed(f"no executor connected within {START_SECONDS:.0f} s\n{self.last_words()}")
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """Return the end of what the two have logged."""
         return "\n".join(self._log.read_text("utf-8", "replace").splitlines()[-LOG_LINES:])
 
 

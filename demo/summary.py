@@ -5,7 +5,9 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Final
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -15,20 +17,25 @@ from demo.following import Course, readable_lines
 from demo.progress import STYLES, ending_of
 from statek.cli.outcome import JobOutcome
 
-MIB = 1024 * 1024
+MIB: Final = 1024 * 1024
+WIDTH_FOR_ALL: Final = 110
+"""On a narrower terminal the table has no room for what the jobs printed."""
 
 
 def show_table(console: Console, courses: Iterable[Course]) -> None:
     """Print what became of each job."""
-    table = Table(title="All jobs, side by side", expand=True)
+    table = Table(title="All jobs, side by side", box=box.HORIZONTALS, padding=(0, 1, 0, 0), expand=True)
     for heading in ("job", "policy", "outcome"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("limit or rule", overflow="fold")
-    for heading in ("wall s", "cpu s", "peak MiB"):
+    table.add_column("limit or rule", overflow="fold", ratio=1, min_width=18)
+    for heading in ("wall s", "cpu s", "MiB"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("printed", no_wrap=True, overflow="ellipsis", ratio=1)
+    columns = len(table.columns)
+    if console.width >= WIDTH_FOR_ALL:
+        table.add_column("printed", no_wrap=True, overflow="ellipsis", ratio=2)
+        columns += 1
     for course in courses:
-        table.add_row(*_row(course))
+        table.add_row(*_row(course)[:columns])
     console.print(table)
 
 
@@ -55,13 +62,10 @@ def _reason(course: Course) -> str:
     if course.outcome is None or (course.outcome.outcome == "ok" and not course.outcome.violations):
         return ""
     if (limit := course.outcome.limit) is not None:
-        return f"{limit['name']} {_amount(limit['name'], limit['allowed'])}"
+        scale, unit = (MIB, " MiB") if limit["name"].endswith("_bytes") else (1, "")
+        return f"{limit['name']}: {limit['used'] / scale:.3g} of {limit['allowed'] / scale:.3g}{unit}"
     rules = Counter(violation["rule"] for violation in course.outcome.violations)
     return ", ".join(f"{rule} ({n}x)" if n > 1 else rule for rule, n in rules.items()) or ", ".join(marks_of(course))
-
-
-def _amount(limit: str, value: float) -> str:
-    return f"{value / MIB:g} MiB" if limit.endswith("_bytes") else f"{value:g}"
 
 
 def show_findings(console: Console, found: Iterable[Finding]) -> bool:
