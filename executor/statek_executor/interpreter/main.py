@@ -1,6 +1,7 @@
 """The life of an interpreter process: load a workspace, run batches until the supervisor closes the channel.
 
-The zygote calls `warm_up` once in the launcher, and in every child `prepare` just before the lock and `serve` behind it.
+The zygote calls `warm_up` once in the launcher, and in every child `prepare` just before the lock and `serve` behind
+it.
 """
 
 from __future__ import annotations
