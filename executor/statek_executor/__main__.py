@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -12,6 +13,8 @@ import sys
 from pathlib import Path
 
 from statek_executor.errors import ExecutorError
+from statek_executor.supervisor.host_posture import describe_posture, find_posture
+from statek_executor.supervisor.probing import ProbeFailed
 from statek_executor.supervisor.service import Supervisor
 from statek_executor.supervisor.zygote_client import ZygoteFailed
 from statek_protocol.errors import ProtocolError
@@ -26,15 +29,22 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
+        if options.posture:
+            return _print_posture()
         endpoint = parse_endpoint(options.connect)
         if endpoint.path is not None and not endpoint.path.parent.is_dir():
             print(f"statek-executor: no directory {endpoint.path.parent} to find a socket in", file=sys.stderr)
             return 2
         supervisor = Supervisor(endpoint, workers=options.workers, keys=options.keys)
         asyncio.run(_serve(supervisor, until_stdin_closes=options.until_stdin_closes))
-    except (ExecutorError, ProtocolError, ZygoteFailed) as error:
+    except (ExecutorError, ProtocolError, ProbeFailed, ZygoteFailed) as error:
         print(f"statek-executor: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def _print_posture() -> int:
+    print(json.dumps(describe_posture(find_posture())))
     return 0
 
 
@@ -45,7 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     cores = os.cpu_count() or 1
-    add("--connect", required=True, metavar="ENDPOINT", help="tcp://HOST:PORT or ipc://PATH")
+    purpose = parser.add_mutually_exclusive_group(required=True)
+    purpose.add_argument("--connect", metavar="ENDPOINT", help="tcp://HOST:PORT or ipc://PATH")
+    purpose.add_argument(
+        "--posture", action="store_true", help="print the isolation layers of this host as JSON and end"
+    )
     add("--workers", type=_workers, default=cores, metavar="N", help="jobs at once (default: one per core)")
     add("--keys", type=Path, default=default_directory(), metavar="DIR", help="CURVE keys, for tcp")
     add("--log-level", default="WARNING", choices=["DEBUG", "INFO", "WARNING", "ERROR"])

@@ -9,6 +9,7 @@ import click
 from statek_protocol.version import RELEASE
 
 _COMMANDS = {
+    "doctor": "statek.cli.doctor_command:doctor_command",
     "exec": "statek.cli.exec_command:exec_command",
     "scheduler": "statek.cli.scheduler_command:scheduler_command",
 }
