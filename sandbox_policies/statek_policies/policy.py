@@ -56,7 +56,7 @@ class Policy:
 
         return profile_names()
 
-    def with_limits(self, **limits: object) -> Self:
+    def with_limits(self, /, **limits: object) -> Self:
         """Return the same policy with some limits replaced."""
         return replace(self, limits=self.limits.changed(**limits))
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import zmq.asyncio
+import zmq
 
 from statek.api.clients import Clients
 from statek.calls.runner import ToolRunner
@@ -67,7 +67,7 @@ class Service:
     async def run(self, on_started: Callable[[str], None]) -> None:
         """Serve until `stop`; `on_started` gets the address for executors. Raises what made the service fail."""
         self._asyncio_loop = asyncio.get_running_loop()
-        context = zmq.asyncio.Context()
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         local = LocalPool(self._directory.executor_socket, self._options.workers)
         tasks: list[asyncio.Task[None]] = []
         ledger: Ledger | None = None
@@ -93,7 +93,7 @@ class Service:
         if self._failure is not None:
             raise self._failure
 
-    def _open_endpoints(self, context: zmq.asyncio.Context) -> tuple[RouterEndpoint, RouterEndpoint]:
+    def _open_endpoints(self, context: zmq.Context[zmq.Socket[bytes]]) -> tuple[RouterEndpoint, RouterEndpoint]:
         listen = self._options.listen or parse_endpoint(f"ipc://{self._directory.executor_socket}")
         for endpoint in (listen, parse_endpoint(f"ipc://{self._directory.client_socket}")):
             self._endpoints.append(RouterEndpoint(context, endpoint, self._options.keys))
@@ -116,10 +116,10 @@ class Service:
         mirror.notify(ledger.last_cursor)
         work = (
             loop.run(),
-            executors.receive(self._pool.on_frames),
-            clients.receive(api.on_frames),
             self._watch_presence(),
         )
+        executors.start(self._pool.on_frames)
+        clients.start(api.on_frames)
         return [asyncio.create_task(self._watch(part)) for part in work]
 
     async def _watch_presence(self) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 import zmq
-import zmq.asyncio
 from zmq.auth.asyncio import AsyncioAuthenticator
 
 from statek.errors import EndpointUnusable
@@ -52,10 +51,11 @@ class AuthorizedKeys:
 class RouterEndpoint:
     """One bound ROUTER. On tcp every peer is authenticated by its CURVE key; on ipc by the directory's mode."""
 
-    def __init__(self, context: zmq.asyncio.Context, endpoint: Endpoint, keys: Path | None) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], endpoint: Endpoint, keys: Path | None) -> None:
         self._endpoint = endpoint
         self._socket = context.socket(zmq.ROUTER)
-        self._plain: zmq.Socket[bytes] = zmq.Socket.shadow(self._socket.underlying)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._looking = False
         self._local: LocalAddress | None = None
         self._authenticator: AsyncioAuthenticator | None = None
         self._socket.set(zmq.LINGER, LINGER_MS)
@@ -77,41 +77,62 @@ class RouterEndpoint:
             return self._endpoint.text
         return self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
-    async def receive(self, on_frames: OnFrames) -> None:
-        """Hand on everything that arrives, for ever."""
-        while True:
-            await self._socket.poll(zmq.POLLIN)
-            for _ in range(DRAIN_LIMIT):
-                try:
-                    identity, *frames = self._plain.recv_multipart(zmq.NOBLOCK)
-                except zmq.Again:
-                    break
-                on_frames(identity, frames)
-            await asyncio.sleep(0)
+    def start(self, on_frames: OnFrames) -> None:
+        """Hand on everything that arrives, until `close`; called in the event loop's thread."""
+        self._on_frames = on_frames
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket.fileno(), self._drain)
+        self._look_again()
+
+    def _drain(self) -> None:
+        """Take what has arrived, and come back for more before the event loop sleeps.
+
+        ZeroMQ's descriptor tells of a change once, and any call on the socket may use that up (ZMQ_FD in
+        zmq_getsockopt(3)). So nothing but an empty socket ends the looking, and `send` looks again too.
+        """
+        self._looking = False
+        if self._loop is None:
+            return  # closed since the look was asked for
+        for _ in range(DRAIN_LIMIT):
+            try:
+                identity, *frames = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._on_frames(identity, frames)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        if self._loop is not None and not self._looking:
+            self._looking = True
+            self._loop.call_soon(self._drain)
 
     def send(self, identity: bytes, frames: Sequence[bytes]) -> Delivery:
         """Send now or not at all."""
         try:
-            self._plain.send_multipart([identity, *frames], zmq.NOBLOCK)
+            self._socket.send_multipart([identity, *frames], zmq.NOBLOCK)
         except zmq.ZMQError as error:
             if error.errno == zmq.EHOSTUNREACH:
                 return Delivery.GONE
             if error.errno == zmq.EAGAIN:
                 return Delivery.FULL
             raise
+        finally:
+            self._look_again()
         return Delivery.SENT
 
     def close(self) -> None:
         if self._authenticator is not None:
             self._authenticator.stop()
+        if self._loop is not None:
+            self._loop.remove_reader(self._socket.fileno())
+            self._loop = None
         self._socket.close()
         if self._local is not None:
             self._local.close()
 
-    def _use_curve(self, context: zmq.asyncio.Context, keys: Path) -> None:
+    def _use_curve(self, context: zmq.Context[zmq.Socket[bytes]], keys: Path) -> None:
         pair = own_pair(keys, SCHEDULER)
-        # The authenticator receives without awaiting, so it needs the plain view of the same context.
-        self._authenticator = AsyncioAuthenticator(zmq.Context.shadow(context.underlying))
+        self._authenticator = AsyncioAuthenticator(context)
         self._authenticator.start()
         self._authenticator.configure_curve_callback(domain="*", credentials_provider=AuthorizedKeys(keys))
         self._socket.set(zmq.CURVE_SERVER, 1)
