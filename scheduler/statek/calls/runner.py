@@ -12,12 +12,14 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol
 
 from statek.calls.tools import Tool, ToolRegistry
 from statek.core.events import CallAnswered
 from statek.core.instructions import RunTool
 from statek_policies import Limits
+from statek_protocol.messages.base import ARGUMENTS_LIMIT, NAME_LIMIT
 from statek_protocol.messages.interpreter import SLEEP_TOOL, GuestError
 from statek_protocol.values import MalformedValue, ValueRefused, decode_value, encode_value
 
@@ -90,10 +92,9 @@ class ToolRunner:
         try:
             args, kwargs = _arguments(call.arguments, limits)
         except (MalformedValue, TypeError) as error:
-            return None, GuestError("TypeError", f"the arguments cannot be read: {error}"[:TEXT_LIMIT], None)
+            return None, GuestError("TypeError", _wire_text(f"the arguments cannot be read: {error}"), None)
         if call.tool == SLEEP_TOOL:
-            await asyncio.sleep(max(0.0, float(args[0]) - waited_seconds))
-            return _encoded(None, limits), None
+            return await _sleep(args, limits, waited_seconds)
         tool = self._tools.get(call.tool)
         if tool is None:
             return None, GuestError("NameError", f"there is no tool {call.tool!r}", None)
@@ -109,22 +110,67 @@ class ToolRunner:
     ) -> tuple[bytes | None, GuestError | None]:
         try:
             result = await self._place(tool, args, kwargs)
+        except BaseException as error:  # also a SystemExit: a tool that wants to leave does not take us with it
+            if _is_our_own_end(error):
+                raise
+            result = _Raised(error)
+        if isinstance(result, _Raised):
+            log.info("tool %s raised", tool.name, exc_info=result.error)
+            return None, _described(result.error)
+        try:
             return _encoded(result, limits), None
         except ValueRefused as error:
             text = f"{tool.name} returned what cannot cross to the guest: {error}"
             return None, GuestError("TypeError", _wire_text(text), None)
-        except Exception as error:
-            log.info("tool %s raised", tool.name, exc_info=True)
-            return None, GuestError(type(error).__name__, _wire_text(str(error)), None)
 
     async def _place(self, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if tool.is_async:
             return await tool.function(*args, **kwargs)
+        call = partial(_tried, partial(tool.function, *args, **kwargs))
         if tool.thread:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._threads, lambda: tool.function(*args, **kwargs)
-            )
-        return await asyncio.wrap_future(self._application.submit(lambda: tool.function(*args, **kwargs)))
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        return await asyncio.wrap_future(self._application.submit(call))
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What a tool raised, as a value: a future does not take every exception (StopIteration ends none)."""
+
+    error: BaseException
+
+
+def _tried(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except BaseException as error:  # noqa: BLE001 - application code ran, and whoever called it is told
+        return _Raised(error)
+
+
+async def _sleep(
+    args: tuple[Any, ...], limits: Limits, waited_seconds: float
+) -> tuple[bytes | None, GuestError | None]:
+    """Wait for what is left of the time that a guest asked for, which is no more than the policy has."""
+    match args:
+        case (int() | float() as seconds,) if 0 <= seconds <= limits.wall_seconds:
+            await asyncio.sleep(max(0.0, seconds - waited_seconds))
+            return _encoded(None, limits), None
+    text = f"sleep length must be between 0 and {limits.wall_seconds} seconds"
+    return None, GuestError("ValueError", text, None)
+
+
+def _is_our_own_end(error: BaseException) -> bool:
+    """Tell the cancellation of a call, when the scheduler stops, from one that happened inside the tool."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
+def _described(error: BaseException) -> GuestError:
+    """Turn a tool's exception into data; its own `__str__` may fail too."""
+    try:
+        text = str(error)
+    except Exception as failure:  # noqa: BLE001 - application code ran
+        text = f"(its text cannot be had: {type(failure).__name__})"
+    return GuestError(_wire_text(type(error).__name__)[:NAME_LIMIT] or "Exception", _wire_text(text), None)
 
 
 def _arguments(data: bytes, limits: Limits) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -136,7 +182,8 @@ def _arguments(data: bytes, limits: Limits) -> tuple[tuple[Any, ...], dict[str, 
 
 
 def _encoded(value: object, limits: Limits) -> bytes:
-    return encode_value(value, max_bytes=limits.argument_bytes, max_depth=limits.argument_depth)
+    largest = min(limits.argument_bytes, ARGUMENTS_LIMIT)
+    return encode_value(value, max_bytes=largest, max_depth=limits.argument_depth)
 
 
 def _wire_text(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
+import keyword
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
 from statek.errors import AppUnusable
+from statek_protocol.messages.base import NAME_LIMIT
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,7 +35,9 @@ class Tool:
 
     @property
     def is_async(self) -> bool:
-        return inspect.iscoroutinefunction(self.function)
+        """Tell whether calling it makes a coroutine, as an object with an async `__call__` does too."""
+        call = getattr(self.function, "__call__", None)  # noqa: B004 - its kind is asked for, not whether it is there
+        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(call)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +89,12 @@ class ToolRegistry:
         if not callable(function):
             raise AppUnusable(f"{function!r} is no tool: a function is needed")
         marks: _Marks = getattr(function, _MARK, _Marks(None, thread=False, idempotent=False))
-        name = marks.name or function.__name__
-        if not name.isidentifier() or name.startswith("_"):
+        name = str(marks.name or getattr(function, "__name__", ""))
+        if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_") or len(name) > NAME_LIMIT:
             raise AppUnusable(f"{name!r} is no name for a tool: a guest could not call it")
         if name in self._tools:
             raise AppUnusable(f"two tools are called {name!r}")
-        wants_key = "idempotency_key" in inspect.signature(function).parameters
-        self._tools[name] = Tool(name, function, marks.thread, marks.idempotent, wants_key)
+        self._tools[name] = Tool(name, function, marks.thread, marks.idempotent, _wants_key(function))
 
     def get(self, name: str) -> Tool | None:
         return self._tools.get(name)
@@ -99,6 +102,13 @@ class ToolRegistry:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self._tools)
+
+
+def _wants_key(function: Callable[..., Any]) -> bool:
+    try:
+        return "idempotency_key" in inspect.signature(function).parameters
+    except ValueError:  # a function of C that does not tell its parameters
+        return False
 
 
 def load_app(path: Path) -> ToolRegistry:

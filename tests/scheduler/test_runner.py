@@ -1,0 +1,349 @@
+"""Each kind of tool runs where it should, once, and its outcome crosses as data whatever it does."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from statek.calls.runner import ToolRunner
+from statek.calls.tools import ToolRegistry, tool
+from statek.core.events import CallAnswered
+from statek.core.instructions import RunTool
+from statek_policies import Limits
+from statek_protocol.messages.base import TEXT_LIMIT
+from statek_protocol.messages.interpreter import SLEEP_TOOL, GuestError
+from statek_protocol.values import decode_value, encode_value
+
+LIMITS = Limits()
+WAIT_SECONDS = 10.0
+LONG = Limits(wall_seconds=1000)
+
+
+@pytest.fixture
+def application() -> Iterator[ThreadPoolExecutor]:
+    """The application's one thread."""
+    with ThreadPoolExecutor(1, thread_name_prefix="application") as executor:
+        yield executor
+
+
+def call_of(name: str, *args: object, number: int = 0, repeated: bool = False, **kwargs: object) -> RunTool:
+    return RunTool(1, number, name, encode_value((args, kwargs), max_bytes=2**20, max_depth=64), repeated)
+
+
+class Answers:
+    """What came back, by call number."""
+
+    def __init__(self) -> None:
+        self.by_number: dict[int, list[CallAnswered]] = {}
+        self._came = asyncio.Event()
+
+    def __call__(self, job: str, answer: CallAnswered) -> None:
+        assert job == "job"
+        self.by_number.setdefault(answer.number, []).append(answer)
+        self._came.set()
+
+    async def of(self, number: int) -> CallAnswered:
+        async with asyncio.timeout(WAIT_SECONDS):
+            while number not in self.by_number:
+                self._came.clear()
+                await self._came.wait()
+        return self.by_number[number][0]
+
+
+def run(
+    application: ThreadPoolExecutor, functions: list[Callable[..., Any]], *calls: RunTool, limits: Limits = LIMITS
+) -> CallAnswered:
+    """Start these calls, and return the answer to the last one."""
+
+    async def main() -> CallAnswered:
+        answers = Answers()
+        runner = ToolRunner(ToolRegistry(functions), application, answers)
+        try:
+            for call in calls:
+                runner.start("job", call, limits, 0.0)
+            return await answers.of(calls[-1].number)
+        finally:
+            await runner.close()
+
+    return asyncio.run(main())
+
+
+def value_of(answer: CallAnswered) -> object:
+    assert answer.error is None, answer.error
+    assert answer.value is not None
+    return decode_value(answer.value, max_bytes=2**24, max_depth=64)
+
+
+def error_of(answer: CallAnswered) -> GuestError:
+    assert answer.value is None
+    assert answer.error is not None
+    return answer.error
+
+
+def where() -> str:
+    return threading.current_thread().name
+
+
+@tool(thread=True)
+def where_in_a_thread() -> str:
+    return threading.current_thread().name
+
+
+async def where_async() -> str:
+    return threading.current_thread().name
+
+
+KINDS = [tool(name="plain"), tool(name="threaded", thread=True)]
+
+
+@pytest.mark.parametrize(
+    ("function", "thread"), [(where, "application"), (where_in_a_thread, "tool"), (where_async, "MainThread")]
+)
+def test_each_kind_runs_in_its_own_place(
+    application: ThreadPoolExecutor, function: Callable[[], str], thread: str
+) -> None:
+    answered = value_of(run(application, [function], call_of(function.__name__)))
+    assert str(answered).startswith(thread)
+
+
+def test_arguments_and_results_cross_as_values(application: ThreadPoolExecutor) -> None:
+    def mix(*args: Any, **kwargs: Any) -> Any:
+        return {"args": args, "kwargs": kwargs}
+
+    assert value_of(run(application, [mix], call_of("mix", 1, "a", key={2}))) == {
+        "args": (1, "a"),
+        "kwargs": {"key": {2}},
+    }
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+RAISED = [
+    (ValueError("bad"), "ValueError", "bad"),
+    (KeyError("k"), "KeyError", "'k'"),
+    (StopIteration("over"), "StopIteration", "over"),
+    (SystemExit(3), "SystemExit", "3"),
+    (KeyboardInterrupt(), "KeyboardInterrupt", ""),
+    (GeneratorExit(), "GeneratorExit", ""),
+    (Unprintable(), "Unprintable", "(its text cannot be had: ValueError)"),
+    (ValueError("\ud800 alone"), "ValueError", "\\ud800 alone"),
+]
+
+
+@pytest.mark.parametrize("mark", KINDS, ids=["plain", "threaded"])
+@pytest.mark.parametrize(("error", "name", "text"), RAISED, ids=[name for _, name, _ in RAISED])
+def test_whatever_a_tool_raises_is_the_outcome_of_its_one_call(
+    application: ThreadPoolExecutor, mark: Any, error: BaseException, name: str, text: str
+) -> None:
+    called = []
+
+    @mark
+    def fail() -> None:
+        called.append(1)
+        raise error
+
+    [offered] = ToolRegistry([fail]).names
+    found = error_of(run(application, [fail], call_of(offered)))
+    assert (found.type, found.message, found.line) == (name, text, None)
+    assert called == [1]
+
+
+@pytest.mark.parametrize("error", [ValueError("bad"), SystemExit(3), asyncio.CancelledError(), TimeoutError()])
+def test_whatever_an_async_tool_raises_is_the_outcome_too(
+    application: ThreadPoolExecutor, error: BaseException
+) -> None:
+    async def fail() -> None:
+        raise error
+
+    assert error_of(run(application, [fail], call_of("fail"))).type == type(error).__name__
+
+
+def test_a_long_error_is_cut(application: ThreadPoolExecutor) -> None:
+    def fail() -> None:
+        raise ValueError("\ud800" * 100_000)
+
+    assert 0 < len(error_of(run(application, [fail], call_of("fail"))).message) <= TEXT_LIMIT
+
+
+def test_the_odd_name_of_an_exception_crosses(application: ThreadPoolExecutor) -> None:
+    def fail() -> None:
+        raise type("X" * 1000, (Exception,), {})
+
+    assert error_of(run(application, [fail], call_of("fail"))).type == "X" * 200
+
+
+@pytest.mark.parametrize("result", [object(), [sys], {"deep": lambda: None}])
+def test_a_result_that_cannot_cross_is_an_error(application: ThreadPoolExecutor, result: object) -> None:
+    def give() -> object:
+        return result
+
+    error = error_of(run(application, [give], call_of("give")))
+    assert error.type == "TypeError"
+    assert "returned what cannot cross" in error.message
+
+
+def test_a_result_beyond_the_limit_is_an_error(application: ThreadPoolExecutor) -> None:
+    def give() -> str:
+        return "x" * 100
+
+    error = error_of(run(application, [give], call_of("give"), limits=Limits(argument_bytes=99)))
+    assert "larger than 99 bytes" in error.message
+
+
+def test_a_result_beyond_what_the_protocol_carries_is_an_error_under_any_policy(
+    application: ThreadPoolExecutor,
+) -> None:
+    def give() -> bytes:
+        return bytes(17 * 2**20)
+
+    error = error_of(run(application, [give], call_of("give"), limits=Limits(argument_bytes=2**30)))
+    assert "larger than" in error.message
+
+
+def test_an_unknown_tool_is_a_name_error(application: ThreadPoolExecutor) -> None:
+    assert error_of(run(application, [], call_of("nothing"))).type == "NameError"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [b"", b"\xff", b"not a value", *(encode_value(odd, max_bytes=99, max_depth=9) for odd in (1, (), ((1,), {1: 2})))],
+)
+def test_arguments_that_are_none_are_an_error(application: ThreadPoolExecutor, arguments: bytes) -> None:
+    error = error_of(run(application, [where], RunTool(1, 0, "where", arguments, False)))
+    assert error.type == "TypeError"
+
+
+def test_a_repeated_call_runs_again_only_if_the_tool_is_idempotent(application: ThreadPoolExecutor) -> None:
+    called = []
+
+    @tool(idempotent=True)
+    def careless() -> str:
+        called.append("careless")
+        return "again"
+
+    def careful() -> None:
+        called.append("careful")
+
+    functions = [careless, careful]
+    assert value_of(run(application, functions, call_of("careless", repeated=True))) == "again"
+    assert error_of(run(application, functions, call_of("careful", repeated=True))).type == "ToolOutcomeUnknown"
+    assert called == ["careless"]
+
+
+def test_the_key_of_a_call_is_the_same_whenever_it_is_made_and_no_guest_can_choose_it(
+    application: ThreadPoolExecutor,
+) -> None:
+    @tool(idempotent=True)
+    def keyed(idempotency_key: str) -> str:
+        return idempotency_key
+
+    keys = {
+        value_of(run(application, [keyed], call))
+        for call in (
+            call_of("keyed", number=3),
+            call_of("keyed", number=3, repeated=True),
+            call_of("keyed", number=3, idempotency_key="forged"),
+        )
+    }
+    assert keys == {"job/1/3"}
+
+
+def test_a_call_that_is_under_way_is_not_started_again(application: ThreadPoolExecutor) -> None:
+    async def main() -> int:
+        go_on = asyncio.Event()
+        called = []
+
+        @tool(idempotent=True)
+        async def slow() -> int:
+            called.append(1)
+            await go_on.wait()
+            return len(called)
+
+        answers = Answers()
+        runner = ToolRunner(ToolRegistry([slow]), application, answers)
+        runner.start("job", call_of("slow"), LIMITS, 0.0)
+        await asyncio.sleep(0)
+        runner.start("job", call_of("slow", repeated=True), LIMITS, 0.0)
+        go_on.set()
+        await answers.of(0)
+        await runner.close()
+        assert len(answers.by_number[0]) == 1
+        return len(called)
+
+    assert asyncio.run(main()) == 1
+
+
+def test_calls_of_the_application_run_one_at_a_time_and_those_of_threads_side_by_side(
+    application: ThreadPoolExecutor,
+) -> None:
+    together = threading.Barrier(2)
+    inside = []
+
+    @tool(thread=True)
+    def meet() -> bool:
+        together.wait(WAIT_SECONDS)
+        return True
+
+    def alone() -> int:
+        inside.append(1)
+        found = len(inside)
+        inside.pop()
+        return found
+
+    assert value_of(run(application, [meet], call_of("meet"), call_of("meet", number=1))) is True
+    assert value_of(run(application, [alone], *(call_of("alone", number=number) for number in range(5)))) == 1
+
+
+def test_a_call_without_an_outcome_when_the_scheduler_stops_has_none(application: ThreadPoolExecutor) -> None:
+    async def main() -> dict[int, list[CallAnswered]]:
+        async def endless() -> None:
+            await asyncio.Event().wait()
+
+        answers = Answers()
+        runner = ToolRunner(ToolRegistry([endless]), application, answers)
+        runner.start("job", call_of("endless"), LIMITS, 0.0)
+        await asyncio.sleep(0)
+        await runner.close()
+        return answers.by_number
+
+    assert asyncio.run(main()) == {}
+
+
+@pytest.mark.parametrize(("seconds", "waited", "left"), [(20.0, 5.0, 15.0), (20, 0.0, 20.0), (20.0, 60.0, 0.0)])
+def test_a_sleep_goes_on_for_what_is_left_of_it(
+    application: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch, seconds: float, waited: float, left: float
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(length: float) -> None:
+        slept.append(length)
+
+    async def main() -> CallAnswered:
+        answers = Answers()
+        runner = ToolRunner(ToolRegistry(), application, answers)
+        monkeypatch.setattr("statek.calls.runner.asyncio.sleep", sleep)
+        runner.start("job", call_of(SLEEP_TOOL, seconds, repeated=True), LONG, waited)
+        answer = await answers.of(0)
+        await runner.close()
+        return answer
+
+    assert value_of(asyncio.run(main())) is None
+    assert slept == [left]
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("long",), (-1.0,), (1e300,), (float("nan"),), (float("inf"),), (10**400,), (1.0, 2.0), (None,)]
+)
+def test_a_sleep_that_an_honest_guest_could_not_ask_for_is_an_error(
+    application: ThreadPoolExecutor, arguments: tuple[object, ...]
+) -> None:
+    assert error_of(run(application, [], call_of(SLEEP_TOOL, *arguments))).type == "ValueError"
