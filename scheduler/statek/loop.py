@@ -29,6 +29,7 @@ from statek.pools.leasing import HeldLease
 from statek.store.ledger import Ledger, Submission
 from statek.tick import Tick
 from statek_policies import Policy
+from statek_protocol.errors import OversizedMessage
 from statek_protocol.messages.executor import Grant, Release
 from statek_protocol.messages.interpreter import BatchSource, GuestError, Load, Reply, Run
 
@@ -134,7 +135,8 @@ class Loop:
         wire = None if policy is None else (policy.name, msgpack.packb(policy.to_wire()))
         events, blobs = submit(job, name, batches, wire)
         tick.blobs.update(blobs)
-        submission = Submission(key, name, (job.batches if job else 0) + 1, self.ledger.last_cursor)
+        before = self.ledger.last_cursor + len(tick.records)  # what this turn has already decided upon counts
+        submission = Submission(key, name, (job.batches if job else 0) + 1, before)
         tick.submissions.append(submission)
         waits_already = job is not None and job.status != "DONE"
         changed = tick.record(name, job, events)
@@ -254,14 +256,16 @@ class Loop:
 
     def _carry_out(self, held: HeldLease, instruction: Instruction) -> None:
         match instruction:
-            case Send(message):
-                held.send(message)
-            case StartBatch():
-                held.send(self._compose_run(self._jobs[held.job]))
             case EndLease():
                 held.send(Release())
             case RunTool():
                 self._run_tool(held, instruction)
+            case _ if self._leases.get(held.lease.lease) is not held:
+                pass  # the lease has ended in the same turn, and perhaps its job
+            case Send(message):
+                held.send(message)
+            case StartBatch():
+                self._send_composed(held, self._compose_run(self._jobs[held.job]))
             case AnswerFromLedger(batch, number):
                 found = self.ledger.answer(held.job, batch, number)
                 assert found is not None, "the machine said that it is answered"
@@ -273,7 +277,23 @@ class Loop:
         sources = tuple(BatchSource(batch, *self.ledger.source(job.job, batch)) for batch in job.workspace_batches)
         tools = self.tools.names if self.tools else ()
         allowed = tuple(name for name in tools if held.lease.allows_tool(name))
-        held.send(Load(held.lease.policy.to_wire(), workspace, sources, allowed))
+        self._send_composed(held, Load(held.lease.policy.to_wire(), workspace, sources, allowed))
+
+    def _send_composed(self, held: HeldLease, message: Load | Run) -> None:
+        """Send what is put together from the ledger; a job that has grown beyond what a message may be has failed."""
+        if held.unsendable:
+            return
+        try:
+            held.send(message)
+        except OversizedMessage as error:
+            held.unsendable = True
+            text = f"the variables and sources that the batch needs do not fit into one message: {error}"
+            self.do(partial(self._fail_unsendable, held, text))
+
+    def _fail_unsendable(self, held: HeldLease, text: str, tick: Tick) -> None:
+        if self._leases.get(held.lease.lease) is held:
+            error = GuestError("JobTooLarge", text, None)
+            self._apply(tick, held, machine.fail(self._jobs[held.job], held.lease, error))
 
     def _compose_run(self, job: Job) -> Run:
         running = job.running
@@ -293,6 +313,9 @@ class Loop:
         )
 
     def _run_tool(self, held: HeldLease, call: RunTool) -> None:
+        job = self._jobs.get(held.job)
+        if job is None or not job.wants_answer(call.batch, call.number):
+            return  # it was answered in the same turn, or its batch ended
         assert self.tools is not None
         waited = self._seconds_since_request(held.job, call) if call.repeated else 0.0
         self.tools.start(held.job, call, held.lease.policy.limits, waited)

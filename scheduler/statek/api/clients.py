@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -27,6 +28,7 @@ from statek.core.events import (
 from statek.loop import Loop
 from statek.pools.endpoint import Delivery, RouterEndpoint
 from statek.store.ledger import Stored, Submission
+from statek.store.records import pack
 from statek.tick import Tick
 from statek_policies import Policy, PolicyError
 from statek_protocol import schema
@@ -64,6 +66,10 @@ FOLLOWED: Final[Collection[str]] = tuple(
 """What a client is told of; calls and workspaces are not among it."""
 PAGE_EVENTS: Final = 200
 PAGE_BYTES: Final = 1 * MIB
+REASON_CHARACTERS: Final = 4_000
+"""Of a refusal; it may quote what the client sent."""
+FOLLOWING_SECONDS: Final = 60.0
+"""A follower that has not asked for so long is forgotten; one that still listens asks again after a second's quiet."""
 JOB_ID_BYTES: Final = 8
 
 
@@ -75,6 +81,7 @@ class Follower:
     request: str
     job: str
     cursor: int
+    asked: float
 
 
 class Clients:
@@ -93,7 +100,7 @@ class Clients:
             message = decode(frames[0], FROM_CLIENT)
         except ProtocolError as error:
             self._loop.refused[error.code] += 1
-            self._send(identity, Refused("-", error.code, str(error)))
+            self._refuse(identity, "-", error.code, str(error))
             return
         self._loop.do(partial(self._on_message, identity, message))
 
@@ -140,21 +147,28 @@ class Clients:
     def _policy_for(self, message: Submit, tick: Tick) -> Policy | None:
         """Return the policy that the submission asks for, or None when it is the one that the job has."""
         if message.policy is not None:
-            return Policy.from_wire(message.policy).with_limits(**message.limits)
-        job = self._loop.job(message.job) if message.job is not None else None
+            return _with_limits(Policy.from_wire(message.policy), message.limits)
+        job = (tick.changed.get(message.job) or self._loop.job(message.job)) if message.job is not None else None
         if job is None or not message.limits:
             return None
-        return self._loop.policy_in_turn(tick, job.policy).with_limits(**message.limits)
+        return _with_limits(self._loop.policy_in_turn(tick, job.policy), message.limits)
 
     def _on_follow(self, identity: bytes, message: Follow, tick: Tick) -> None:
         if tick.changed.get(message.job) is None and self._loop.job(message.job) is None:
             self._refuse(identity, message.request, "unknown_job", f"there is no job {message.job!r} in this store")
             return
-        follower = Follower(identity, message.request, message.job, message.after)
+        now = time.monotonic()
+        self._forget_followers(now - FOLLOWING_SECONDS)
+        follower = Follower(identity, message.request, message.job, message.after, now)
         self._followers[identity, message.request] = follower
         tick.then(partial(self._tell, follower))
         # Whoever asks is answered, also when there is nothing new: so a client tells quiet from dead.
         tick.then(partial(self._send, identity, Events(message.request, message.job, ())))
+
+    def _forget_followers(self, before: float) -> None:
+        for key, follower in list(self._followers.items()):
+            if follower.asked < before:
+                del self._followers[key]
 
     def _tell(self, follower: Follower) -> None:
         """Send what the follower does not know; one that does not take it asks again from its own cursor."""
@@ -170,7 +184,7 @@ class Clients:
         page: list[Stored] = []
         size = 0
         for stored in found:
-            size += len(stored.event.data) if isinstance(stored.event, ConsolePrinted) else 0
+            size += len(stored.event.data) if isinstance(stored.event, ConsolePrinted) else len(pack(stored.event))
             if page and size > PAGE_BYTES:
                 break
             page.append(stored)
@@ -181,7 +195,13 @@ class Clients:
         self._send(identity, accepted)
 
     def _refuse(self, identity: bytes, request: str, code: str, reason: str) -> None:
-        self._send(identity, Refused(request, code, reason))
+        self._send(identity, Refused(request, code, reason[:REASON_CHARACTERS]))
 
     def _send(self, identity: bytes, message: Message) -> bool:
         return self._endpoint.send(identity, [encode(message)]) is Delivery.SENT
+
+
+def _with_limits(policy: Policy, limits: Mapping[str, object]) -> Policy:
+    """Replace limits by names that a client chose, by the strict path that a policy takes; raises `PolicyError`."""
+    wire = policy.to_wire()
+    return Policy.from_wire({**wire, "limits": {**wire["limits"], **limits}})

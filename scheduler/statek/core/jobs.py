@@ -133,3 +133,8 @@ class Job:
         """The policy of the batch in hand, or of the next one."""
         batch = self.running or (self.pending[0] if self.pending else None)
         return batch.policy if batch is not None else self.policy
+
+    def wants_answer(self, batch: int, number: int) -> bool:
+        """Tell whether that call of the batch in hand has no outcome yet."""
+        running = self.running
+        return running is not None and running.batch == batch and not running.calls[number].answered

@@ -114,8 +114,7 @@ def receive(job: Job, lease: Lease, message: GuestMessage) -> Decision:
 
 def answer(job: Job, lease: Lease | None, event: CallAnswered) -> Decision:
     """Take a tool's outcome: keep it if the call still wants one, and reply if a guest stands still for it."""
-    running = job.running
-    if running is None or running.batch != event.batch or running.calls[event.number].answered:
+    if not job.wants_answer(event.batch, event.number):
         return Decision((), (), lease)
     if lease is None or lease.awaiting != event.number:
         return Decision((event,), (), lease)

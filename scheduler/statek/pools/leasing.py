@@ -29,12 +29,15 @@ class HeldLease:
     received: int = 0
     credited: int = 0
     bytes_since_credit: int = 0
+    unsendable: bool = False
+    """What the batch needs does not fit into a message, so the lease is about to end."""
 
     def send(self, message: Message) -> None:
-        """Send a message under this lease. A peer that is gone will be missed by its heartbeat."""
+        """Send a message under this lease; raises `OversizedMessage`. A peer that is gone will be missed."""
+        data = encode(message)
         self.sent += 1
         stamp = Stamp(self.lease.lease, self.lease.epoch, self.sent)
-        self.endpoint.send(self.executor.identity, [encode(stamp), encode(message)])
+        self.endpoint.send(self.executor.identity, [encode(stamp), data])
 
     def took(self, size: int) -> None:
         """Count a message that came in order."""
