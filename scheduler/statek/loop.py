@@ -275,9 +275,9 @@ class Loop:
         job = self._jobs[held.job]
         workspace = None if job.workspace is None else self.ledger.blob(job.workspace)
         sources = tuple(BatchSource(batch, *self.ledger.source(job.job, batch)) for batch in job.workspace_batches)
+        # Also those that the policy denies: a guest that calls one is told so, and the attempt is on record.
         tools = self.tools.names if self.tools else ()
-        allowed = tuple(name for name in tools if held.lease.allows_tool(name))
-        self._send_composed(held, Load(held.lease.policy.to_wire(), workspace, sources, allowed))
+        self._send_composed(held, Load(held.lease.policy.to_wire(), workspace, sources, tools))
 
     def _send_composed(self, held: HeldLease, message: Load | Run) -> None:
         """Send what is put together from the ledger; a job that has grown beyond what a message may be has failed."""

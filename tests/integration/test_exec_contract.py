@@ -214,3 +214,14 @@ except TypeError as error:
     run = local.exec("--json", "--app", str(app), source=program)
     assert run.json["console"] == "3 42 [1, 2]\nLookupError: no such meeting\nTrue\nrefused\n", run.json
     assert run.json["usage"]["calls"] == 5
+
+
+def test_a_tool_that_the_policy_denies_is_refused_and_on_record(local: Site) -> None:
+    app = local.write("def wipe():\n    raise SystemExit\ndef look():\n    return 1\ntools = [wipe, look]\n", "app.py")
+    policy = local.write('extends = "default"\ntools = ["look*"]\n', "looking.toml")
+    run = local.exec("--json", "--app", str(app), "--policy", str(policy), source="print(look())\nwipe()\n")
+    assert run.status == 3
+    assert run.json["console"] == "1\n"
+    assert [violation["rule"] for violation in run.json["violations"]] == ["tool.denied"]
+    assert run.json["violations"][0]["layer"] == "scheduler"
+    assert "wipe" in run.json["violations"][0]["detail"]

@@ -13,6 +13,7 @@ from statek_executor.interpreter.channel import Channel
 from statek_executor.interpreter.observations import Observations
 from statek_executor.interpreter.soft_limits import HostSection, LimitError, SoftLimits, TimeLimitError
 from statek_policies import Limits, Policy, Violation
+from statek_policies.language import PolicyViolation
 from statek_protocol.messages.base import CONSOLE_CHUNK_LIMIT, Message
 from statek_protocol.messages.interpreter import SLEEP_TOOL, Call, Console, GuestError, Observed, Reply, Violated
 from statek_protocol.values import ValueRefused, decode_value, encode_value
@@ -29,8 +30,11 @@ class ToolOutcomeUnknown(ToolError):
     """The scheduler died while the tool ran: it may or may not have done its work. Check before calling it again."""
 
 
-class ToolDenied(ToolError):
-    """The policy does not allow this tool to this job."""
+class ToolDenied(PolicyViolation):
+    """The policy does not allow this tool to this job; the scheduler has it on record."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("tool.denied", detail)
 
 
 GUEST_ERRORS: Final = (LimitError, TimeLimitError, ToolError, ToolOutcomeUnknown, ToolDenied)

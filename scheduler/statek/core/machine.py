@@ -249,7 +249,7 @@ def _refusal(lease: Lease, message: Call) -> tuple[GuestError | None, tuple[Poli
         return GuestError("LimitError", text, None), ()
     if message.tool != SLEEP_TOOL and not lease.allows_tool(message.tool):
         text = f"the policy does not allow the tool {message.tool!r}"
-        violated = PolicyViolated(message.batch, "tool", text, None, "scheduler")
+        violated = PolicyViolated(message.batch, "tool.denied", text, None, "scheduler")
         return GuestError("PolicyViolation", text, None), (violated,)
     return None, ()
 

@@ -40,7 +40,7 @@ def test_a_tool_that_the_policy_does_not_offer_is_a_violation() -> None:
     assert world.job.outcome == "ok"
     assert [call.tool for call in world.started] == ["search_web"]
     [violation] = world.of(PolicyViolated)
-    assert (violation.rule, violation.layer) == ("tool", "scheduler")
+    assert (violation.rule, violation.layer) == ("tool.denied", "scheduler")
     assert "delete_all" in violation.detail
 
 
@@ -62,7 +62,7 @@ def test_a_refusal_is_repeated_from_the_record_and_does_not_hide_a_later_violati
     world.step()
     assert len(world.of(CallRequested)) == len(world.of(PolicyViolated)) == 1
     world.receive(Violated(1, "import", "os", 1, "runtime"))
-    assert [event.rule for event in world.of(PolicyViolated)] == ["tool", "import"]
+    assert [event.rule for event in world.of(PolicyViolated)] == ["tool.denied", "import"]
 
 
 def test_an_answer_reaches_only_the_guest_that_waits_for_it() -> None:
