@@ -1,29 +1,27 @@
 """What a refusal is called, and the names of the layers that a policy can require of a host."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Layer = Literal["compile", "runtime", "values", "limits", "kernel", "scheduler"]
 
-LAYERS = frozenset(
-    {
-        "no_new_privs",
-        "rlimits",
-        "seccomp",
-        "landlock",
-        "fds",
-        "environment",
-        "uid",
-        "userns",
-        "netns",
-        "pidns",
-        "ipcns",
-        "mntns",
-        "utsns",
-        "nondumpable",
-    }
+LAYERS: Final = (
+    "no_new_privs",
+    "rlimits",
+    "seccomp",
+    "landlock",
+    "fds",
+    "environment",
+    "uid",
+    "userns",
+    "netns",
+    "pidns",
+    "ipcns",
+    "mntns",
+    "utsns",
+    "nondumpable",
 )
-"""The layers of an executor's posture, each proved by a probe from inside."""
+"""The layers of an executor's posture, each proved by a probe from inside; in the order in which people read them."""
 
 BASE_LAYERS = frozenset({"no_new_privs", "rlimits", "seccomp", "landlock", "fds", "environment"})
 """What works without root on any supported kernel; no profile of ours asks for less."""

@@ -55,7 +55,7 @@ def ordinary() -> Iterator[list[str]]:
 def assert_consistent(answer: dict[str, Any], status: int) -> None:
     """The answer has every layer and every profile, and its parts agree."""
     assert answer["host"] == platform.node()
-    assert set(answer["layers"]) == LAYERS
+    assert set(answer["layers"]) == set(LAYERS)
     assert set(answer["profiles"]) == set(Policy.profiles())
     inactive = {name for name, layer in answer["layers"].items() if not layer["active"]}
     for name, profile in answer["profiles"].items():
@@ -83,7 +83,7 @@ def test_an_ordinary_user_can_serve_the_default_profile_and_is_told_what_only_ro
 def test_people_get_a_table_with_every_layer_and_profile_in_aligned_columns(ordinary: list[str]) -> None:
     found = doctor(prefix=ordinary)
     rows = {words[0]: line for line in found.out.splitlines() if (words := line.split()) and line.startswith("  ")}
-    assert rows.keys() >= LAYERS | set(Policy.profiles())
+    assert rows.keys() >= set(LAYERS) | set(Policy.profiles())
     starts = {rows[name].index(state) for name in LAYERS for state in ("active", "MISSING") if state in rows[name]}
     assert len(starts) == 1
     assert "start the executor as root" in " ".join(found.out.split())
@@ -138,7 +138,7 @@ def test_the_executor_prints_its_posture_without_a_scheduler() -> None:
     command = [sys.executable, "-P", "-m", "statek_executor", "--posture"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     posture = json.loads(done.stdout)
-    assert set(posture) == LAYERS
+    assert set(posture) == set(LAYERS)
     assert all(set(layer) == {"active", "detail"} for layer in posture.values())
 
 

@@ -32,7 +32,7 @@ def test_the_profiles_are_listed_and_load() -> None:
 
 def test_the_default_profile_is_the_default_policy() -> None:
     assert Policy.load("default") == Policy()
-    assert Policy().required_layers == BASE_LAYERS <= LAYERS
+    assert Policy().required_layers == BASE_LAYERS <= set(LAYERS)
     assert Policy().tools == ("*",)
 
 

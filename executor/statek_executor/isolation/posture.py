@@ -1,29 +1,12 @@
-"""What a host's isolation is made of: the names of the layers, and the state that each was found in."""
+"""The state in which each layer of a host's isolation was found; policies name the layers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
 
-LAYERS: Final[tuple[str, ...]] = (
-    "no_new_privs",
-    "rlimits",
-    "seccomp",
-    "landlock",
-    "fds",
-    "environment",
-    "uid",
-    "userns",
-    "netns",
-    "pidns",
-    "ipcns",
-    "mntns",
-    "utsns",
-    "nondumpable",
-)
-"""Every layer of the kernel wall, by the name that policies use in `required_layers`."""
+from statek_policies import LAYERS
 
 
 @dataclass(frozen=True, slots=True)

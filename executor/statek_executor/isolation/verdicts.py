@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from statek_executor.isolation.namespaces import HOST_NAME
-from statek_executor.isolation.posture import LAYERS, LayerState, Posture
+from statek_executor.isolation.posture import LayerState, Posture
+from statek_policies import LAYERS
 
 KILLED: Final = "SIGSYS"
 MEMORY_ATTEMPT: Final = "have more memory than the limit"

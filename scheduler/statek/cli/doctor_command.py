@@ -101,7 +101,7 @@ def _probe() -> dict[str, Layer]:
         found = _ask_executor()
     except ProbeImpossible as reason:
         return {name: Layer(False, f"not probed: {reason}") for name in EXPLANATIONS}
-    assert found.keys() == LAYERS == EXPLANATIONS.keys(), "executor, policies and this page know the same layers"
+    assert found.keys() == set(LAYERS) == EXPLANATIONS.keys(), "executor, policies and this page know the same layers"
     return {name: _with_remedy(found[name], explanation.remedy) for name, explanation in EXPLANATIONS.items()}
 
 
