@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, assert_never
+from typing import Final, Literal, TypeAlias, assert_never
 
 from statek_executor.supervisor.batch_watch import BatchWatch
 from statek_executor.supervisor.credits import Credits
@@ -45,6 +45,9 @@ log = logging.getLogger(__name__)
 
 Send: TypeAlias = Callable[[Stamp, bytes], Awaitable[None]]
 Cause: TypeAlias = Literal["limit", "seccomp", "signal", "exited", "protocol", "stopped"]
+
+_STREAM_ENDS: Final = (asyncio.IncompleteReadError, ConnectionError)
+"""How a child's end shows in its stream: the kernel resets that of a child which had not read everything."""
 
 FRAME_SLACK = 2 * MIB
 """What a frame from the child may be larger than the policy's largest value."""
@@ -161,7 +164,7 @@ class LeaseServer:
             await self._credits.room()
             try:
                 data = await self._next_frame(reader)
-            except asyncio.IncompleteReadError:
+            except _STREAM_ENDS:
                 raise _death(await child.exit) from None
             await self._pass_on(data)
 
@@ -211,7 +214,7 @@ class LeaseServer:
                     return
                 watch.count(message)
                 await self._emit(data)
-        except (asyncio.IncompleteReadError, LeaseEnd, ProtocolError, QuotaExceeded, OutputExceeded) as end:
+        except (*_STREAM_ENDS, LeaseEnd, ProtocolError, QuotaExceeded, OutputExceeded) as end:
             log.debug("lease %s: what was left in the channel ends: %s", self.lease, end)
 
     async def _emit(self, data: bytes) -> None:

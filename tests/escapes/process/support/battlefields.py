@@ -1,0 +1,44 @@
+"""Services under attack: a real scheduler and a real executor pool whose marked jobs are native code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from integration.services import Command, Run, Site
+
+SUPPORT = Path(__file__).parent
+NATIVE = "# native\n"
+"""The mark of a batch that the hostile interpreter runs without any language policy."""
+
+APP = """
+def echo(value):
+    return value
+
+tools = [echo]
+"""
+
+
+@dataclass
+class Battlefield:
+    """One scheduler, one executor, and the means to attack and to see whether others notice."""
+
+    site: Site
+    scheduler: Command
+    executor: Command
+
+    def attack(self, source: str, *arguments: str) -> Run:
+        """Run native code in an interpreter's place to the job's end."""
+        return self.site.exec("--json", *arguments, source=NATIVE + source)
+
+    def nobody_noticed(self) -> None:
+        """Assert that both services live, the executor with the same zygote, and that an honest job gets its result."""
+        assert self.scheduler.process.poll() is None, self.scheduler.log.read_text()
+        assert self.executor.process.poll() is None, self.executor.log.read_text()
+        result = self.site.exec("--json", source="print(sum(range(10)))").json
+        assert (result["outcome"], result["console"]) == ("ok", "45\n"), result
+        assert self.executor.log.read_text().count("welcomed by") == 1
+
+    @property
+    def store_bytes(self) -> int:
+        return sum(file.stat().st_size for file in self.site.store.glob("ledger*"))
