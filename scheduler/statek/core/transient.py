@@ -27,10 +27,11 @@ def kept(transient: Iterable[TransientValue]) -> tuple[TransientValue, ...]:
 
 
 def notice(batch: int, transient: Sequence[TransientValue]) -> tuple[Event, ...]:
-    """Tell the console what is not kept, if anything is."""
+    """Tell the console what is not kept, if anything is; no more of it than is recorded at the batch's end."""
     if not transient:
         return ()
-    named = ", ".join(f"{value.name} ({value.type}: {value.reason})" for value in transient[:NAMED])
-    more = f" and {len(transient) - NAMED} more" if len(transient) > NAMED else ""
+    told = kept(transient)[:NAMED]
+    named = ", ".join(f"{value.name} ({value.type}: {value.reason})" for value in told)
+    more = f" and {len(transient) - len(told)} more" if len(transient) > len(told) else ""
     text = f"not kept for the next batch: {named}{more}\n"
     return (ConsolePrinted(batch, "notice", text.encode(errors="surrogatepass")),)
