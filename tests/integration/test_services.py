@@ -178,7 +178,7 @@ def test_an_executor_with_an_unknown_key_is_not_let_in_and_is_told_why(over_tcp:
 
 def test_the_executor_may_be_there_before_the_scheduler(local: Site) -> None:
     executor = local.executor()
-    wait_for(lambda: executor.said("layers:"), "the executor's start")
+    wait_for(lambda: executor.said(f"no scheduler has answered at {local.endpoint}"), "a word about the silence")
     local.scheduler()
     local.welcomed(executor)
     assert local.exec(source="print('late')").out == "late\n"
@@ -187,6 +187,8 @@ def test_the_executor_may_be_there_before_the_scheduler(local: Site) -> None:
 def test_a_job_waits_for_an_executor_and_runs_when_one_comes(local: Site) -> None:
     local.scheduler()
     running = local.exec_in_background(source="print('at last')")
+    assert running.stderr is not None
+    assert "no executor is connected" in running.stderr.readline()
     local.executor()
     assert finish(running).out == "at last\n"
 

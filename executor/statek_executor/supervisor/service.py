@@ -51,6 +51,7 @@ REPORT_SECONDS: Final = 1.0
 """What the ends of leases and the goodbye may take when we stop; the scheduler may be gone, and misses us anyway."""
 HELLO_SECONDS: Final = 0.5
 """Between two hellos while the scheduler has not answered."""
+HELLOS_BEFORE_WARNING: Final = 4
 ZYGOTE_STARTS_LIMIT: Final = 3
 """A zygote that dies this often within `ZYGOTE_STABLE_SECONDS` of its start is given up, and the supervisor with it."""
 ZYGOTE_STABLE_SECONDS: Final = 10.0
@@ -161,8 +162,12 @@ class Supervisor:
 
     async def _keep_in_touch(self) -> None:
         """Say hello until we are known; then say that we are alive, and notice when the scheduler is not."""
+        hellos = 0
         while True:
             welcome = self._welcome
+            hellos = hellos + 1 if welcome is None else 0
+            if hellos == HELLOS_BEFORE_WARNING:
+                log.warning("no scheduler has answered at %s yet; still trying", self._endpoint.text)
             if welcome is None:
                 await self._say(self._hello(), HELLO_SECONDS)
                 await asyncio.sleep(HELLO_SECONDS)

@@ -100,6 +100,13 @@ class Attachment:
         if self._embedded is not None and self._embedded.failure is not None:
             raise self._embedded.failure
 
+    def lacks_executors(self) -> bool:
+        """Tell whether the scheduler is one that executors connect to from outside, and none has."""
+        if self._embedded is not None:
+            return False
+        alive = self.client.ping(POLL_SECONDS)
+        return alive is not None and alive.executors == 0
+
     def deserted(self) -> bool:
         """Tell whether no scheduler runs on the store any more."""
         return self._embedded is None and not self._directory.is_locked()

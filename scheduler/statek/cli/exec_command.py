@@ -109,6 +109,8 @@ def _run(attachment: Attachment, submission: Submission, *, show: bool) -> JobOu
     last = accepted.first_batch + len(submission.batches) - 1
     outcome = JobOutcome(accepted.job, accepted.first_batch, last)
     cursor = accepted.cursor
+    if attachment.lacks_executors():
+        _say(f"no executor is connected to the scheduler of this store: {accepted.job} waits for one")
     while not outcome.ended:
         cursor = _follow(attachment, outcome, cursor, show=show)
         if not outcome.ended:
