@@ -60,6 +60,10 @@ class GuestHost:
         self._next_call = 0
         self.violated = False
 
+    def begin_job(self, channel: Channel, policy: Policy) -> None:
+        """Serve this job from here on; for a host that was made before there was one."""
+        self._channel, self._policy, self.observations = channel, policy, Observations()
+
     def begin_batch(self, batch: int, first_call: int) -> None:
         self._batch, self._next_call, self.violated = batch, first_call, False
 

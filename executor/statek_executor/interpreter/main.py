@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import os
 import traceback
+from typing import Final, TypeVar
 
 from statek_executor.errors import ChannelClosed
 from statek_executor.interpreter.batch import BatchRunner
 from statek_executor.interpreter.channel import Channel
-from statek_executor.interpreter.host import GuestHost, wire_text
+from statek_executor.interpreter.host import wire_text
+from statek_executor.interpreter.prepared import Prepared
 from statek_executor.interpreter.session import Session
 from statek_executor.interpreter.soft_limits import SOFT_LIMITS
 from statek_executor.workspace import MalformedWorkspace
 from statek_policies import Policy
 from statek_policies.language import preload
-from statek_protocol.codec import encode
+from statek_protocol.codec import decode, encode
 from statek_protocol.messages.base import Message
-from statek_protocol.messages.interpreter import Failed, Load, Run
+from statek_protocol.messages.interpreter import TO_INTERPRETER, Failed, Load, Reply, Run
+
+M = TypeVar("M", bound=Message)
 
 _WARM_UP = b"import math\ntotal = sum(x * x for x in range(3))\nprint(f'{math.sqrt(total):.2f}')\n"
+REHEARSALS: Final = 20
+"""Of a job, in the launcher: twice the number of calls after which CPython 3.11 takes code for worth rewriting."""
+_PREPARED = Prepared()
+"""Filled in the launcher, emptied by the job of each child."""
 
 
 class _NoChannel(Channel):
@@ -36,12 +44,34 @@ class _NoChannel(Channel):
 
 
 def warm_up() -> None:
-    """Read what guests may need while there are files, and run a batch, so that no child has to build its machinery."""
+    """Do everything once that children would each have to do for themselves, while there are files.
+
+    The rehearsals are many because CPython rewrites code while it runs for the first few times. A child that runs code
+    which has settled shares its pages with the zygote; otherwise it must copy them.
+    """
     preload()
-    policy = Policy.load("default")
-    load = Load(policy.to_wire(), None, (), ())
-    host = GuestHost(_NoChannel(), policy, SOFT_LIMITS)
-    BatchRunner(Session(load, policy, host), host, SOFT_LIMITS).run(Run(1, "warm-up", _WARM_UP, 0, 0, ()))
+    for _ in range(REHEARSALS):
+        _rehearse()
+    _PREPARED.make(_NoChannel())
+
+
+def _rehearse() -> None:
+    """Run a job as a child will, from its first message on."""
+    nowhere = _NoChannel()
+    load = _through_the_wire(Load(Policy.load("default").to_wire(), None, (), ()))
+    run = _through_the_wire(Run(1, "warm-up", _WARM_UP, 0, 0, ()))
+    _through_the_wire(Reply(1, 0, b"", None))
+    policy = Policy.from_wire(load.policy)
+    surroundings = Prepared().take(nowhere, policy)
+    session = Session(load, policy, surroundings)
+    BatchRunner(session, surroundings.host, SOFT_LIMITS).run(run)
+
+
+def _through_the_wire(message: M) -> M:
+    """Read a message as a child will, so that what reads its kind is there when the child begins."""
+    read = decode(encode(message), TO_INTERPRETER)
+    assert isinstance(read, type(message))
+    return read
 
 
 def prepare() -> None:
@@ -68,9 +98,10 @@ def serve(fd: int) -> None:
 
 def _serve_job(channel: Channel, load: Load, run: Run) -> None:
     policy = Policy.from_wire(load.policy)
-    host = GuestHost(channel, policy, SOFT_LIMITS)
+    surroundings = _PREPARED.take(channel, policy)
+    host = surroundings.host
     host.begin_batch(run.batch, run.first_call)
-    session = Session(load, policy, host)
+    session = Session(load, policy, surroundings)
     if load.workspace is not None:
         try:
             session.restore(load.workspace)

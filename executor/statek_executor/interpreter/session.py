@@ -9,10 +9,11 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-from statek_executor.interpreter.host import GUEST_ERRORS, GuestHost, make_tool
+from statek_executor.interpreter.host import GUEST_ERRORS, make_tool
+from statek_executor.interpreter.prepared import Surroundings
 from statek_executor.workspace import Definitions, decode, encode, lose
 from statek_policies import Policy
-from statek_policies.language import CompiledBatch, GuestRandom, build_environment, compile_batch
+from statek_policies.language import CompiledBatch, GuestRandom, compile_batch
 from statek_protocol.messages.interpreter import LimitBreach, Load, Snapshot, TransientValue
 
 TRANSIENT_LIMIT = 1_000
@@ -31,10 +32,10 @@ class WorkspaceTooLarge(Exception):
 class Session:
     """The namespace of a job, built from its policy, its tools and the workspace that it left."""
 
-    def __init__(self, load: Load, policy: Policy, host: GuestHost) -> None:
+    def __init__(self, load: Load, policy: Policy, surroundings: Surroundings) -> None:
         self.policy = policy
-        self._host = host
-        self.environment = build_environment(policy, host)
+        self._host = host = surroundings.host
+        self.environment = surroundings.environment
         self.globals = self.environment.globals
         self._sources = {source.batch: (source.name, source.source) for source in load.sources}
         self._compiled: dict[int, CompiledBatch] = {}

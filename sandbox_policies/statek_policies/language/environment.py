@@ -167,9 +167,15 @@ class _Nobody:
         """Forget it."""
 
 
-@cache
 def exports_under(policy: Policy) -> dict[str, frozenset[str]]:
     """Return the names that each module exports under a policy."""
+    return _exports_of(policy.imports)
+
+
+@cache
+def _exports_of(imports: tuple[str, ...]) -> dict[str, frozenset[str]]:
+    """The same by all that it depends on: two policies that differ in a limit share one answer."""
+    policy = Policy(imports=imports)
     environment = build_environment(policy, _Nobody())
     names = {
         module: frozenset(object.__getattribute__(environment.resolve(module), "__dict__"))
