@@ -87,6 +87,7 @@ class LeaseServer:
         self._credits = Credits()
         self._end: LeaseEnd | None = None
         self._frame_limit = FRAME_SLACK
+        self._frame_length: int | None = None
         self._policy: Policy | None = None
         self._watch: BatchWatch | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -169,13 +170,17 @@ class LeaseServer:
             await self._pass_on(data)
 
     async def _next_frame(self, reader: asyncio.StreamReader) -> bytes:
+        """Read a frame; one whose reading was cut off after its length is gone on with the next time."""
         try:
-            length = frame_length(await reader.readexactly(HEADER_BYTES))
-            if length > self._frame_limit:
-                raise OversizedMessage(length, self._frame_limit)
+            if self._frame_length is None:
+                self._frame_length = frame_length(await reader.readexactly(HEADER_BYTES))
+            if self._frame_length > self._frame_limit:
+                raise OversizedMessage(self._frame_length, self._frame_limit)
         except ProtocolError as error:
             raise LeaseEnd("protocol", str(error)) from error
-        return await reader.readexactly(length)
+        data = await reader.readexactly(self._frame_length)
+        self._frame_length = None
+        return data
 
     async def _pass_on(self, data: bytes) -> None:
         """Check one message of the child's and pass it on under the lease's stamp."""
@@ -247,6 +252,8 @@ class LeaseServer:
                 await writer.drain()
         except (ConnectionError, ProcessLookupError) as error:
             log.debug("lease %s: the child is gone: %s", self.lease, error)
+        except OSError as error:
+            self.end("stopped", f"the limits of the interpreter cannot be set: {error}")
         except PolicyError as error:
             self.end("stopped", f"the policy in the lease cannot be held: {error}")
 

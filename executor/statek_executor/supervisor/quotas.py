@@ -15,6 +15,8 @@ from statek_protocol.messages.interpreter import Call, Checkpoint, Console, Limi
 
 VIOLATIONS_LIMIT: Final = 1_000
 OBSERVED_BYTES_LIMIT: Final = 8 * 1024 * 1024
+OBSERVED_RECORDS_LIMIT: Final = 100_000
+"""As many as a `Run` can carry back."""
 CHECKPOINTS_START: Final = 20
 CHECKPOINTS_PER_SECOND: Final = 25
 """The interpreter's own rule takes at most 20 a second."""
@@ -43,6 +45,7 @@ class BatchQuota:
     calls: int = 0
     _violations: int = 0
     _observed_bytes: int = 0
+    _observed_records: int = 0
     _checkpoints: int = field(default=0)
 
     def count(self, message: Message, elapsed_seconds: float) -> None:
@@ -58,7 +61,9 @@ class BatchQuota:
                 self._hold(self._violations, VIOLATIONS_LIMIT, "violations")
             case Observed():
                 self._observed_bytes += len(message.data)
+                self._observed_records += 1
                 self._hold(self._observed_bytes, OBSERVED_BYTES_LIMIT, "bytes of observations")
+                self._hold(self._observed_records, OBSERVED_RECORDS_LIMIT, "observations")
             case Checkpoint():
                 self._checkpoints += 1
                 allowed = CHECKPOINTS_START + CHECKPOINTS_PER_SECOND * elapsed_seconds
@@ -72,6 +77,8 @@ class BatchQuota:
             raise QuotaExceeded(f"more than {allowed:.0f} {what} in one batch")
 
     def _count_output(self, data: bytes) -> None:
+        if not data:
+            raise QuotaExceeded("output without a byte, of which there is no end")
         room_bytes = self.limits.output_bytes - self.output_bytes
         room_lines = self.limits.output_lines - self.output_lines
         lines = data.count(b"\n")
