@@ -18,6 +18,7 @@ from typing import Final, Literal, TypeAlias, assert_never
 from statek_executor.supervisor.batch_watch import BatchWatch
 from statek_executor.supervisor.credits import Credits
 from statek_executor.supervisor.deadlines import SOFT_SIGNALS, Kill, Wait, Warn
+from statek_executor.supervisor.flow import Flow, check_honest
 from statek_executor.supervisor.quotas import OutputExceeded, QuotaExceeded
 from statek_executor.supervisor.stock import Child, NoInterpreter, Stock
 from statek_executor.supervisor.zygote_client import Exited, describe_exit, set_memory_limits
@@ -89,6 +90,7 @@ class LeaseServer:
         self._frame_limit = FRAME_SLACK
         self._frame_length: int | None = None
         self._policy: Policy | None = None
+        self._flow: Flow | None = None
         self._watch: BatchWatch | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.task = asyncio.create_task(self._serve(), name=f"lease {self.lease}")
@@ -142,7 +144,7 @@ class LeaseServer:
         reader, writer = await child.connect()
         feeder = asyncio.create_task(self._feed(child, writer))
         try:
-            await self._listen(child, reader)
+            await self._listen(child, reader, writer)
         except LeaseEnd as end:
             self._end = end
         except asyncio.CancelledError:
@@ -159,7 +161,7 @@ class LeaseServer:
 
     # from the child to the scheduler
 
-    async def _listen(self, child: Child, reader: asyncio.StreamReader) -> None:
+    async def _listen(self, child: Child, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on what the child says; leaves by `LeaseEnd`."""
         while True:
             await self._credits.room()
@@ -167,7 +169,7 @@ class LeaseServer:
                 data = await self._next_frame(reader)
             except _STREAM_ENDS:
                 raise _death(await child.exit) from None
-            await self._pass_on(data)
+            await self._pass_on(data, all_read=self._inbox.empty() and not writer.transport.get_write_buffer_size())
 
     async def _next_frame(self, reader: asyncio.StreamReader) -> bytes:
         """Read a frame; one whose reading was cut off after its length is gone on with the next time."""
@@ -182,22 +184,25 @@ class LeaseServer:
         self._frame_length = None
         return data
 
-    async def _pass_on(self, data: bytes) -> None:
+    async def _pass_on(self, data: bytes, *, all_read: bool) -> None:
         """Check one message of the child's and pass it on under the lease's stamp."""
         try:
             message = decode(data, FROM_INTERPRETER)
         except ProtocolError as error:
             raise LeaseEnd("protocol", f"the interpreter sent what the protocol does not allow: {error}") from error
-        watch = self._watch
-        if watch is None:
+        watch, flow = self._watch, self._flow
+        if watch is None or flow is None:
             raise LeaseEnd("protocol", f"the interpreter sent {message.kind} while no batch ran")
         try:
+            check_honest(message, all_read=all_read)
             watch.count(message)
         except QuotaExceeded as excess:
             raise LeaseEnd("protocol", f"the interpreter sent {excess}") from excess
         except OutputExceeded as excess:
             await self._emit(encode(Console(watch.batch, excess.allowed_part)))
             raise LeaseEnd("limit", f"{excess.breach.name} reached", excess.breach) from excess
+        if flow.is_spare(message, time.monotonic()):
+            return
         if isinstance(message, Call):
             watch.deadlines.pause(time.monotonic())
         if isinstance(message, Finished | Failed):
@@ -205,6 +210,8 @@ class LeaseServer:
             self._watch = None
             await self._emit(encode(watch.metered()))
         await self._emit(data)
+        if (pause := flow.pause_after(message, time.monotonic())) > 0:
+            await asyncio.sleep(pause)
 
     async def _pass_on_what_was_printed(self, reader: asyncio.StreamReader) -> None:
         """After the end, bring out the console output that the child had already written."""
@@ -217,6 +224,7 @@ class LeaseServer:
                 message = decode(data, FROM_INTERPRETER)
                 if not isinstance(message, Console | Observed | Violated):
                     return
+                check_honest(message, all_read=True)
                 watch.count(message)
                 await self._emit(data)
         except (*_STREAM_ENDS, LeaseEnd, ProtocolError, QuotaExceeded, OutputExceeded) as end:
@@ -275,6 +283,7 @@ class LeaseServer:
 
     def _set_limits(self, child: Child, policy: Policy) -> None:
         limits = policy.limits
+        self._flow = Flow(limits, time.monotonic())
         self._frame_limit = max(limits.workspace_bytes, limits.argument_bytes) + FRAME_SLACK
         set_memory_limits(
             child.pid,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,10 @@ class Battlefield:
     def attack(self, source: str, *arguments: str) -> Run:
         """Run native code in an interpreter's place to the job's end."""
         return self.site.exec("--json", *arguments, source=NATIVE + source)
+
+    def attack_in_background(self, source: str, *arguments: str) -> subprocess.Popen[str]:
+        """Begin an attack and return at once."""
+        return self.site.exec_in_background("--json", *arguments, source=NATIVE + source)
 
     def nobody_noticed(self) -> None:
         """Assert that both services live, the executor with the same zygote, and that an honest job gets its result."""
