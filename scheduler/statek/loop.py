@@ -17,8 +17,9 @@ from typing import Final
 import msgpack
 
 from statek.calls.runner import ToolRunner
+from statek.composing import compose_load, compose_run, requested_at_us
 from statek.core import machine
-from statek.core.events import CallAnswered, CallRequested, ClockObserved
+from statek.core.events import CallAnswered
 from statek.core.instructions import AnswerFromLedger, EndLease, Instruction, RunTool, Send, StartBatch
 from statek.core.jobs import Job
 from statek.core.leases import Lease, lease_id
@@ -31,7 +32,7 @@ from statek.tick import Tick
 from statek_policies import Policy
 from statek_protocol.errors import OversizedMessage
 from statek_protocol.messages.executor import Grant, Release
-from statek_protocol.messages.interpreter import BatchSource, GuestError, Load, Reply, Run
+from statek_protocol.messages.interpreter import GuestError, Load, Reply, Run
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +207,7 @@ class Loop:
 
     def _grant(self, tick: Tick) -> None:
         """Give waiting jobs to executors that have room, first come first served."""
-        waiting = len(self._ready)
+        waiting = len(self._ready) if self.executors.have_room else 0
         while waiting and len(self._leases) < self._max_concurrency:
             waiting -= 1
             name = self._ready.popleft()
@@ -265,19 +266,15 @@ class Loop:
             case Send(message):
                 held.send(message)
             case StartBatch():
-                self._send_composed(held, self._compose_run(self._jobs[held.job]))
+                self._send_composed(held, compose_run(self.ledger, self._jobs[held.job]))
             case AnswerFromLedger(batch, number):
                 found = self.ledger.answer(held.job, batch, number)
                 assert found is not None, "the machine said that it is answered"
                 held.send(Reply(batch, number, found.value, found.error))
 
     def _send_load(self, held: HeldLease) -> None:
-        job = self._jobs[held.job]
-        workspace = None if job.workspace is None else self.ledger.blob(job.workspace)
-        sources = tuple(BatchSource(batch, *self.ledger.source(job.job, batch)) for batch in job.workspace_batches)
-        # Also those that the policy denies: a guest that calls one is told so, and the attempt is on record.
         tools = self.tools.names if self.tools else ()
-        self._send_composed(held, Load(held.lease.policy.to_wire(), workspace, sources, tools))
+        self._send_composed(held, compose_load(self.ledger, self._jobs[held.job], held.lease.policy, tools))
 
     def _send_composed(self, held: HeldLease, message: Load | Run) -> None:
         """Send what is put together from the ledger; a job that has grown beyond what a message may be has failed."""
@@ -295,23 +292,6 @@ class Loop:
             error = GuestError("JobTooLarge", text, None)
             self._apply(tick, held, machine.fail(self._jobs[held.job], held.lease, error))
 
-    def _compose_run(self, job: Job) -> Run:
-        running = job.running
-        assert running is not None
-        observed = [
-            stored.event.data
-            for stored in self.ledger.batch_events(job.job, running.batch, (ClockObserved.kind,))
-            if isinstance(stored.event, ClockObserved)
-        ]
-        return Run(
-            running.batch,
-            running.name,
-            self.ledger.blob(running.source),
-            running.instruction,
-            running.calls_at_checkpoint,
-            tuple(observed[running.observed_at_checkpoint :]),
-        )
-
     def _run_tool(self, held: HeldLease, call: RunTool) -> None:
         job = self._jobs.get(held.job)
         if job is None or not job.wants_answer(call.batch, call.number):
@@ -321,10 +301,8 @@ class Loop:
         self.tools.start(held.job, call, held.lease.policy.limits, waited)
 
     def _seconds_since_request(self, job: str, call: RunTool) -> float:
-        for stored in self.ledger.batch_events(job, call.batch, (CallRequested.kind,)):
-            if isinstance(stored.event, CallRequested) and stored.event.number == call.number:
-                return max(0.0, time.time() - stored.at_us / 1e6)
-        return 0.0
+        requested = requested_at_us(self.ledger, job, call.batch, call.number)
+        return 0.0 if requested is None else max(0.0, time.time() - requested / 1e6)
 
     def on_answer(self, name: str, event: CallAnswered) -> None:
         """Take a tool's outcome, from the runner."""
