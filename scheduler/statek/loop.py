@@ -18,12 +18,13 @@ import msgpack
 
 from statek.calls.runner import ToolRunner
 from statek.composing import compose_load, compose_run, requested_at_us
-from statek.core import machine
+from statek.core import calls, machine
+from statek.core.decisions import Decision, LeaseFault
 from statek.core.events import CallAnswered
 from statek.core.instructions import AnswerFromLedger, EndLease, Instruction, RunTool, Send, StartBatch
 from statek.core.jobs import Job
 from statek.core.leases import Lease, lease_id
-from statek.core.machine import Decision, GuestMessage, LeaseFault
+from statek.core.machine import GuestMessage
 from statek.core.submissions import submit
 from statek.pools.executors import Executor, Executors
 from statek.pools.leasing import HeldLease
@@ -313,7 +314,7 @@ class Loop:
         if job is None:
             return
         held = self._leases.get(lease_id(name, job.epoch))
-        decision = machine.answer(job, held.lease if held else None, event)
+        decision = calls.answer(job, held.lease if held else None, event)
         if held is not None:
             self._apply(tick, held, decision)
         else:

@@ -9,36 +9,32 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, assert_never
 
-from statek.core import transient
+from statek.core import calls, transient
+from statek.core.decisions import Decision, LeaseFault
+from statek.core.endings import at_checkpoint, divergence, end_batch, ending, fail_batch
 from statek.core.events import (
     BatchEnded,
-    BatchSkipped,
     BatchStarted,
-    CallAnswered,
-    CallRequested,
     CheckpointTaken,
     ClockObserved,
     ConsolePrinted,
     Event,
-    JobEnded,
     LeaseEnded,
     LeaseGranted,
     PolicyViolated,
     UsageMetered,
 )
 from statek.core.evolve import begin
-from statek.core.instructions import AnswerFromLedger, EndLease, Instruction, RunTool, Send, StartBatch
+from statek.core.instructions import EndLease, StartBatch
 from statek.core.jobs import ATTEMPTS_LIMIT, Job, Outcome, RunningBatch, Usage, digest
 from statek.core.leases import Lease
 from statek_policies import Limits
 from statek_protocol.messages.base import TEXT_LIMIT
 from statek_protocol.messages.executor import Lost, Metered
 from statek_protocol.messages.interpreter import (
-    SLEEP_TOOL,
     Call,
     Checkpoint,
     Console,
@@ -47,7 +43,6 @@ from statek_protocol.messages.interpreter import (
     GuestError,
     LimitBreach,
     Observed,
-    Reply,
     Snapshot,
     Violated,
 )
@@ -58,21 +53,6 @@ OBSERVED_LIMIT: Final = 100_000
 """Records of observation that a `Run` can carry, and so the most that may follow a checkpoint."""
 
 
-class LeaseFault(Exception):
-    """The interpreter said what an honest one cannot say at this point; its lease must end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What follows from one message: events to make durable (with their blobs), then instructions to carry out."""
-
-    events: tuple[Event, ...] = ()
-    instructions: tuple[Instruction, ...] = ()
-    lease: Lease | None = None
-    """The lease as it stands afterwards; None when it has ended."""
-    blobs: Mapping[str, bytes] = field(default_factory=dict)
-
-
 def grant(job: Job, lease: Lease, *, host: str) -> Decision:
     """Give a READY job to an executor: it goes on with the batch in hand, or takes the first that waits."""
     running = job.running
@@ -80,7 +60,7 @@ def grant(job: Job, lease: Lease, *, host: str) -> Decision:
         running = begin(job.pending[0])
     granted = LeaseGranted(lease.lease, lease.epoch, lease.executor, host)
     started = BatchStarted(running.batch, running.attempts, running.instruction)
-    return Decision((granted, started), (StartBatch(),), _at_checkpoint(lease, running))
+    return Decision((granted, started), (StartBatch(),), at_checkpoint(lease, running))
 
 
 def receive(job: Job, lease: Lease, message: GuestMessage) -> Decision:
@@ -96,7 +76,7 @@ def receive(job: Job, lease: Lease, message: GuestMessage) -> Decision:
         case Console():
             return _console(job, running, lease, message)
         case Call():
-            return _call(job, running, lease, message)
+            return calls.receive(job, running, lease, message)
         case Observed():
             return _observed(job, running, lease, message)
         case Checkpoint():
@@ -106,20 +86,10 @@ def receive(job: Job, lease: Lease, message: GuestMessage) -> Decision:
         case Metered():
             return _metered(lease, message)
         case Failed():
-            return _fail_batch(job, running, lease, _failure(message))
+            return fail_batch(job, running, lease, _failure(message))
         case Finished():
             return _finished(job, running, lease, message)
     assert_never(message)
-
-
-def answer(job: Job, lease: Lease | None, event: CallAnswered) -> Decision:
-    """Take a tool's outcome: keep it if the call still wants one, and reply if a guest stands still for it."""
-    if not job.wants_answer(event.batch, event.number):
-        return Decision((), (), lease)
-    if lease is None or lease.awaiting != event.number:
-        return Decision((event,), (), lease)
-    reply = Send(Reply(event.batch, event.number, event.value, event.error))
-    return Decision((event,), (reply,), replace(lease, awaiting=None))
 
 
 def end_lease(job: Job, lease: str, epoch: int, reason: str, *, blamed: bool) -> Decision:
@@ -131,7 +101,7 @@ def end_lease(job: Job, lease: str, epoch: int, reason: str, *, blamed: bool) ->
     text = f"given up after {ATTEMPTS_LIMIT} attempts: each time its executor died ({reason})"
     error = GuestError("ExecutorDied", text[:TEXT_LIMIT], None)
     given_up = BatchEnded(job.running.batch, "failed", error, None)
-    return Decision((ended, *_ending(job, given_up)), instructions)
+    return Decision((ended, *ending(job, given_up)), instructions)
 
 
 def abandon(job: Job, error: GuestError) -> Decision:
@@ -142,26 +112,14 @@ def abandon(job: Job, error: GuestError) -> Decision:
         running = begin(job.pending[0])
         started = (BatchStarted(running.batch, 0, 0),)
         job = replace(job, running=running, pending=job.pending[1:])
-    return Decision((*started, *_ending(job, BatchEnded(running.batch, "failed", error, None))))
+    return Decision((*started, *ending(job, BatchEnded(running.batch, "failed", error, None))))
 
 
 def fail(job: Job, lease: Lease, error: GuestError) -> Decision:
     """End the batch in hand as failed from our side, and with it the lease."""
     running = job.running
     assert running is not None, "a lease in force has a batch in hand"
-    return _fail_batch(job, running, lease, error)
-
-
-def _at_checkpoint(lease: Lease, running: RunningBatch) -> Lease:
-    return replace(
-        lease,
-        console_bytes=running.console_at_checkpoint,
-        console_checksum=running.checksum_at_checkpoint,
-        calls=running.calls_at_checkpoint,
-        violations=running.violations_at_checkpoint,
-        awaiting=None,
-        metered=False,
-    )
+    return fail_batch(job, running, lease, error)
 
 
 def _caught_up(running: RunningBatch, lease: Lease) -> bool:
@@ -175,10 +133,10 @@ def _console(job: Job, running: RunningBatch, lease: Lease, message: Console) ->
     repeated, new = message.data[:behind], message.data[behind:]
     checksum = zlib.crc32(repeated, lease.console_checksum)
     if repeated and len(repeated) == behind and checksum != running.console_checksum:
-        return _fail_batch(job, running, lease, _divergence("it printed something else"))
+        return fail_batch(job, running, lease, divergence("it printed something else"))
     if new and lease.calls < len(running.calls):
         detail = f"it printed where it had called {running.calls[lease.calls].tool}"
-        return _fail_batch(job, running, lease, _divergence(detail))
+        return fail_batch(job, running, lease, divergence(detail))
     lease = replace(
         lease,
         console_bytes=lease.console_bytes + len(message.data),
@@ -190,68 +148,10 @@ def _console(job: Job, running: RunningBatch, lease: Lease, message: Console) ->
 def _observed(job: Job, running: RunningBatch, lease: Lease, message: Observed) -> Decision:
     """Keep what the guest was told. Whatever came before something on record is on record itself."""
     if not _caught_up(running, lease):
-        return _fail_batch(job, running, lease, _divergence("it asked more of clock or randomness"))
+        return fail_batch(job, running, lease, divergence("it asked more of clock or randomness"))
     if running.observed - running.observed_at_checkpoint >= OBSERVED_LIMIT:
         raise LeaseFault(f"more than {OBSERVED_LIMIT} records of observation")
     return Decision((ClockObserved(message.batch, message.data),), (), lease)
-
-
-def _call(job: Job, running: RunningBatch, lease: Lease, message: Call) -> Decision:
-    if message.number != lease.calls or lease.awaiting is not None:
-        raise LeaseFault(f"call {message.number} where call {lease.calls} was due")
-    lease = replace(lease, calls=lease.calls + 1, awaiting=message.number)
-    if message.number < len(running.calls):
-        return _repeated_call(job, running, lease, message)
-    if lease.console_bytes < running.console_bytes:
-        detail = f"it called {message.tool} where it had printed"
-        return _fail_batch(job, running, lease, _divergence(detail))
-    return _new_call(lease, message)
-
-
-def _repeated_call(job: Job, running: RunningBatch, lease: Lease, message: Call) -> Decision:
-    """Answer from the record, if it is the same call; run it again only if nobody knows what became of it."""
-    entry = running.calls[message.number]
-    if (entry.tool, entry.arguments) != (message.tool, digest(message.arguments)):
-        detail = f"call {message.number} was {entry.tool} and is now {message.tool}, or has other arguments"
-        return _fail_batch(job, running, lease, _divergence(detail))
-    if lease.console_bytes != entry.console_bytes:
-        detail = f"call {message.number} came after {entry.console_bytes} bytes of output, now {lease.console_bytes}"
-        return _fail_batch(job, running, lease, _divergence(detail))
-    if entry.answered:
-        reply = AnswerFromLedger(message.batch, message.number)
-        violations = lease.violations + len(_refusal(lease, message)[1])
-        return Decision((), (reply,), replace(lease, awaiting=None, violations=violations))
-    return Decision(
-        (), (RunTool(message.batch, message.number, message.tool, message.arguments, repeated=True),), lease
-    )
-
-
-def _new_call(lease: Lease, message: Call) -> Decision:
-    """Make the intent durable and run the tool, or make the refusal durable and answer with it."""
-    requested = CallRequested(message.batch, message.number, message.tool, message.arguments)
-    error, violated = _refusal(lease, message)
-    if error is None:
-        run = RunTool(message.batch, message.number, message.tool, message.arguments, repeated=False)
-        return Decision((requested,), (run,), lease)
-    answered = CallAnswered(message.batch, message.number, None, error)
-    reply = Send(Reply(message.batch, message.number, None, error))
-    lease = replace(lease, awaiting=None, violations=lease.violations + len(violated))
-    return Decision((requested, *violated, answered), (reply,), lease)
-
-
-def _refusal(lease: Lease, message: Call) -> tuple[GuestError | None, tuple[PolicyViolated, ...]]:
-    """Say why the policy does not let a call through, if so, and whether that is a violation or a limit."""
-    limits = lease.policy.limits
-    if message.number >= limits.calls:
-        return GuestError("LimitError", f"calls: {limits.calls} are allowed in a batch", None), ()
-    if len(message.arguments) > limits.argument_bytes:
-        text = f"argument_bytes: {len(message.arguments)} bytes of arguments; {limits.argument_bytes} are allowed"
-        return GuestError("LimitError", text, None), ()
-    if message.tool != SLEEP_TOOL and not lease.allows_tool(message.tool):
-        text = f"the policy does not allow the tool {message.tool!r}"
-        violated = PolicyViolated(message.batch, "tool.denied", text, None, "scheduler")
-        return GuestError("PolicyViolation", text, None), (violated,)
-    return None, ()
 
 
 def _checkpoint(running: RunningBatch, lease: Lease, message: Checkpoint) -> Decision:
@@ -285,16 +185,16 @@ def _violated(running: RunningBatch, lease: Lease, message: Violated) -> Decisio
 
 def _finished(job: Job, running: RunningBatch, lease: Lease, message: Finished) -> Decision:
     if not _caught_up(running, lease):
-        return _fail_batch(job, running, lease, _divergence("it ended before all was repeated"))
+        return fail_batch(job, running, lease, divergence("it ended before all was repeated"))
     snapshot = message.snapshot
     left = snapshot.transient if snapshot is not None else ()
     limit = _limit(lease, message.limit)
     ended = BatchEnded(running.batch, message.outcome, message.error, limit, transient.kept(left))
-    ending = _end_batch(job, lease, ended)
+    decision = end_batch(job, lease, ended)
     if snapshot is None:
-        return ending
+        return decision
     taken, blobs = _keep(running, lease, snapshot)
-    return replace(ending, events=(taken, *transient.notice(running.batch, left), *ending.events), blobs=blobs)
+    return replace(decision, events=(taken, *transient.notice(running.batch, left), *decision.events), blobs=blobs)
 
 
 def _limit(lease: Lease, limit: LimitBreach | None) -> LimitBreach | None:
@@ -314,7 +214,7 @@ def _lost(job: Job, lease: Lease, message: Lost) -> Decision:
         outcome: Outcome = "limit" if message.cause == "limit" else "blocked"
         ended = LeaseEnded(lease.lease, lease.epoch, message.detail, blamed=False)
         cut = _truncation_mark(running.batch, message.limit)
-        return Decision((ended, *cut, *_ending(job, BatchEnded(running.batch, outcome, None, message.limit))))
+        return Decision((ended, *cut, *ending(job, BatchEnded(running.batch, outcome, None, message.limit))))
     decision = end_lease(job, lease.lease, lease.epoch, message.detail or message.cause, blamed=blamed)
     return replace(decision, instructions=())
 
@@ -339,39 +239,5 @@ def _metered(lease: Lease, message: Metered) -> Decision:
 
 def _failure(message: Failed) -> GuestError:
     if message.code == "diverged":
-        return _divergence(message.detail)
+        return divergence(message.detail)
     return GuestError("WorkspaceUnreadable" if message.code == "workspace" else "InterpreterBug", message.detail, None)
-
-
-def _divergence(detail: str) -> GuestError:
-    text = f"the replay took another way than the first run: {detail}"
-    return GuestError("ReplayDiverged", text[:TEXT_LIMIT], None)
-
-
-def _fail_batch(job: Job, running: RunningBatch, lease: Lease, error: GuestError) -> Decision:
-    return _end_batch(job, lease, BatchEnded(running.batch, "failed", error, None))
-
-
-def _end_batch(job: Job, lease: Lease, ended: BatchEnded) -> Decision:
-    """End the batch; the lease goes on with the next one if all is well and its policy is the same."""
-    events = _ending(job, ended)
-    if ended.outcome == "ok" and job.pending and job.pending[0].policy == job.policy_due:
-        following = BatchStarted(job.pending[0].batch, 0, 0)
-        return Decision((*events, following), (StartBatch(),), _at_checkpoint(lease, begin(job.pending[0])))
-    reason = "the job ended" if isinstance(events[-1], JobEnded) else "its batch ended"
-    lease_ended = LeaseEnded(lease.lease, lease.epoch, reason, blamed=False)
-    return Decision((*events, lease_ended), (EndLease(reason),))
-
-
-def _ending(job: Job, ended: BatchEnded) -> tuple[Event, ...]:
-    """List the events with which a batch ends, and with it the job unless another batch is to run.
-
-    After a batch that was not ok the rest of its submission is skipped; what was submitted apart from it still runs.
-    """
-    skipped: tuple[Event, ...] = ()
-    if ended.outcome != "ok":
-        group = job.running.group if job.running is not None else 0
-        skipped = tuple(BatchSkipped(batch.batch) for batch in job.pending if batch.group == group)
-    if len(skipped) < len(job.pending):
-        return (ended, *skipped)
-    return (ended, *skipped, JobEnded(ended.outcome))

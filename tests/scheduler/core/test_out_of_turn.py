@@ -8,9 +8,10 @@ import pytest
 from core_programs import Ask, Look, Program, Say
 from core_world import World
 
-from statek.core import machine
+from statek.core import calls, machine
+from statek.core.decisions import LeaseFault
 from statek.core.events import CallAnswered, LeaseEnded, UsageMetered
-from statek.core.machine import OBSERVED_LIMIT, GuestMessage, LeaseFault
+from statek.core.machine import OBSERVED_LIMIT, GuestMessage
 from statek_policies import Limits, Policy
 from statek_protocol.messages.executor import Lost, Metered
 from statek_protocol.messages.interpreter import (
@@ -162,7 +163,7 @@ def test_an_answer_to_a_batch_that_is_over_is_dropped() -> None:
 def test_a_second_answer_to_a_call_is_dropped() -> None:
     world = awaiting()
     world.finish_tool((1, 0))
-    world.apply(machine.answer(world.job, world.lease, CallAnswered(1, 0, b"other", None)))
+    world.apply(calls.answer(world.job, world.lease, CallAnswered(1, 0, b"other", None)))
     assert len(world.of(CallAnswered)) == 1
     world.go_on()
     world.check_record([1])

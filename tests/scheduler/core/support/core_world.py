@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from core_programs import Ask, Interpreter, Program, Talk, Trespass, answer_of, console_of
 
-from statek.core import machine
+from statek.core import calls, machine
+from statek.core.decisions import Decision
 from statek.core.events import (
     BatchEnded,
     BatchStarted,
@@ -28,7 +29,7 @@ from statek.core.evolve import evolve
 from statek.core.instructions import AnswerFromLedger, EndLease, Instruction, RunTool, Send, StartBatch
 from statek.core.jobs import Job
 from statek.core.leases import Lease, lease_id
-from statek.core.machine import Decision, GuestMessage
+from statek.core.machine import GuestMessage
 from statek.core.submissions import submit
 from statek.store.records import pack, unpack_event, unpack_job
 from statek_policies import Policy
@@ -126,7 +127,7 @@ class World:
         """Let a tool come to its end."""
         call = self.running.pop(key)
         answered = CallAnswered(call.batch, call.number, answer_of(call.tool, call.arguments), None)
-        self.apply(machine.answer(self.job, self.lease, answered))
+        self.apply(calls.answer(self.job, self.lease, answered))
 
     def go_on(self, steps: int = 100_000) -> int:
         """Let everything that can happen do so, without an interruption; returns how many steps it took."""

@@ -1,0 +1,60 @@
+"""How a batch ends, what that means for its job, and for the lease under which it ran. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from statek.core.decisions import Decision
+from statek.core.events import BatchEnded, BatchSkipped, BatchStarted, Event, JobEnded, LeaseEnded
+from statek.core.evolve import begin
+from statek.core.instructions import EndLease, StartBatch
+from statek.core.jobs import Job, RunningBatch
+from statek.core.leases import Lease
+from statek_protocol.messages.base import TEXT_LIMIT
+from statek_protocol.messages.interpreter import GuestError
+
+
+def at_checkpoint(lease: Lease, running: RunningBatch) -> Lease:
+    return replace(
+        lease,
+        console_bytes=running.console_at_checkpoint,
+        console_checksum=running.checksum_at_checkpoint,
+        calls=running.calls_at_checkpoint,
+        violations=running.violations_at_checkpoint,
+        awaiting=None,
+        metered=False,
+    )
+
+
+def divergence(detail: str) -> GuestError:
+    text = f"the replay took another way than the first run: {detail}"
+    return GuestError("ReplayDiverged", text[:TEXT_LIMIT], None)
+
+
+def fail_batch(job: Job, running: RunningBatch, lease: Lease, error: GuestError) -> Decision:
+    return end_batch(job, lease, BatchEnded(running.batch, "failed", error, None))
+
+
+def end_batch(job: Job, lease: Lease, ended: BatchEnded) -> Decision:
+    """End the batch; the lease goes on with the next one if all is well and its policy is the same."""
+    events = ending(job, ended)
+    if ended.outcome == "ok" and job.pending and job.pending[0].policy == job.policy_due:
+        following = BatchStarted(job.pending[0].batch, 0, 0)
+        return Decision((*events, following), (StartBatch(),), at_checkpoint(lease, begin(job.pending[0])))
+    reason = "the job ended" if isinstance(events[-1], JobEnded) else "its batch ended"
+    lease_ended = LeaseEnded(lease.lease, lease.epoch, reason, blamed=False)
+    return Decision((*events, lease_ended), (EndLease(reason),))
+
+
+def ending(job: Job, ended: BatchEnded) -> tuple[Event, ...]:
+    """List the events with which a batch ends, and with it the job unless another batch is to run.
+
+    After a batch that was not ok the rest of its submission is skipped; what was submitted apart from it still runs.
+    """
+    skipped: tuple[Event, ...] = ()
+    if ended.outcome != "ok":
+        group = job.running.group if job.running is not None else 0
+        skipped = tuple(BatchSkipped(batch.batch) for batch in job.pending if batch.group == group)
+    if len(skipped) < len(job.pending):
+        return (ended, *skipped)
+    return (ended, *skipped, JobEnded(ended.outcome))
