@@ -402,3 +402,18 @@ def test_leases_of_one_job_have_growing_epochs(here: Stand) -> None:
         here.turn()
     epochs = [event.epoch for event in here.events(job) if isinstance(event, LeaseGranted)]
     assert epochs == [1, 2, 3]
+
+
+def test_the_schedulers_own_standstill_is_nobodys_silence(here: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("statek.pools.pool.time.monotonic", lambda: now)
+    here.loop.do(here.pool.check_presence)
+    job, _ = leased(here)
+    now += 10 * LEASE_SECONDS
+    here.loop.do(here.pool.check_presence)
+    here.turn()
+    assert ends(here, job) == []
+    now += 0.5
+    here.loop.do(here.pool.check_presence)
+    here.turn()
+    assert ends(here, job) == [("its executor fell silent", True)]

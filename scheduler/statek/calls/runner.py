@@ -19,13 +19,15 @@ from statek.calls.tools import Tool, ToolRegistry
 from statek.core.events import CallAnswered
 from statek.core.instructions import RunTool
 from statek_policies import Limits
-from statek_protocol.messages.base import ARGUMENTS_LIMIT, NAME_LIMIT
+from statek_protocol.messages.base import NAME_LIMIT
 from statek_protocol.messages.interpreter import SLEEP_TOOL, GuestError
 from statek_protocol.values import MalformedValue, ValueRefused, decode_value, encode_value
 
 log = logging.getLogger(__name__)
 
 THREADS: Final = 32
+READ_AT_ONCE_BYTES: Final = 16 * 1024
+"""Larger arguments are read beside the loop: a megabyte of the costliest values takes a second to read."""
 TEXT_LIMIT: Final = 2_000
 """Characters of a tool's error that a guest gets to see."""
 
@@ -59,6 +61,8 @@ class ToolRunner:
         self._application = application
         self._on_answer = on_answer
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="tool")
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="arguments")
+        """One thread, so that what hostile arguments may become in memory is there once."""
         self._running: dict[CallKey, asyncio.Task[None]] = {}
 
     @property
@@ -81,6 +85,7 @@ class ToolRunner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
+        self._reader.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, key: CallKey, call: RunTool, limits: Limits, waited_seconds: float) -> None:
         value, error = await self._outcome(key, call, limits, waited_seconds)
@@ -90,7 +95,7 @@ class ToolRunner:
         self, key: CallKey, call: RunTool, limits: Limits, waited_seconds: float
     ) -> tuple[bytes | None, GuestError | None]:
         try:
-            args, kwargs = _arguments(call.arguments, limits)
+            args, kwargs = await self._read(call.arguments, limits)
         except (MalformedValue, TypeError) as error:
             return None, GuestError("TypeError", _wire_text(f"the arguments cannot be read: {error}"), None)
         if call.tool == SLEEP_TOOL:
@@ -104,6 +109,11 @@ class ToolRunner:
         if tool.wants_key:
             kwargs["idempotency_key"] = str(key)
         return await self._call(tool, args, kwargs, limits)
+
+    async def _read(self, arguments: bytes, limits: Limits) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if len(arguments) <= READ_AT_ONCE_BYTES:
+            return _arguments(arguments, limits)
+        return await asyncio.get_running_loop().run_in_executor(self._reader, _arguments, arguments, limits)
 
     async def _call(
         self, tool: Tool, args: tuple[Any, ...], kwargs: dict[str, Any], limits: Limits
@@ -182,8 +192,7 @@ def _arguments(data: bytes, limits: Limits) -> tuple[tuple[Any, ...], dict[str, 
 
 
 def _encoded(value: object, limits: Limits) -> bytes:
-    largest = min(limits.argument_bytes, ARGUMENTS_LIMIT)
-    return encode_value(value, max_bytes=largest, max_depth=limits.argument_depth)
+    return encode_value(value, max_bytes=limits.argument_bytes, max_depth=limits.argument_depth)
 
 
 def _wire_text(text: str) -> str:

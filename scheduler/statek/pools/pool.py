@@ -8,9 +8,10 @@ here.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from functools import partial
-from typing import cast
+from typing import Final, cast
 
 from statek.core.machine import GuestMessage
 from statek.loop import HEARTBEAT_SECONDS, HEARTBEATS_MISSED, LEASE_SECONDS, Loop
@@ -40,6 +41,9 @@ from statek_protocol.version import PROTOCOL_VERSION
 
 log = logging.getLogger(__name__)
 
+STANDSTILL_SECONDS: Final = LEASE_SECONDS / 2
+"""Between two looks at who is there, which are much more frequent: a scheduler that was held up has heard nobody."""
+
 
 class Pool:
     """All executors that come by one endpoint."""
@@ -48,6 +52,7 @@ class Pool:
         self._loop = loop
         self._endpoint = endpoint
         self._scheduler = scheduler
+        self._looked = time.monotonic()
 
     def on_frames(self, identity: bytes, frames: list[bytes]) -> None:
         """Take one transport message and have it decided in the next turn."""
@@ -73,9 +78,16 @@ class Pool:
             if self._send(executor.identity, Pong()) is Delivery.GONE:
                 log.warning("executor %s is gone: its leases end", executor.executor)
                 self._loop.forget_executor(tick, executor, "its executor is gone", blamed=True)
-        for executor in self._loop.executors.silent_since(time.monotonic() - LEASE_SECONDS):
+        for executor in self._loop.executors.silent_since(self._listening_since(LEASE_SECONDS)):
             log.warning("executor %s is silent: its leases end", executor.executor)
             self._loop.forget_executor(tick, executor, "its executor fell silent", blamed=True)
+
+    def _listening_since(self, seconds: float) -> float:
+        """Return the time so long ago; the beginning of time if we stood still ourselves, with messages waiting."""
+        now = time.monotonic()
+        stood_still = now - self._looked > STANDSTILL_SECONDS
+        self._looked = now
+        return -math.inf if stood_still else now - seconds
 
     def drain(self) -> None:
         """Tell all executors that the scheduler is stopping."""
