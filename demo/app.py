@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from statek.calls.tools import tool
+from statek import tool
 
 Row: TypeAlias = dict[str, Any]
 

@@ -16,6 +16,8 @@ _NUMBER = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\s*([A-
 
 _LARGEST_SECONDS = 7 * 24 * 3600.0
 _LARGEST_COUNT = 2**53
+_LARGEST = {"argument_bytes": 16 * MIB, "source_bytes": 8 * MIB, "workspace_bytes": 64 * MIB}
+"""What one message between STATEK's processes may carry (statek_protocol.messages.base; a test compares them)."""
 _SMALLEST = {"memory_bytes": 16 * MIB, "argument_depth": 1, "source_bytes": 1, "ast_nodes": 1}
 """An interpreter does not start in less memory; without source there is nothing to run. All other counts may be 0."""
 
@@ -111,9 +113,9 @@ def _checked(name: str, value: object) -> int | float:
         return _checked_seconds(name, value)
     if type(value) is not int:
         raise InvalidLimit(name, value, "must be a whole number")
-    smallest = _SMALLEST.get(name, 0)
-    if not smallest <= value <= _LARGEST_COUNT:
-        raise InvalidLimit(name, value, f"must be between {smallest} and {_LARGEST_COUNT}")
+    smallest, largest = _SMALLEST.get(name, 0), _LARGEST.get(name, _LARGEST_COUNT)
+    if not smallest <= value <= largest:
+        raise InvalidLimit(name, value, f"must be between {smallest} and {largest}")
     return value
 
 

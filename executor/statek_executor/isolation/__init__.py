@@ -16,9 +16,9 @@ verdicts    what the probes' findings mean for each layer
 
 from __future__ import annotations
 
-from statek_executor.isolation.limits import set_cpu_limit, set_memory_limits
+from statek_executor.isolation.limits import set_memory_limits
 from statek_executor.isolation.lockdown import failed_step
 from statek_executor.isolation.posture import LayerState, Posture
 from statek_policies import LAYERS
 
-__all__ = ["LAYERS", "LayerState", "Posture", "failed_step", "set_cpu_limit", "set_memory_limits"]
+__all__ = ["LAYERS", "LayerState", "Posture", "failed_step", "set_memory_limits"]

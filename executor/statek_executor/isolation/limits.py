@@ -50,23 +50,14 @@ def set_memory_limits(pid: int, *, data_bytes: int, address_bytes: int) -> None:
     Runs in the supervisor. It needs the child's user, or CAP_SYS_RESOURCE. Raises OSError; a child that has ended is
     a ProcessLookupError.
     """
-    _set(pid, resource.RLIMIT_DATA, data_bytes, data_bytes)
-    _set(pid, resource.RLIMIT_AS, address_bytes, address_bytes)
+    _set(pid, resource.RLIMIT_DATA, data_bytes)
+    _set(pid, resource.RLIMIT_AS, address_bytes)
 
 
-def set_cpu_limit(pid: int, *, soft_seconds: int, hard_seconds: int = resource.RLIM_INFINITY) -> None:
-    """Bound the CPU time of a child's whole life, from outside: SIGXCPU at the soft limit, SIGKILL at the hard one.
-
-    Runs in the supervisor. The soft limit can be moved again, batch by batch; a hard limit only goes down unless the
-    supervisor has CAP_SYS_RESOURCE.
-    """
-    _set(pid, resource.RLIMIT_CPU, soft_seconds, hard_seconds)
-
-
-def _set(pid: int, limit: int, soft: int, hard: int) -> None:
+def _set(pid: int, limit: int, value: int) -> None:
     if pid <= 0:
         raise ProcessLookupError(f"no process has the number {pid}")  # the kernel would take 0 for the caller
     _, most = resource.prlimit(pid, limit)
     if most != resource.RLIM_INFINITY:  # a hard limit that the host has set stays
-        soft, hard = min(soft, most), most if hard == resource.RLIM_INFINITY else min(hard, most)
-    resource.prlimit(pid, limit, (soft, hard))
+        value = min(value, most)
+    resource.prlimit(pid, limit, (value, value))

@@ -4,7 +4,6 @@
           scheduler.lock    held by the scheduler that runs on it; its pid inside
           ledger.sqlite3    the truth about every job (and SQLite's -wal and -shm beside it)
           dbzero/           objects made from the ledger
-          keys/             CURVE keys
           client.sock, executors.sock
 
 The directory is its owner's alone: whoever may open its sockets may run code in the scheduler's name.
@@ -16,6 +15,7 @@ import fcntl
 import os
 import stat
 import struct
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,8 @@ FORMAT: Final = 1
 
 _MARKER: Final = "statek-store"
 _NEW_MARKER: Final = ".statek-store.new"
-"""The marker until it is complete: a directory that holds nothing else was being made when we were killed."""
+"""What the marker's name begins with until it is complete: a directory that holds nothing else is being made by another
+process, or was when that was killed."""
 _MARKER_TEXT: Final = "statek store, format {format}\n"
 _MARKER_LIMIT: Final = 100
 _SOCKET_PATH_LIMIT: Final = 107
@@ -53,8 +54,8 @@ class StoreDirectory:
                 return cls._open(path)
             if os.path.lexists(path):
                 raise StoreRefused(path, "is not a directory", "name another path for the store")
-            path.mkdir(mode=0o700, parents=True)
-            return cls._make(path)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)  # another process may make the same store just now
+            return cls._open(path)
         except OSError as error:
             raise StoreUnwritable(path, _reason(error)) from error
 
@@ -62,11 +63,11 @@ class StoreDirectory:
     def _open(cls, path: Path) -> StoreDirectory:
         if path.stat().st_uid != os.geteuid():
             raise StoreRefused(path, "belongs to another user", "run as that user, or name another path")
-        entries = set(os.listdir(path)) - {_NEW_MARKER}
+        entries = {name for name in os.listdir(path) if not name.startswith(_NEW_MARKER)}
         if not entries:
             path.chmod(0o700)
             return cls._make(path)
-        if _MARKER not in entries:
+        if _MARKER not in entries and not (path / _MARKER).exists():  # it may have come while we listed
             raise StoreRefused(path, "is not empty and not a store", "name an empty or a new directory")
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise StoreRefused(path, "is open to other users", f"close it: chmod go-rwx {path}")
@@ -76,7 +77,7 @@ class StoreDirectory:
     @classmethod
     def _make(cls, path: Path) -> StoreDirectory:
         """Write the marker so that it is there whole or not at all."""
-        new = path / _NEW_MARKER
+        new = path / f"{_NEW_MARKER}.{os.getpid()}.{threading.get_ident()}"
         with new.open("w") as file:
             file.write(_MARKER_TEXT.format(format=FORMAT))
             file.flush()
@@ -93,10 +94,6 @@ class StoreDirectory:
     @property
     def executor_socket(self) -> Path:
         return self.path / "executors.sock"
-
-    @property
-    def keys(self) -> Path:
-        return self.path / "keys"
 
     @property
     def ledger(self) -> Path:

@@ -125,3 +125,25 @@ def test_the_lock_names_the_process_that_holds_it_and_falls_when_that_is_killed(
         holder.wait()
     assert not store.is_locked()
     store.lock().release()
+
+
+MAKE_AND_LOCK = """
+import pathlib, sys
+from statek.store.directory import StoreDirectory
+sys.stdin.readline()
+directory = StoreDirectory.create_or_open(pathlib.Path(sys.argv[1]))
+print("made" if (directory.path / "statek-store").exists() else "no marker")
+"""
+
+
+def test_processes_that_make_the_same_store_at_once_all_get_it(tmp_path: Path) -> None:
+    for attempt in range(5):
+        command = [sys.executable, "-P", "-c", MAKE_AND_LOCK, str(tmp_path / f"deep-{attempt}" / "store")]
+        pipe = subprocess.PIPE
+        makers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(4)]
+        for maker in makers:
+            assert maker.stdin is not None
+            maker.stdin.write("go\n")
+            maker.stdin.flush()
+        ends = [maker.communicate(timeout=60) for maker in makers]
+        assert [out for out, _ in ends] == ["made\n"] * len(makers), ends

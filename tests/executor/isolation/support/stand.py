@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -18,7 +19,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from statek_executor.isolation import set_cpu_limit, set_memory_limits
+from statek_executor.isolation import set_memory_limits
 from statek_executor.supervisor.zygote_client import (
     Event,
     Exited,
@@ -51,7 +52,7 @@ class Stand:
         if memory is not None:
             self.limit_memory(child.pid, memory)
         if cpu is not None:
-            set_cpu_limit(child.pid, soft_seconds=cpu)
+            resource.prlimit(child.pid, resource.RLIMIT_CPU, (cpu, resource.RLIM_INFINITY))
         try:
             return _converse(child.sock, source) or self.end_of(child.tag)
         finally:

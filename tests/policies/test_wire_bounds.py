@@ -1,0 +1,22 @@
+"""A policy cannot allow what no message could carry."""
+
+from __future__ import annotations
+
+import pytest
+
+from statek_policies import Limits, PolicyError
+from statek_protocol.messages import base
+
+
+@pytest.mark.parametrize(
+    ("limit", "carried"),
+    [
+        ("workspace_bytes", base.WORKSPACE_LIMIT),
+        ("argument_bytes", base.ARGUMENTS_LIMIT),
+        ("source_bytes", base.SOURCE_LIMIT),
+    ],
+)
+def test_the_largest_allowance_is_what_a_message_carries(limit: str, carried: int) -> None:
+    assert getattr(Limits(**{limit: carried}), limit) == carried
+    with pytest.raises(PolicyError, match=str(carried)):
+        Limits(**{limit: carried + 1})
