@@ -199,16 +199,6 @@ def test_a_result_beyond_the_limit_is_an_error(application: ThreadPoolExecutor) 
     assert "larger than 99 bytes" in error.message
 
 
-def test_a_result_beyond_what_the_protocol_carries_is_an_error_under_any_policy(
-    application: ThreadPoolExecutor,
-) -> None:
-    def give() -> bytes:
-        return bytes(17 * 2**20)
-
-    error = error_of(run(application, [give], call_of("give"), limits=Limits(argument_bytes=2**30)))
-    assert "larger than" in error.message
-
-
 def test_an_unknown_tool_is_a_name_error(application: ThreadPoolExecutor) -> None:
     assert error_of(run(application, [], call_of("nothing"))).type == "NameError"
 

@@ -10,7 +10,7 @@ import time
 from types import TracebackType
 from typing import Final, Literal
 
-from statek_executor.errors import ReplayDiverged
+from statek_executor.errors import ChannelClosed, ReplayDiverged
 from statek_executor.interpreter.host import GuestHost, violated_message, wire_text
 from statek_executor.interpreter.session import Session, WorkspaceTooLarge, batch_filename
 from statek_executor.interpreter.soft_limits import SoftLimits
@@ -22,6 +22,7 @@ from statek_policies.language import (
     SourceRefused,
     SourceTooLarge,
 )
+from statek_protocol.messages.base import NAME_LIMIT
 from statek_protocol.messages.interpreter import (
     Checkpoint,
     Failed,
@@ -40,7 +41,6 @@ WORTH_SECONDS: Final = 0.05
 """Nothing shorter than this is worth a checkpoint."""
 
 Outcome = Literal["ok", "error", "blocked", "limit"]
-_ZERO_EXITS: Final = (None, 0)
 
 
 class BatchRunner:
@@ -58,7 +58,6 @@ class BatchRunner:
         """Run a batch from its first instruction and report its end."""
         self._host.begin_batch(run.batch, run.first_call)
         self._host.observations.begin(run.observed)
-        self._limits.begin_batch()
         self._position = run.first_instruction
         if run.first_instruction:
             self._session.resume_inside_batch()
@@ -88,6 +87,8 @@ class BatchRunner:
                 exec(compiled.instructions[index].code, self._session.globals)  # noqa: S102 - the point of it all
                 self._limits.leave_guest()
             self._position = len(compiled.instructions)
+        except ChannelClosed:
+            raise
         except BaseException as error:  # noqa: BLE001 - the guest may raise anything
             self._limits.leave_guest()
             return self._ended_by(run.batch, error)
@@ -98,14 +99,30 @@ class BatchRunner:
         if isinstance(error, MemoryError):
             self._ballast = None
             allowed = self._session.policy.limits.memory_bytes
-            described = describe(error, batch)
+            described = self._describe(error, batch)
             _drop_frames(error)
             return "limit", described, LimitBreach("memory_bytes", allowed, allowed)
-        if isinstance(error, GuestExit) or (isinstance(error, SystemExit) and error.code in _ZERO_EXITS):
+        if isinstance(error, GuestExit) or (isinstance(error, SystemExit) and _is_zero(error)):
             return self._soft_limit_or("ok", None)
         if isinstance(error, PolicyViolation):
-            return self._soft_limit_or("blocked", describe(error, batch))
-        return self._soft_limit_or("error", describe(error, batch))
+            return self._soft_limit_or("blocked", self._describe(error, batch))
+        return self._soft_limit_or("error", self._describe(error, batch))
+
+    def _describe(self, error: BaseException, batch: int) -> GuestError:
+        """Turn a guest's exception into data: its class's name, its text, and the batch's line that it came through."""
+        return GuestError(_name_of(error), wire_text(self._text_of(error)), _line_of(error, batch))
+
+    def _text_of(self, error: BaseException) -> str:
+        """Ask the exception for its text; a guest's own `__str__` may raise anything, or run until a limit."""
+        try:
+            self._limits.enter_guest()
+            return str(error)
+        except ChannelClosed:
+            raise
+        except BaseException as failure:  # noqa: BLE001 - guest code ran
+            return f"(its text cannot be had: {_name_of(failure)})"
+        finally:
+            self._limits.leave_guest()
 
     def _soft_limit_or(
         self, outcome: Outcome, error: GuestError | None
@@ -167,18 +184,15 @@ def _ballast() -> mmap.mmap:
     return mmap.mmap(-1, BALLAST_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
 
-def describe(error: BaseException, batch: int) -> GuestError:
-    """Turn a guest's exception into data: its class's name, its text, and the batch's line that it came through."""
-    name = type.__getattribute__(type(error), "__name__")
-    return GuestError(wire_text(name)[:200] or "Exception", wire_text(_text_of(error)), _line_of(error, batch))
+def _name_of(error: BaseException) -> str:
+    name: str = type.__getattribute__(type(error), "__name__")
+    return wire_text(name)[:NAME_LIMIT] or "Exception"
 
 
-def _text_of(error: BaseException) -> str:
-    """Ask the exception for its text; a guest's own `__str__` may raise anything or return what is no text."""
-    try:
-        return str(error)
-    except Exception as failure:  # noqa: BLE001 - guest code ran
-        return f"(its text cannot be had: {type(failure).__name__})"
+def _is_zero(error: SystemExit) -> bool:
+    """Tell whether it means a quiet end, without a look at attributes or equality of the guest's making."""
+    code = SystemExit.__dict__["code"].__get__(error)  # the field of the C structure
+    return code is None or (type(code) in (int, bool) and code == 0)
 
 
 def _line_of(error: BaseException, batch: int) -> int | None:

@@ -6,7 +6,8 @@ told of the world before it lets an effect out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 from statek_executor.interpreter.channel import Channel
@@ -59,6 +60,7 @@ class GuestHost:
         self._batch = 0
         self._next_call = 0
         self.violated = False
+        self._restoring = False
 
     def begin_job(self, channel: Channel, policy: Policy) -> None:
         """Serve this job from here on; for a host that was made before there was one."""
@@ -66,6 +68,19 @@ class GuestHost:
 
     def begin_batch(self, batch: int, first_call: int) -> None:
         self._batch, self._next_call, self.violated = batch, first_call, False
+
+    @contextmanager
+    def restoring(self) -> Iterator[None]:
+        """Let nothing out of what guest code does while its variables are put together again.
+
+        Objects of the guest that are keys or members are asked for their hashes once more then, which is no part of
+        any batch: what they print or violate was told when it happened first, and a call would be one too many.
+        """
+        self._restoring = True
+        try:
+            yield
+        finally:
+            self._restoring = False
 
     def send(self, message: Message) -> None:
         """Send a message after what was observed before it; for our own code, outside a guest section."""
@@ -77,6 +92,8 @@ class GuestHost:
     # what statek_policies.language.Host asks for
 
     def write(self, text: str) -> None:
+        if self._restoring:
+            return
         data = text.encode("utf-8", "surrogatepass")
         with self._section:
             for start in range(0, len(data), CONSOLE_CHUNK_LIMIT):
@@ -101,6 +118,8 @@ class GuestHost:
         self.call(SLEEP_TOOL, (float(seconds),), {})
 
     def violation(self, violation: Violation) -> None:
+        if self._restoring:
+            return
         with self._section:
             self.violated = True
             self.send(violated_message(self._batch, violation))
@@ -109,6 +128,8 @@ class GuestHost:
 
     def call(self, tool: str, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
         """Have a tool run by the scheduler, and stand still until its outcome is there."""
+        if self._restoring:
+            raise ToolError("no tool can be called while variables are put together again")
         with self._section:
             if self._limits.reached is not None:
                 raise LimitError(f"{self._limits.reached}: no call is served after a limit")
@@ -156,7 +177,8 @@ def violated_message(batch: int, violation: Violation) -> Violated:
 
 def wire_text(text: str) -> str:
     """Cut a guest's text and replace lone surrogates, which the wire's texts cannot carry."""
-    return text[:DETAIL_LIMIT].encode("utf-8", "backslashreplace").decode()
+    plain = str.__getitem__(text, slice(DETAIL_LIMIT))  # a guest's own kind of str may have methods of its own
+    return plain.encode("utf-8", "backslashreplace").decode()
 
 
 def _as_exception(error: GuestError) -> Exception:

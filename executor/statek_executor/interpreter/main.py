@@ -13,13 +13,13 @@ from typing import Final, TypeVar
 from statek_executor.errors import ChannelClosed
 from statek_executor.interpreter.batch import BatchRunner
 from statek_executor.interpreter.channel import Channel
-from statek_executor.interpreter.host import wire_text
+from statek_executor.interpreter.host import GuestHost, wire_text
 from statek_executor.interpreter.prepared import Prepared
 from statek_executor.interpreter.session import Session
 from statek_executor.interpreter.soft_limits import SOFT_LIMITS
-from statek_executor.workspace import MalformedWorkspace
+from statek_executor.workspace import WorkspaceError
 from statek_policies import Policy
-from statek_policies.language import preload
+from statek_policies.language import GuestExit, preload
 from statek_protocol.codec import decode, encode
 from statek_protocol.messages.base import Message
 from statek_protocol.messages.interpreter import TO_INTERPRETER, Failed, Load, Reply, Run
@@ -85,6 +85,7 @@ def serve(fd: int) -> None:
     try:
         load = channel.receive(Load)
         run = channel.receive(Run)
+        SOFT_LIMITS.begin_batch()  # from here on, as the supervisor counts: also while variables are restored
         try:
             _serve_job(channel, load, run)
         except ChannelClosed:
@@ -102,16 +103,28 @@ def _serve_job(channel: Channel, load: Load, run: Run) -> None:
     host = surroundings.host
     host.begin_batch(run.batch, run.first_call)
     session = Session(load, policy, surroundings)
-    if load.workspace is not None:
-        try:
-            session.restore(load.workspace)
-        except MalformedWorkspace as error:
-            host.send(Failed(run.batch, "workspace", wire_text(str(error))))
-            channel.receive(Run)
+    problem = None if load.workspace is None else _restore(session, host, load.workspace)
+    if problem is not None:
+        host.send(Failed(run.batch, "workspace", wire_text(problem)))
+        channel.receive(Run)  # the lease ends now; whatever comes is the end of the channel
+        return
     runner = BatchRunner(session, host, SOFT_LIMITS)
     while True:
         runner.run(run)
         run = channel.receive(Run)
+        SOFT_LIMITS.begin_batch()
+
+
+def _restore(session: Session, host: GuestHost, workspace: bytes) -> str | None:
+    """Take up the variables; returns what is wrong with them, if anything is."""
+    try:
+        with host.restoring():
+            session.restore(workspace)
+    except WorkspaceError as error:
+        return str(error)
+    except (GuestExit, SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        return f"the hash of a key or member left with {type(error).__name__}"
+    return None
 
 
 def _where(error: Exception) -> str:

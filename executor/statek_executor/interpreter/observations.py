@@ -46,6 +46,15 @@ class ClockStream:
         self.made = []
 
     @property
+    def last(self) -> int:
+        """The value that was told last, 0 before the first."""
+        return self._last
+
+    def go_on_after(self, last: int) -> None:
+        """Tell nothing earlier than this, which an earlier process has told."""
+        self._last = max(self._last, last)
+
+    @property
     def replaying(self) -> bool:
         return self._position < len(self._replay)
 
@@ -119,6 +128,15 @@ class Observations:
         seed, drawn = position
         if isinstance(seed, bytes) and isinstance(drawn, int):
             self._seed, self._drawn = seed, drawn
+
+    @property
+    def monotonic_position(self) -> int:
+        """Return the monotonic time that was told last, to be kept with the variables."""
+        return self._monotonic.last
+
+    def monotonic_after(self, last: int) -> None:
+        """Let the monotonic clock go on after this, also when this host's wall clock is behind the last one's."""
+        self._monotonic.go_on_after(last)
 
     @property
     def full(self) -> bool:

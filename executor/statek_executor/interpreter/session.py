@@ -6,12 +6,12 @@ Runs inside the wall, and so decides nothing that the scheduler would have to be
 from __future__ import annotations
 
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from statek_executor.interpreter.host import GUEST_ERRORS, make_tool
 from statek_executor.interpreter.prepared import Surroundings
-from statek_executor.workspace import Definitions, decode, encode, lose
+from statek_executor.workspace import Decoded, Definitions, MalformedWorkspace, Transient, decode, encode, lose
 from statek_policies import Policy
 from statek_policies.language import CompiledBatch, GuestRandom, compile_batch
 from statek_protocol.messages.interpreter import LimitBreach, Load, Snapshot, TransientValue
@@ -44,22 +44,42 @@ class Session:
         self._provided |= {name: make_tool(host, name) for name in load.tools}
         self._references = {id(value): name for name, value in self._provided.items()}
         self.globals.update(self._provided)
+        self._draw_position: list[object] = [None, 0]
+        self._lost: tuple[Transient, ...] = ()
+        """What could not be put together again, until it is told with the end of the batch."""
 
     def restore(self, workspace: bytes) -> None:
-        """Take up the variables of an earlier checkpoint; raises `MalformedWorkspace`."""
-        decoded = decode(workspace, definitions=self.definitions, references=self)
-        self.globals.update(decoded.variables)
-        state = decoded.extra.get("random")
-        if state is not None:
-            _set_random_state(self.environment.random, state)
-        self._draw_position = decoded.extra.get("draw")
+        """Take up the variables of an earlier checkpoint; raises `WorkspaceError`, or whatever a guest's hash does."""
+        decoded = self._decode(workspace)
+        if decoded.transient:
+            # The hash of a key may use functions and other variables of the guest, which are there now.
+            decoded = self._decode(workspace)
+        self._lost = decoded.transient
+        try:
+            self._take_up(decoded.extra)
+        except (KeyError, TypeError, ValueError, OverflowError) as fault:
+            raise MalformedWorkspace(f"what is stored beside the variables cannot be read: {fault}") from fault
 
-    _draw_position: object = None
+    def _decode(self, workspace: bytes) -> Decoded:
+        decoded = decode(workspace, definitions=self.definitions, references=self)
+        if not self.environment.reserved.isdisjoint(decoded.variables):
+            raise MalformedWorkspace("a variable has a name that no variable can have")
+        self.globals.update(decoded.variables)
+        return decoded
+
+    def _take_up(self, beside: Mapping[str, Any]) -> None:
+        """Go on with chance and the monotonic clock where they were left."""
+        if beside["random"] is not None:
+            _set_random_state(self.environment.random, beside["random"])
+        monotonic, (seed, drawn) = beside["monotonic"], beside["draw"]
+        if type(drawn) is not int or type(monotonic) is not int or not (seed is None or type(seed) is bytes):
+            raise TypeError("a seed, a count and a time are needed")
+        self._draw_position = [seed, drawn]
+        self._host.observations.monotonic_after(monotonic)
 
     def resume_inside_batch(self) -> None:
         """Let the batch's randomness go on from where the checkpoint inside it was taken."""
-        if isinstance(self._draw_position, list):
-            self._host.observations.draw_from(self._draw_position)
+        self._host.observations.draw_from(self._draw_position)
 
     def compile(self, batch: int, name: str, source: bytes) -> CompiledBatch:
         """Compile a batch through the one compile path and remember what it defines."""
@@ -79,13 +99,14 @@ class Session:
         extra = {
             "random": _random_state(self.environment.random),
             "draw": self._host.observations.draw_position(),
+            "monotonic": self._host.observations.monotonic_position,
         }
         encoded = encode(variables, definitions=self.definitions, references=self, extra=extra)
         if len(encoded.data) > limits.workspace_bytes:
             raise WorkspaceTooLarge(LimitBreach("workspace_bytes", limits.workspace_bytes, len(encoded.data)))
         transient = tuple(
             TransientValue(value.name[:200], value.type[:200], value.reason[:500])
-            for value in encoded.transient[:TRANSIENT_LIMIT]
+            for value in (*self._lost, *encoded.transient)[:TRANSIENT_LIMIT]
         )
         return Snapshot(instruction, encoded.data, tuple(sorted(encoded.batches)), transient)
 
@@ -94,6 +115,7 @@ class Session:
 
         Otherwise the next batch would find them or not, depending on whether this process is still there.
         """
+        self._lost = ()
         for value in snapshot.transient:
             if value.name in self.globals:
                 self.globals[value.name] = lose(value.name, value.type, value.reason)

@@ -38,6 +38,10 @@ class SoftLimits:
     def begin_batch(self) -> None:
         self.reached, self._due = None, False
 
+    @property
+    def in_guest(self) -> bool:
+        return self._in_guest
+
     def enter_guest(self) -> None:
         """Guest code runs from here on; raises the error that waited."""
         self._in_guest = True
@@ -59,16 +63,22 @@ class SoftLimits:
 
 
 class HostSection:
-    """`with section:` marks our own code, called by the guest, which a signal must not tear apart."""
+    """`with section:` marks our own code, called by the guest, which a signal must not tear apart.
+
+    A guest may also be called by our own code, for the hash of a key or the text of an error; then it stays ours.
+    """
 
     def __init__(self, limits: SoftLimits) -> None:
         self._limits = limits
+        self._from_guest = False
 
     def __enter__(self) -> None:
+        self._from_guest = self._limits.in_guest
         self._limits.leave_guest()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._limits.enter_guest()
+        if self._from_guest:
+            self._limits.enter_guest()
 
 
 SOFT_LIMITS: Final = SoftLimits()
