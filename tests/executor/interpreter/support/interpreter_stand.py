@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn, TypeVar
 
 from statek_executor.interpreter import main
+from statek_executor.interpreter.soft_limits import SOFT_LIMITS
 from statek_policies import Policy
 from statek_protocol.codec import decode, encode
 from statek_protocol.framing import frame
@@ -195,7 +196,7 @@ def _serve(ours: socket.socket, theirs: socket.socket) -> NoReturn:
     status = BUG_STATUS
     try:
         ours.close()
-        main.prepare()
+        SOFT_LIMITS.install()
         main.serve(theirs.fileno())
         status = 0
     except BaseException:  # noqa: BLE001 - told, and seen by the test in the exit status
