@@ -1,7 +1,6 @@
 """The life of an interpreter process: load a workspace, run batches until the supervisor closes the channel.
 
-The zygote calls `warm_up` once in the launcher, and in every child `prepare` just before the lock and `serve` behind
-it.
+The zygote calls `warm_up` once in the launcher, and in every child `serve`, behind the lock.
 """
 
 from __future__ import annotations
@@ -53,6 +52,7 @@ def warm_up() -> None:
     for _ in range(REHEARSALS):
         _rehearse()
     _PREPARED.make(_NoChannel())
+    SOFT_LIMITS.install()
 
 
 def _rehearse() -> None:
@@ -72,11 +72,6 @@ def _through_the_wire(message: M) -> M:
     read = decode(encode(message), TO_INTERPRETER)
     assert isinstance(read, type(message))
     return read
-
-
-def prepare() -> None:
-    """Do what the kernel's filter will not allow any more."""
-    SOFT_LIMITS.install()
 
 
 def serve(fd: int) -> None:

@@ -1,8 +1,8 @@
 """The polite half of a limit: an error in the guest, which it may catch, before the supervisor ends the process.
 
 Signals tell of it: SIGXCPU for cpu_seconds, SIGALRM for wall_seconds. The handlers must be in place before the kernel's
-filter is, so `install` runs while the child locks itself down. An error is raised in guest code only; when a signal
-finds our own code at work (sending, encoding), the error waits until that is done.
+filter is, so `install` runs in the launcher and every child inherits them. An error is raised in guest code only; when
+a signal finds our own code at work (sending, encoding), the error waits until that is done.
 """
 
 from __future__ import annotations

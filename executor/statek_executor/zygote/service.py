@@ -13,6 +13,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from statek_executor.isolation import kernel
 from statek_executor.isolation.lockdown import Birth, Step
 from statek_executor.isolation.seccomp import Filter
 from statek_executor.zygote import child
@@ -84,7 +85,7 @@ class Service:
         outer, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with outer, inner:
             birth = Birth(inner.fileno(), self._pid, entry.prepare, self._filter)
-            pid = os.fork()
+            pid = kernel.fork()
             if pid == 0:
                 child.live(birth, self._steps, entry)
             self._introduce(_Child(tag, pid), outer)
