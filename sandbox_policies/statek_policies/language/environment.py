@@ -14,6 +14,7 @@ from statek_policies.language.builtin_names import builtin_exports
 from statek_policies.language.chance import Chance, GuestRandom
 from statek_policies.language.classes import ClassBuilder
 from statek_policies.language.clock import ClockReadings
+from statek_policies.language.copying import settle_copying
 from statek_policies.language.errors import ImportWithheld
 from statek_policies.language.facades.callables import callable_exports
 from statek_policies.language.facades.catalogue import facades, static_exports
@@ -43,6 +44,7 @@ class GuestEnvironment:
         self.random: GuestRandom = chance.generator
         self._ids: dict[int, str] = {}
         self._objects: dict[str, object] = {}
+        settle_copying()
         self._fill(policy, host, chance)
 
     def _fill(self, policy: Policy, host: Host, chance: Chance) -> None:

@@ -6,6 +6,7 @@ Each is a plain function over one guest's namespace. None trusts what an object 
 import operator
 import statistics
 import types
+from collections import UserString
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,9 @@ from statek_policies.language.reports import refuse
 from statek_policies.language.words import Reading, is_dunder, is_storable, reading, why_refused
 
 Samples = Callable[..., list[float]]
+
+_PASSING_ON = (types.GenericAlias, types.MethodType)
+"""Types whose objects answer with the attributes of another, of a guest's choice."""
 
 _INPLACE: dict[str, Callable[[Any, Any], Any]] = {
     "Add": operator.iadd,
@@ -115,7 +119,7 @@ class Guards:
         match name:
             case "format" | "format_map":
                 return _safe_format(name, found, owner)
-            case "obj" if _is_attribute_error(value):
+            case "obj" if _is_attribute_error(value, found):
                 refuse("attribute.exception", "AttributeError.obj is not available; use the message", AttributeWithheld)
             case "mro" if found is type.mro or (kind is types.BuiltinMethodType and isinstance(owner, type)):
                 refuse(
@@ -204,7 +208,10 @@ def _described(value: object) -> str:
     )
 
 
-def _is_attribute_error(value: Any) -> bool:
+def _is_attribute_error(value: Any, found: Any) -> bool:
+    """Tell whether an error's `obj` was read, from the error, its class, or what passes its attributes on."""
+    if type(value) in _PASSING_ON or found is AttributeError.obj:
+        return True
     if type(value) is super:
         value = super.__getattribute__(value, "__self__")
     return issubclass(type(value), AttributeError) or (
@@ -214,11 +221,26 @@ def _is_attribute_error(value: Any) -> bool:
 
 def _safe_format(name: str, found: Any, owner: object) -> Any:
     apply = _formatting if name == "format" else _mapping_formatting
+    if getattr(found, "__func__", found) in (UserString.format, UserString.format_map):
+        on_data = _on_data(apply)
+        return on_data if owner is None else types.MethodType(on_data, owner)
     if type(found) is types.BuiltinMethodType and issubclass(type(owner), str):
         return types.MethodType(apply, owner)
     if found is str.format or found is str.format_map:
         return apply
     return found
+
+
+def _on_data(apply: Callable[..., str]) -> Callable[..., str]:
+    """Format the text that a UserString (or what is called in its place) wraps."""
+
+    def formatted(wrapper: Any, /, *arguments: Any, **keywords: Any) -> str:
+        template = wrapper.data
+        if not isinstance(template, str):
+            raise TypeError(f"the data of a UserString must be text, not {type(template).__name__!r}")
+        return apply(str.__str__(template), *arguments, **keywords)
+
+    return formatted
 
 
 def _formatting(template: str, /, *arguments: Any, **keywords: Any) -> str:

@@ -9,6 +9,7 @@ import types
 from functools import lru_cache
 from typing import Any
 
+from statek_policies.language.copying import admit_to_copying
 from statek_policies.language.words import is_dunder, is_matchable
 
 GUEST_MODULE = "__main__"
@@ -60,6 +61,7 @@ class Guests:
     def admit(self, cls: type) -> type:
         """Take in a class that was just made for the guest."""
         _settle_match_args(cls)
+        admit_to_copying(cls)
         self._remember(cls)
         return cls
 

@@ -8,7 +8,7 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from statek_policies.language.guests import GUEST_MODULE, Guests
+from statek_policies.language.guests import GUEST_MODULE, Guests, class_dict
 from statek_policies.language.reports import refuse
 from statek_policies.language.words import DEFINABLE, is_dunder, is_storable
 
@@ -58,6 +58,7 @@ def _dataclass(guests: Guests) -> Callable[..., Any]:
 def _decorated(guests: Guests, cls: Any, options: dict[str, Any]) -> Any:
     if not isinstance(cls, type) or not guests.is_definition(cls):
         refuse("class.dataclass", "only a class of your own can be made a dataclass")
+    _check_fields(cls)
     made = cls
     sys.modules[_SCOPE_NAME] = _SCOPE
     cls.__module__ = _SCOPE_NAME
@@ -67,6 +68,14 @@ def _decorated(guests: Guests, cls: Any, options: dict[str, Any]) -> Any:
         cls.__module__ = made.__module__ = GUEST_MODULE
         del sys.modules[_SCOPE_NAME]
     return guests.admit(made)
+
+
+def _check_fields(cls: type) -> None:
+    """Look at the names that become source text; a TypedDict may have been given any text for a key."""
+    for name in class_dict(cls).get("__annotations__", ()):
+        if type(name) is not str:
+            refuse("class.field", "the name of a field must be plain text")
+        _field_name(name)
 
 
 def _make_dataclass(guests: Guests, check_bases: Callable[[tuple[Any, ...]], None]) -> Callable[..., Any]:
