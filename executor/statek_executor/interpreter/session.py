@@ -62,10 +62,14 @@ class Session:
 
     def _decode(self, workspace: bytes) -> Decoded:
         decoded = decode(workspace, definitions=self.definitions, references=self)
-        if not self.environment.reserved.isdisjoint(decoded.variables):
+        if not all(map(self._is_variable, decoded.variables)):
             raise MalformedWorkspace("a variable has a name that no variable can have")
         self.globals.update(decoded.variables)
         return decoded
+
+    def _is_variable(self, name: object) -> bool:
+        """Tell whether a source could spell the name: guards are found by names that none can."""
+        return type(name) is str and name.isidentifier() and name not in self.environment.reserved
 
     def _take_up(self, beside: Mapping[str, Any]) -> None:
         """Go on with chance and the monotonic clock where they were left."""

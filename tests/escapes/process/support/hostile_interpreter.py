@@ -1,6 +1,6 @@
 """What an interpreter is once L1 to L3 are gone: a batch that begins with the mark runs as unguarded Python.
 
-Runs inside the wall, in a child of a real zygote. A batch without the mark is served as an honest interpreter does.
+Runs inside the wall, in a child of a real zygote. A batch without the mark runs as in an honest interpreter.
 """
 
 from __future__ import annotations
@@ -11,24 +11,26 @@ from typing import Any
 import msgpack
 
 from statek_executor.interpreter import main as honest
+from statek_executor.interpreter.batch import BatchRunner
 from statek_executor.interpreter.channel import Channel
+from statek_executor.isolation.seccomp import CHILD_FD
 from statek_protocol.framing import frame
 from statek_protocol.messages import interpreter as messages
 from statek_protocol.messages.base import Message
-from statek_protocol.messages.interpreter import Load, Run
+from statek_protocol.messages.interpreter import Run
 from statek_protocol.values import encode_value
 
 MARK = b"# native"
 
 warm_up = honest.warm_up
-prepare = honest.prepare
+serve = honest.serve
 
 
 class Attack:
-    """What native code has in hand: the one descriptor, the protocol's classes, and what it was sent."""
+    """What native code has in hand: the one descriptor, the protocol's classes, and the batch that it was sent."""
 
-    def __init__(self, fd: int, channel: Channel, load: Load, run: Run) -> None:
-        self.fd, self.channel, self.load, self.run = fd, channel, load, run
+    def __init__(self, run: Run) -> None:
+        self.fd, self.channel, self.run = CHILD_FD, Channel(CHILD_FD), run
 
     def raw(self, data: bytes) -> None:
         """Write bytes as they are."""
@@ -53,15 +55,14 @@ class Attack:
         self.send(messages.Finished(self.run.batch, **fields))
 
 
-def serve(fd: int) -> None:
-    """Serve one job over the channel."""
-    channel = Channel(fd)
-    load = channel.receive(Load)
-    run = channel.receive(Run)
-    if not run.source.startswith(MARK):
-        honest._serve_job(channel, load, run)
-    while True:
-        attack = Attack(fd, channel, load, run)
-        names = {"attack": attack, "os": os, **vars(messages)}
-        exec(compile(run.source, "<native>", "exec"), names)
-        run = channel.receive(Run)
+class Runner(BatchRunner):
+    """Runs batches; a marked one has the process to itself, and no way back but its own."""
+
+    def run(self, run: Run) -> None:
+        if not run.source.startswith(MARK):
+            super().run(run)
+            return
+        exec(compile(run.source, "<native>", "exec"), {"attack": Attack(run), "os": os, **vars(messages)})
+
+
+honest.BatchRunner = Runner  # type: ignore[misc]
