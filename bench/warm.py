@@ -1,0 +1,48 @@
+"""What does a batch cost in an interpreter that has already worked, beside a bare echo over the same kind of socket?"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from bench.measuring import Effort, interleaved, timed
+from bench.nursery import Child, nursery, run_message
+from bench.programs import ten_statements
+from bench.rows import Row, Target
+
+ROUNDS: Final = 300
+KNOWN_TARGET: Final = Target(most=2.0)
+NEW_TARGET: Final = Target(most=7.0)
+FLOOR: Final = "echo by a bare child"
+
+_KNOWN: Final = run_message(1, ten_statements(1))
+
+
+def measure(effort: Effort) -> Iterator[Row]:
+    """A batch that this interpreter has compiled before, and one that it has not."""
+    with nursery() as zygote, zygote.child("echo") as echo, zygote.child("interpreter") as child:
+        child.load()
+        child.run(_KNOWN)
+        numbers = itertools.count(2)
+        variants = {
+            "echo": timed(partial(echo.echo, _KNOWN)),
+            "known": timed(partial(child.run, _KNOWN)),
+            "new": lambda: _new(child, next(numbers)),
+        }
+        samples = interleaved(variants, effort.rounds(ROUNDS))
+    floor = samples.median("echo")
+    for key, name, target in (
+        ("known", "warm batch, compiled before", KNOWN_TARGET),
+        ("new", "warm batch, new source", NEW_TARGET),
+    ):
+        yield Row(name, samples.median(key), "s", FLOOR, floor, samples.ratio(key, "echo"), target)
+
+
+def _new(child: Child, number: int) -> float:
+    order = run_message(number, ten_statements(number))
+    started = time.perf_counter()
+    child.run(order)
+    return time.perf_counter() - started

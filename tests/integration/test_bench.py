@@ -1,0 +1,75 @@
+"""scripts/bench: every bench runs and says what it says in rows. Nothing is asserted about a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from integration.services import Run
+
+ROOT = Path(__file__).parents[2]
+ROWS = {
+    "compute": {"compute: geometric mean of the ten", "compute: the worst of them", "compute: json"},
+    "compiling": {"check + compile: ten statements"},
+    "starting": {"locked-down child ready", "first batch, nothing there yet", "first batch, child from the stock"},
+    "warm": {"warm batch, compiled before", "warm batch, new source"},
+    "memory": {"interpreters that wait", "interpreters after a batch"},
+    "hop": {"tool call, end to end"},
+    "ledger": {"ledger: one event", "ledger: rate of group commits"},
+    "commands": {"statek exec, scheduler running"},
+}
+"""Rows that each bench must have, by the bench's name."""
+
+
+def bench(*arguments: str) -> Run:
+    command = [sys.executable, "-m", "bench.run", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return Run(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_bench_measures_something_beside_its_floor_and_leaves_nothing_running(name: str) -> None:
+    if name == "memory" and os.geteuid() != 0:
+        pytest.skip("only root may see the pages of processes that are not dumpable")
+    found = bench(name, "--quick", "--json")
+    assert found.status == 0, found.err
+    rows = {row["name"]: row for row in found.json["rows"]}
+    assert rows.keys() >= ROWS[name]
+    assert found.json["quick"] is True
+    for row in rows.values():
+        assert row["ours"] > 0
+        assert (row["ratio"] is None) == (row["floor"] is None) == (row["floor_name"] == "")
+        assert (row["met"] is None) == (row["target"] is None)
+    assert not [child for child in psutil.Process().children(recursive=True) if "bench" in " ".join(child.cmdline())]
+
+
+def test_people_get_a_table_that_says_what_was_compared_with_what() -> None:
+    found = bench("compiling", "--quick")
+    heading, row, *_ = found.out.splitlines()
+    assert heading.split() == ["bench", "ours", "floor", "ratio", "target"]
+    assert "compile()" in row
+    assert "<= 3.5" in row
+    assert "the figures mean nothing" in found.out
+
+
+def test_a_bench_that_does_not_exist_is_refused_with_the_list_of_those_that_do() -> None:
+    found = bench("nothing")
+    assert found.status == 2
+    assert all(name in found.err for name in ROWS)
+
+
+def test_the_script_runs_the_same_command() -> None:
+    done = subprocess.run(
+        [ROOT / "scripts" / "bench", "ledger", "--quick", "--json"],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(done.stdout)["rows"]
