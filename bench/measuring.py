@@ -1,4 +1,4 @@
-"""How a comparison is made on a machine that others use too: variants take turns, and each round is compared in itself."""
+"""How to compare on a machine that others use too: variants take turns, and each round is compared in itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long until a locked-down child is ready, and until a job's first batch is done, beside a bare fork of its zygote?"""
+"""How long until a locked-down child is ready, and a job's first batch done, beside a plain fork of the same zygote?"""
 
 from __future__ import annotations
 
