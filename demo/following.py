@@ -71,9 +71,9 @@ class Round:
         courses = [Course(job) for job in jobs]
         threads = [threading.Thread(target=self._follow, args=(c,), name=c.job.name, daemon=True) for c in courses]
         self.courses += courses
-        self._threads += threads
         for thread in threads:
             thread.start()
+            self._threads.append(thread)  # only what runs can be joined: an interrupt may come between two starts
         return courses
 
     def wait(
