@@ -26,7 +26,8 @@ _POLICY: Final = b"policy"
 
 def measure(effort: Effort) -> Iterator[Row]:
     """One row for single events, one for groups, and what groups are worth."""
-    with tempfile.TemporaryDirectory(prefix="statek-bench-", dir=Path.cwd()) as directory:
+    # Beside the sources, because a directory for temporary files is often in memory, where fsync costs nothing.
+    with tempfile.TemporaryDirectory(prefix="statek-bench-", dir=Path(__file__).parents[1]) as directory:
         ledger = Ledger.open(Path(directory) / "ledger.sqlite3")
         plain = os.open(Path(directory) / "plain", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
