@@ -89,7 +89,7 @@ class Service:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._shut_down(local, mirror, ledger)
-            context.term()
+            context.destroy(0)  # every socket is closed by now; one left over would block for ever
         if self._failure is not None:
             raise self._failure
 

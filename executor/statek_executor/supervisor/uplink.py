@@ -108,7 +108,6 @@ class Uplink:
         """Close the socket; what was sent may still leave within the linger time."""
         self._socket.disable_monitor()
         self._monitor.close()
-        self._socket.close()
-        self._context.term()
+        self._context.destroy(LINGER_MS)  # with whatever socket is still open: one left over would block for ever
         if self._local:
             self._local.close()
