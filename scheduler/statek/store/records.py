@@ -60,7 +60,7 @@ class UnreadableRow(Exception):
 
 
 def pack(value: Any) -> bytes:
-    """Encode a dataclass for a row; an event's `kind` is not among its fields and has a column of its own."""
+    """Encode a dataclass for a row, without its class attributes: an event's `kind` has a column of its own."""
     data: bytes = msgpack.packb(schema.dump(value), unicode_errors=_SURROGATES)
     return data
 
