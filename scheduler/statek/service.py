@@ -59,6 +59,8 @@ class Service:
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
         self._endpoints: list[RouterEndpoint] = []
+        self._pool: Pool | None = None
+        self._runner: ToolRunner | None = None
 
     def stop(self) -> None:
         """Begin to stop in good order; call it in the service's own thread."""
@@ -103,29 +105,29 @@ class Service:
         self, ledger: Ledger, mirror: Mirror, executors: RouterEndpoint, clients: RouterEndpoint
     ) -> list[asyncio.Task[None]]:
         """Wire the parts together and set them going."""
-        self._loop = loop = Loop(
+        loop = Loop(
             ledger,
             max_concurrency=self._options.max_concurrency,
             give_up_unplaceable=self._options.listen is None,
         )
         self._runner = loop.tools = ToolRunner(self._options.tools, mirror, loop.on_answer)
-        self._pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
+        self._pool = pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
         api = Clients(loop, clients)
         loop.listeners += [lambda _: mirror.notify(ledger.last_cursor), api.on_committed]
         loop.recover()
         mirror.notify(ledger.last_cursor)
         work = (
             loop.run(),
-            self._watch_presence(),
+            self._watch_presence(loop, pool),
         )
-        executors.start(self._pool.on_frames)
+        executors.start(pool.on_frames)
         clients.start(api.on_frames)
         return [asyncio.create_task(self._watch(part)) for part in work]
 
-    async def _watch_presence(self) -> None:
+    async def _watch_presence(self, loop: Loop, pool: Pool) -> None:
         while True:
             await asyncio.sleep(PRESENCE_SECONDS)
-            self._loop.do(self._pool.check_presence)
+            loop.do(pool.check_presence)
 
     async def _watch(self, work: Coroutine[None, None, None]) -> None:
         """Run one of the service's parts; its failure stops the service."""
@@ -142,8 +144,9 @@ class Service:
         self._asyncio_loop.call_soon_threadsafe(self._stopping.set)
 
     async def _shut_down(self, local: LocalPool, mirror: Mirror | None, ledger: Ledger | None) -> None:
-        if hasattr(self, "_pool"):
+        if self._pool is not None:
             self._pool.drain()
+        if self._runner is not None:
             await self._runner.close()
         await local.stop()
         if mirror is not None:
