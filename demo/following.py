@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from demo.jobs import DemoJob
+from statek.audit.escaping import shown
 from statek.cli.client import Client, Submission
 from statek.cli.outcome import JobOutcome
 from statek.errors import StatekError
@@ -137,6 +138,5 @@ class Round:
 
 def readable_lines(printed: bytes) -> tuple[str, ...]:
     """Return what people may see of console output: no control characters, no empty lines, no result for machines."""
-    lines = printed.decode("utf-8", "backslashreplace").splitlines()
-    shown = ("".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line) for line in lines)
-    return tuple(line.strip() for line in shown if line.strip() and not line.startswith(RESULT))
+    lines = map(shown, printed.decode("utf-8", "backslashreplace").splitlines())
+    return tuple(line.strip() for line in lines if line.strip() and not line.startswith(RESULT))

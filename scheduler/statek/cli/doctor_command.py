@@ -19,6 +19,7 @@ from typing import Final
 
 import click
 
+from statek.audit.escaping import shown
 from statek_policies import LAYERS, Policy
 
 DEFAULT_PROFILE: Final = "default"
@@ -91,7 +92,8 @@ def doctor_command(as_json: bool) -> None:
         click.echo(json.dumps(_as_json(layers, profiles)))
     else:
         columns = shutil.get_terminal_size((100, 24)).columns
-        click.echo("\n".join(_page(layers, profiles, min(max(columns, NARROWEST_COLUMNS), WIDEST_COLUMNS))))
+        lines = _page(layers, profiles, min(max(columns, NARROWEST_COLUMNS), WIDEST_COLUMNS))
+        click.echo("\n".join(shown(line, keep="\n") for line in lines))
     sys.exit(0 if profiles[DEFAULT_PROFILE].ok else 1)
 
 

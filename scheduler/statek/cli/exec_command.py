@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable
@@ -15,8 +14,10 @@ import click
 
 from statek.cli.attach import Attachment, attached
 from statek.cli.client import GIVE_UP_SECONDS, Submission
+from statek.cli.logs import COMMAND_FORMAT, configure_logs
 from statek.cli.options import default_store, open_store, service_options, wrong_usage
 from statek.cli.outcome import EXIT_STATUS, JobOutcome
+from statek.cli.terminal import GuestOutput, say
 from statek.errors import AppUnusable, SchedulerSilent, StatekError, SubmissionRefused
 from statek.store.errors import StoreError
 from statek_policies import Policy, PolicyError, parse_limit
@@ -51,6 +52,7 @@ def exec_command(
     3 blocked by the policy, 4 a limit was reached, 5 failed on our side.
     """
     submission = _read_submission(policy_name, limits, job, files)
+    configure_logs("WARNING", COMMAND_FORMAT)
     directory = open_store(store, must_exist=job is not None)
     try:
         with attached(directory, partial(service_options, app=app)) as attachment:
@@ -109,16 +111,17 @@ def _run(attachment: Attachment, submission: Submission, *, show: bool) -> JobOu
     last = accepted.first_batch + len(submission.batches) - 1
     outcome = JobOutcome(accepted.job, accepted.first_batch, last)
     cursor = accepted.cursor
+    output = GuestOutput() if show else None
     if attachment.lacks_executors():
-        _say(f"no executor is connected to the scheduler of this store: {accepted.job} waits for one")
+        say(f"no executor is connected to the scheduler of this store: {accepted.job} waits for one")
     while not outcome.ended:
-        cursor = _follow(attachment, outcome, cursor, show=show)
+        cursor = _follow(attachment, outcome, cursor, output)
         if not outcome.ended:
             attachment.attach()
     return outcome
 
 
-def _follow(attachment: Attachment, outcome: JobOutcome, cursor: int, *, show: bool) -> int:
+def _follow(attachment: Attachment, outcome: JobOutcome, cursor: int, output: GuestOutput | None) -> int:
     """Follow the job until it ends or its scheduler is gone; returns how far it was followed."""
     client = attachment.client
     for event in client.follow(outcome.job, cursor):
@@ -133,21 +136,12 @@ def _follow(attachment: Attachment, outcome: JobOutcome, cursor: int, *, show: b
                 )
             continue
         cursor = event.cursor
-        _show(outcome.take(event), show=show)
+        printed = outcome.take(event)
+        if printed and output is not None:
+            output.write(printed)
         if outcome.ended:
             break
     return cursor
-
-
-def _show(data: bytes, *, show: bool) -> None:
-    """Write console output as it comes; a reader that has gone away ends the command, not the job."""
-    if not (show and data):
-        return
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(outcome: JobOutcome, files: tuple[str, ...], *, as_json: bool) -> None:
@@ -157,17 +151,17 @@ def _tell(outcome: JobOutcome, files: tuple[str, ...], *, as_json: bool) -> None
         return
     for violation in outcome.violations:
         where = f"line {violation['line']}: " if violation["line"] is not None else ""
-        _say(f"refused ({violation['rule']}): {where}{violation['detail']}")
+        say(f"refused ({violation['rule']}): {where}{violation['detail']}")
     if outcome.error is not None:
         file = files[outcome.error["batch"] - outcome.first_batch]
         line = outcome.error["line"]
         where = f"{file}, line {line}: " if line is not None else f"{file}: "
-        _say(f"{where}{outcome.error['type']}: {outcome.error['message']}")
+        say(f"{where}{outcome.error['type']}: {outcome.error['message']}")
     if outcome.limit is not None:
-        _say("limit {name}: {allowed:g} allowed, {used:g} used".format_map(outcome.limit))
+        say("limit {name}: {allowed:g} allowed, {used:g} used".format_map(outcome.limit))
     if outcome.transient:
-        _say(f"not kept for the next batch: {', '.join(outcome.transient)}")
-    _say(f"{outcome.job}: {outcome.outcome}")
+        say(f"not kept for the next batch: {', '.join(outcome.transient)}")
+    say(f"{outcome.job}: {outcome.outcome}")
 
 
 def _fail(message: str, *, as_json: bool) -> NoReturn:
@@ -176,11 +170,5 @@ def _fail(message: str, *, as_json: bool) -> NoReturn:
         outcome = JobOutcome("", 1, 1, outcome="failed").as_json()
         error = {"type": "StatekError", "message": message, "line": None, "batch": None}
         click.echo(json.dumps({**outcome, "job": None, "status": None, "error": error}))
-    _say(message)
+    say(message)
     raise SystemExit(EXIT_STATUS["failed"])
-
-
-def _say(text: str) -> None:
-    """Write a line to stderr; control characters of a guest's are shown, not obeyed."""
-    safe = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-    click.echo(f"statek: {safe}", err=True)

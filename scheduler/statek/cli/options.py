@@ -7,8 +7,7 @@ import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-import click
-
+from statek.cli.terminal import say
 from statek.store.directory import StoreDirectory
 from statek.store.errors import StoreError
 
@@ -40,7 +39,7 @@ def open_store(path: Path, *, must_exist: bool) -> StoreDirectory:
 
 def wrong_usage(message: str) -> NoReturn:
     """Leave with one line on stderr and exit status 2."""
-    click.echo(f"statek: {message}", err=True)
+    say(message)
     raise SystemExit(2)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from pathlib import Path
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from statek.cli.logs import SERVICE_FORMAT, configure_logs
 from statek.cli.options import default_store, open_store, service_options, wrong_usage
+from statek.cli.terminal import say
 from statek.errors import AppUnusable, StatekError
 from statek.store.errors import StoreError
 from statek_protocol.errors import ProtocolError
@@ -42,7 +43,7 @@ def scheduler_command(
     With --listen, executor pools connect from outside (statek-executor --connect ENDPOINT). Without it, a local pool is
     started and ends with the scheduler.
     """
-    logging.basicConfig(level=log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_logs(log_level, SERVICE_FORMAT)
     directory = open_store(store, must_exist=False)
     try:
         options = service_options(keys=keys, listen=listen, workers=workers, app=app, max_concurrency=max_concurrency)
@@ -54,7 +55,7 @@ def scheduler_command(
     try:
         asyncio.run(_serve(Service(directory, lock, options)))
     except (StatekError, StoreError, ProtocolError) as error:
-        click.echo(f"statek: {error}", err=True)
+        say(str(error))
         sys.exit(1)
 
 
@@ -62,4 +63,4 @@ async def _serve(service: Service) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stop)
-    await service.run(lambda address: click.echo(f"statek: scheduler ready, executors connect to {address}", err=True))
+    await service.run(lambda address: say(f"scheduler ready, executors connect to {address}"))
