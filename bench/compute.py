@@ -67,8 +67,7 @@ def _guest(source: str) -> Callable[[], Any]:
     policy = Policy()
     batch = compile_batch(source.encode(), name="<kernel>", policy=policy)
     namespace = build_environment(policy, SilentHost()).globals
-    for instruction in batch.instructions:
-        exec(instruction.code, namespace)  # noqa: S102 - what an interpreter does
+    exec(batch.code, namespace)  # noqa: S102 - what an interpreter does
     return _run_of(namespace)
 
 

@@ -92,8 +92,7 @@ def run_guest(source: str, policy: Policy | None = None, host: RecordingHost | N
         return outcome
     outcome.environment = build_environment(policy, outcome.host)
     try:
-        for instruction in batch.instructions:
-            exec(instruction.code, outcome.environment.globals)
+        exec(batch.code, outcome.environment.globals)
     except (Exception, GuestExit) as error:  # noqa: BLE001 - a guest may raise anything; tests look at it
         outcome.error = error
     return outcome

@@ -26,7 +26,7 @@ from statek_policies.offered import MODULES
 def _compile(source: str | bytes, policy: Policy | None = None) -> list[int]:
     data = source.encode() if isinstance(source, str) else source
     batch = compile_batch(data, name="<batch 1>", policy=policy or Policy())
-    return [instruction.line for instruction in batch.instructions]
+    return list(batch.lines)
 
 
 def test_an_instruction_is_a_top_level_statement() -> None:
@@ -48,12 +48,56 @@ def test_an_instruction_is_a_top_level_statement() -> None:
     assert _compile("") == []
 
 
-def test_an_instruction_runs_alone_and_in_order() -> None:
+class Skipping:
+    """A boundary that lets only some instructions run, and notes what the namespace held at each."""
+
+    def __init__(self, wanted: set[int], namespace: dict[str, object]) -> None:
+        self.wanted = wanted
+        self.namespace = namespace
+        self.seen: list[object] = []
+
+    def __bool__(self) -> bool:
+        self.seen.append(self.namespace.get("x"))
+        return len(self.seen) - 1 in self.wanted
+
+
+def test_a_boundary_is_asked_before_each_instruction_and_can_leave_it_out() -> None:
+    environment = build_environment(Policy(), host := RecordingHost())
+    source = b"x = 1\n'nothing'\nfor i in range(2):\n    x += 10\nx = -1; x = -2\ndef f(): return x\nprint(f())"
+    boundary = Skipping({0, 2, 5, 6}, environment.globals)
+    environment.stop_at(boundary)
+    batch = compile_batch(source, name="<batch 1>", policy=Policy())
+    exec(batch.code, environment.globals)
+    assert boundary.seen == [None, 1, 1, 21, 21, 21, 21]
+    assert len(boundary.seen) == len(batch.lines)
+    assert host.output == ["21\n"]
+
+
+def test_what_a_boundary_raises_is_out_of_reach_of_the_guest_and_has_its_line() -> None:
+    class Stopping:
+        def __init__(self) -> None:
+            self.left = 2
+
+        def __bool__(self) -> bool:
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
+            return True
+
+    environment = build_environment(Policy(), RecordingHost())
+    environment.stop_at(Stopping())
+    batch = compile_batch(b"x = 1\n\ntry:\n    x = 2\nexcept BaseException:\n    x = 3", name="<b>", policy=Policy())
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        exec(batch.code, environment.globals)
+    assert environment.globals["x"] == 1
+    assert [trace.lineno + 1 for trace in stopped.traceback if str(trace.path) == "<b>"] == [3]
+
+
+def test_the_instructions_run_in_order() -> None:
     host = RecordingHost()
     environment = build_environment(Policy(), host)
     batch = compile_batch(b"x = 1\nx += 1\nprint(x)", name="<batch 1>", policy=Policy())
-    for instruction in batch.instructions:
-        exec(instruction.code, environment.globals)
+    exec(batch.code, environment.globals)
     assert host.output == ["2\n"]
     assert set(environment.globals) - environment.reserved == {"x"}
 
@@ -64,8 +108,7 @@ def test_a_later_batch_sees_what_an_earlier_one_defined() -> None:
         b"import math\nclass C:\n    def __init__(self): self._n = 1\nc = C()",
         b"c._n += 1\nprint(c._n, math.pi > 3)",
     ):
-        for instruction in compile_batch(source, name="<batch>", policy=Policy()).instructions:
-            exec(instruction.code, environment.globals)
+        exec(compile_batch(source, name="<batch>", policy=Policy()).code, environment.globals)
     assert host.output == ["2 True\n"]
 
 
@@ -168,11 +211,10 @@ def test_a_class_of_ours_can_accept_writes() -> None:
     environment = build_environment(Policy(), RecordingHost())
     environment.globals["handle"] = handle = Handle()
     for source in (b"handle.name = 1", b"handle.name += 1"):
-        for instruction in compile_batch(source, name="<batch>", policy=Policy()).instructions:
-            exec(instruction.code, environment.globals)
+        exec(compile_batch(source, name="<batch>", policy=Policy()).code, environment.globals)
     assert handle.__dict__ == {"name": 2}
     with pytest.raises(PolicyViolation):
-        exec(compile_batch(b"handle._x = 1", name="<b>", policy=Policy()).instructions[0].code, environment.globals)
+        exec(compile_batch(b"handle._x = 1", name="<b>", policy=Policy()).code, environment.globals)
 
 
 def test_the_clock_is_the_hosts() -> None:
@@ -218,8 +260,7 @@ def test_the_state_of_chance_goes_on_where_it_was_saved() -> None:
     draw = compile_batch(b"import random\nprint(random.random())", name="<b>", policy=Policy())
 
     def run(environment: object) -> str:
-        for instruction in draw.instructions:
-            exec(instruction.code, environment.globals)  # type: ignore[attr-defined]
+        exec(draw.code, environment.globals)  # type: ignore[attr-defined]
         return host.output.pop()
 
     run(one)
@@ -271,6 +312,5 @@ def test_a_class_that_the_workspace_made_again_is_the_guests_own() -> None:
     environment = build_environment(Policy(), host := RecordingHost())
     environment.globals["C"] = type("C", (), {"__module__": "__main__", "_start": 3})
     source = b"c = C()\nc._n = c._start\nc._n += 1\nprint(c._n)"
-    for instruction in compile_batch(source, name="<b>", policy=Policy()).instructions:
-        exec(instruction.code, environment.globals)
+    exec(compile_batch(source, name="<b>", policy=Policy()).code, environment.globals)
     assert host.output == ["4\n"]

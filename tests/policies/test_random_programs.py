@@ -132,10 +132,9 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _check_batch(batch: CompiledBatch) -> None:
-    for instruction in batch.instructions:
-        for code in _codes(instruction.code):
-            assert not FORBIDDEN & {*code.co_names, *code.co_varnames, *code.co_cellvars}
-            _check_stores(code)
+    for code in _codes(batch.code):
+        assert not FORBIDDEN & {*code.co_names, *code.co_varnames, *code.co_cellvars}
+        _check_stores(code)
 
 
 def _check_stores(code: types.CodeType) -> None:
@@ -191,4 +190,4 @@ def test_compiling_again_gives_equal_code_at_equal_positions(program: str) -> No
 
 
 def _all_codes(batch: CompiledBatch) -> list[types.CodeType]:
-    return [code for instruction in batch.instructions for code in _codes(instruction.code)]
+    return list(_codes(batch.code))

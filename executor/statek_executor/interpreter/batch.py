@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Literal
 
@@ -43,6 +44,33 @@ WORTH_SECONDS: Final = 0.05
 Outcome = Literal["ok", "error", "blocked", "limit"]
 
 
+class Boundary:
+    """What the code of a batch asks for its truth before each instruction: our own code between two of the guest's."""
+
+    def __init__(self, limits: SoftLimits, stop: Callable[[], None]) -> None:
+        self._limits = limits
+        self._stop = stop
+        self._first = self._come_to = 0
+        self.position = 0
+        """The instruction that is executed, or comes next."""
+
+    def begin(self, first: int) -> None:
+        """Let the next batch begin with this instruction."""
+        self._first = self.position = first
+        self._come_to = 0
+
+    def __bool__(self) -> bool:
+        """Come to the next instruction, and say whether it is one to execute."""
+        self._limits.leave_guest()
+        index, self._come_to = self._come_to, self._come_to + 1
+        if index < self._first:
+            return False
+        self.position = index
+        self._stop()
+        self._limits.enter_guest()
+        return True
+
+
 class BatchRunner:
     """Runs the batches of one session, one after the other."""
 
@@ -50,15 +78,18 @@ class BatchRunner:
         self._session = session
         self._host = host
         self._limits = limits
+        self._batch = 0
+        self._last_checkpoint = 0.0
         self._ballast: mmap.mmap | None = _ballast()
         self._encode_seconds = 0.001
-        self._position = 0
+        self._boundary = Boundary(limits, self._checkpoint_if_worth)
+        session.environment.stop_at(self._boundary)
 
     def run(self, run: Run) -> None:
         """Run a batch from its first instruction and report its end."""
         self._host.begin_batch(run.batch, run.first_call)
         self._host.observations.begin(run.observed)
-        self._position = run.first_instruction
+        self._boundary.begin(run.first_instruction)
         if run.first_instruction:
             self._session.resume_inside_batch()
         try:
@@ -78,15 +109,12 @@ class BatchRunner:
 
     def _execute(self, run: Run, compiled: CompiledBatch) -> tuple[Outcome, GuestError | None, LimitBreach | None]:
         """Execute the instructions; whatever the guest raises becomes a value here."""
-        last_checkpoint = time.perf_counter()
+        self._batch, self._last_checkpoint = run.batch, time.perf_counter()
         try:
-            for index in range(run.first_instruction, len(compiled.instructions)):
-                self._position = index
-                last_checkpoint = self._checkpoint_if_worth(run.batch, last_checkpoint)
-                self._limits.enter_guest()
-                exec(compiled.instructions[index].code, self._session.globals)  # noqa: S102 - the point of it all
-                self._limits.leave_guest()
-            self._position = len(compiled.instructions)
+            self._limits.enter_guest()
+            exec(compiled.code, self._session.globals)  # noqa: S102 - the point of it all
+            self._limits.leave_guest()
+            self._boundary.position = len(compiled.lines)
         except ChannelClosed:
             raise
         except BaseException as error:  # noqa: BLE001 - the guest may raise anything
@@ -134,27 +162,27 @@ class BatchRunner:
         allowed = getattr(self._session.policy.limits, name)
         return "limit", error, LimitBreach(name, allowed, allowed)
 
-    def _checkpoint_if_worth(self, batch: int, last: float) -> float:
+    def _checkpoint_if_worth(self) -> None:
         """Ship a checkpoint when losing what was done since the last one would cost much more than encoding it."""
-        at_stake = time.perf_counter() - last
+        at_stake = time.perf_counter() - self._last_checkpoint
         if at_stake < max(WORTH_SECONDS, WORTH_FACTOR * self._encode_seconds) or self._host.observations.replaying:
-            return last
+            return
         try:
             snapshot = self._snapshot()
         except WorkspaceTooLarge:
             # Said at the end of the batch, if it is still so: what is too large now may be gone by then.
             self._encode_seconds = max(self._encode_seconds, at_stake)
-            return time.perf_counter()
-        # A checkpoint that would lose a variable in mid-batch is none: the batch may still use it. A crash is then
-        # made up for by a longer replay.
-        if not snapshot.transient:
-            self._host.send(Checkpoint(batch, snapshot))
-        return time.perf_counter()
+        else:
+            # A checkpoint that would lose a variable in mid-batch is none: the batch may still use it. A crash is then
+            # made up for by a longer replay.
+            if not snapshot.transient:
+                self._host.send(Checkpoint(self._batch, snapshot))
+        self._last_checkpoint = time.perf_counter()
 
     def _snapshot(self) -> Snapshot:
         started = time.perf_counter()
         try:
-            return self._session.snapshot(self._position)
+            return self._session.snapshot(self._boundary.position)
         finally:
             self._encode_seconds = time.perf_counter() - started
 

@@ -6,7 +6,7 @@ Runs inside the wall, and so decides nothing that the scheduler would have to be
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from statek_executor.interpreter.host import GUEST_ERRORS, make_tool
@@ -91,7 +91,7 @@ class Session:
         if compiled is None:
             compiled = self._compiled[batch] = compile_batch(source, name=batch_filename(batch), policy=self.policy)
             self._sources[batch] = (name, source)
-            self.definitions.add(batch, [instruction.code for instruction in compiled.instructions])
+            self.definitions.add(batch, compiled.code)
         return compiled
 
     def snapshot(self, instruction: int) -> Snapshot:
@@ -146,9 +146,9 @@ class Session:
             if name not in reserved and not (name in provided and provided[name] is value)
         }
 
-    def _load_batch(self, batch: int) -> Sequence[types.CodeType]:
+    def _load_batch(self, batch: int) -> types.CodeType:
         name, source = self._sources[batch]
-        return [instruction.code for instruction in self.compile(batch, name, source).instructions]
+        return self.compile(batch, name, source).code
 
 
 def batch_filename(batch: int) -> str:

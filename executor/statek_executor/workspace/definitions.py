@@ -1,7 +1,7 @@
 """Where in a job's durable source was a piece of code defined, and which code is at such a place?
 
-Code never crosses as bytes: a function is stored as (batch, instruction, path through the constants of the code
-objects) and made again from the source of that batch, which goes through the one compile path.
+Code never crosses as bytes: a function is stored as (batch, path through the constants of the code objects) and made
+again from the source of that batch, which goes through the one compile path.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TypeAlias
 
 from statek_executor.workspace.errors import MalformedWorkspace, MissingSource
 
-Position: TypeAlias = tuple[int, int, tuple[int, ...]]
-"""Batch, instruction, and the path of indices through `co_consts` from the instruction's code down."""
+Position: TypeAlias = tuple[int, tuple[int, ...]]
+"""Batch, and the path of indices through `co_consts` from the batch's code down."""
 
 
 class Definitions:
@@ -23,30 +23,30 @@ class Definitions:
     number is known; it raises LookupError when there is no such batch.
     """
 
-    def __init__(self, namespace: dict[str, object], load: Callable[[int], Sequence[CodeType]]) -> None:
+    def __init__(self, namespace: dict[str, object], load: Callable[[int], CodeType]) -> None:
         self.namespace = namespace
         self._load = load
-        self._batches: dict[int, tuple[CodeType, ...]] = {}
+        self._batches: dict[int, CodeType] = {}
         self._positions: dict[int, tuple[CodeType, Position]] = {}
         """By identity, for equal code may stand in two places; the code is held so that its identity stays taken."""
 
-    def add(self, batch: int, instructions: Sequence[CodeType]) -> None:
+    def add(self, batch: int, code: CodeType) -> None:
         """Make known the code that a batch was compiled to; a batch that was compiled again is known under both."""
-        self._batches.setdefault(batch, tuple(instructions))
-        pending: list[tuple[CodeType, Position]] = [(code, (batch, at, ())) for at, code in enumerate(instructions)]
+        self._batches.setdefault(batch, code)
+        pending: list[tuple[CodeType, Position]] = [(code, (batch, ()))]
         while pending:
             code, position = pending.pop()
             self._positions[id(code)] = (code, position)
             for index, constant in enumerate(code.co_consts):
                 if type(constant) is CodeType:
-                    pending.append((constant, (batch, position[1], (*position[2], index))))
+                    pending.append((constant, (batch, (*position[1], index))))
 
     def position(self, code: CodeType) -> Position | None:
         """Tell where a code object was defined; None for code of no known batch."""
         known = self._positions.get(id(code))
         return known[1] if known else None
 
-    def code(self, batch: int, instruction: int, path: Sequence[int]) -> CodeType:
+    def code(self, batch: int, path: Sequence[int]) -> CodeType:
         """Give the code at a position, loading its batch if need be; raises `MissingSource`."""
         if type(batch) is not int:
             raise MalformedWorkspace("a batch without a number")
@@ -55,11 +55,11 @@ class Definitions:
                 self.add(batch, self._load(batch))
             except LookupError as missing:
                 raise MissingSource(batch) from missing
-        code: object = self._item(self._batches[batch], instruction)
+        code: object = self._batches[batch]
         for index in path:
             code = self._item(code.co_consts, index) if type(code) is CodeType else None
         if type(code) is not CodeType:
-            raise MalformedWorkspace(f"no definition at {batch}, {instruction}, {list(path)}")
+            raise MalformedWorkspace(f"no definition at {batch}, {list(path)}")
         return code
 
     @staticmethod

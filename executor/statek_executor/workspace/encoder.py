@@ -19,7 +19,7 @@ from statek_executor.workspace.references import References
 from statek_executor.workspace.survey import Survey, Variable
 from statek_protocol import leaves, values
 
-VERSION: Final = 1
+VERSION: Final = 2
 _NO_LIMIT: Final = 1 << 62
 """How large a workspace may become is for the caller to say, who knows the policy."""
 

@@ -42,12 +42,12 @@ def _depict_function(function: types.FunctionType, sight: Sight) -> Node:
     if position is None or function.__globals__ is not sight.definitions.namespace:
         return lost_node(function, "a function that no batch of this job defined")
     sight.batches.add(position[0])
-    batch, instruction, path = position
+    batch, path = position
     body = [
         *(function.__name__, function.__qualname__, function.__module__, function.__doc__, function.__defaults__),
         *(function.__kwdefaults__, function.__annotations__ or None, function.__dict__ or None),
     ]
-    return Node(function, FUNCTION, (batch, instruction, path, *(function.__closure__ or ())), sight.own(body))
+    return Node(function, FUNCTION, (batch, path, *(function.__closure__ or ())), sight.own(body))
 
 
 _DECORATORS: Final = {
@@ -67,8 +67,8 @@ def _make_decorated(head: Sequence[Any], shop: Workshop) -> object:
 
 
 def _make_function(head: Sequence[Any], shop: Workshop) -> object:
-    batch, instruction, path, *cells = head
-    code = shop.definitions.code(batch, instruction, path)
+    batch, path, *cells = head
+    code = shop.definitions.code(batch, path)
     return types.FunctionType(code, shop.definitions.namespace, None, None, tuple(cells))
 
 

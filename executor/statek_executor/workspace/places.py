@@ -60,7 +60,7 @@ def _parts(obj: Any, table: Mapping[int, Node]) -> Iterator[tuple[object, str]]:
     elif node.kind in nodes.BY_ATTRIBUTE:
         yield from ((part, f".{name}") for name, part in node.body.items())
     elif node.kind == nodes.FUNCTION:
-        yield from zip(node.head[3:], (f".{name}" for name in node.obj.__code__.co_freevars), strict=True)  # type: ignore[attr-defined]
+        yield from zip(node.head[2:], (f".{name}" for name in node.obj.__code__.co_freevars), strict=True)  # type: ignore[attr-defined]
         yield from ((part, "") for part in node.body)
     else:
         yield from ((part, "") for part in (*node.head, *(node.body if type(node.body) is list else ())))

@@ -11,7 +11,7 @@ preload    what is done once before guests are forked
 """
 
 from statek_policies.language.chance import GuestRandom
-from statek_policies.language.compile import CompiledBatch, Instruction, compile_batch
+from statek_policies.language.compile import CompiledBatch, compile_batch
 from statek_policies.language.environment import GuestEnvironment, build_environment
 from statek_policies.language.errors import (
     AttributeWithheld,
@@ -35,7 +35,6 @@ __all__ = [
     "GuestRandom",
     "Host",
     "ImportWithheld",
-    "Instruction",
     "PolicyViolation",
     "SourceInvalid",
     "SourceRefused",

@@ -11,11 +11,11 @@ import types
 import warnings
 from dataclasses import dataclass
 
+from statek_policies.language import nodes
 from statek_policies.language.environment import exports_under
 from statek_policies.language.errors import SourceInvalid, SourceRefused, SourceTooLarge
 from statek_policies.language.facades.catalogue import why_withheld
 from statek_policies.language.imports import Imports
-from statek_policies.language.nodes import nothing
 from statek_policies.language.scan import scan
 from statek_policies.language.transformer import LeanTransformer
 from statek_policies.policy import Policy
@@ -26,21 +26,14 @@ _ANNOTATIONS = __future__.annotations.compiler_flag
 
 
 @dataclass(frozen=True, slots=True)
-class Instruction:
-    """One top-level statement of a batch."""
-
-    code: types.CodeType
-    """To be executed in the guest's globals."""
-    line: int
-    """Where the statement begins, from 1; a decorated definition begins at its first decorator."""
-
-
-@dataclass(frozen=True, slots=True)
 class CompiledBatch:
-    """A checked program: its instructions, executed in order in one namespace, mean what the source means."""
+    """A checked program. Before each instruction, a top-level statement, it asks its boundary whether to execute it."""
 
     name: str
-    instructions: tuple[Instruction, ...]
+    code: types.CodeType
+    """To be executed in the guest's globals."""
+    lines: tuple[int, ...]
+    """Where each instruction begins, from 1; a decorated definition begins at its first decorator."""
 
 
 def compile_batch(source: bytes, *, name: str, policy: Policy) -> CompiledBatch:
@@ -67,9 +60,10 @@ def _compile(text: str, name: str, policy: Policy) -> CompiledBatch:
     flags = _ANNOTATIONS if _defers_annotations(tree) else 0
     transformed = transformer.transform(tree.body)
     _refuse(transformer.violations)
-    codes = [_code(statements, name, flags) for statements in transformed]
-    _refuse([violation for code in codes for violation in scan(code)])
-    return CompiledBatch(name, tuple(map(Instruction, codes, lines)))
+    tree.body = [nodes.instruction(*instruction) for instruction in zip(transformed, lines, strict=True)]
+    code: types.CodeType = compile(tree, name, "exec", flags, dont_inherit=True, optimize=0)
+    _refuse(scan(code))
+    return CompiledBatch(name, code, tuple(lines))
 
 
 def _check_size(source: bytes, policy: Policy) -> None:
@@ -115,11 +109,3 @@ def _defers_annotations(tree: ast.Module) -> bool:
         and any(alias.name == "annotations" for alias in statement.names)
         for statement in tree.body
     )
-
-
-def _code(statements: list[ast.stmt], name: str, flags: int) -> types.CodeType:
-    """Compile one instruction; a bare constant does nothing, and as the first one it would set `__doc__`."""
-    if len(statements) == 1 and isinstance(statements[0], ast.Expr) and isinstance(statements[0].value, ast.Constant):
-        statements = [nothing(statements[0])]
-    code: types.CodeType = compile(ast.Module(statements, []), name, "exec", flags, dont_inherit=True, optimize=0)
-    return code

@@ -70,7 +70,12 @@ class GuestEnvironment:
             "__import__": _import_for_python,
             "__debug__": True,
         }
-        self.globals["__builtins__"] = {**builtin, **guards.table(), **imports, **hidden}
+        self._builtins = {**builtin, **guards.table(), **imports, **hidden, nodes.BOUNDARY: True}
+        self.globals["__builtins__"] = self._builtins
+
+    def stop_at(self, boundary: object) -> None:
+        """Have this object asked for its truth before each instruction; without one, all are executed."""
+        self._builtins[nodes.BOUNDARY] = boundary
 
     def reference(self, obj: object) -> str | None:
         """Return the stable name of something that was handed out, by its identity."""

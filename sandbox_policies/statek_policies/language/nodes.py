@@ -7,6 +7,9 @@ A guarded place looks the same everywhere, so that the scan of the finished code
 
 The second form costs a set lookup instead of a call. No guest code runs between the look at a name and its use: the
 only calls in between are `type()` and a set's lookup by identity.
+
+Each instruction of a batch stands behind its boundary, `if @boundary: ...`: a load and a jump, of which no value is
+left for anybody. So a batch is one code object, and our own code runs between two of its statements.
 """
 
 import ast
@@ -21,6 +24,8 @@ LOAD = RESERVED_MARK + "load"
 IMPORT = RESERVED_MARK + "import"
 IMPORT_FROM = RESERVED_MARK + "import_from"
 INPLACE = RESERVED_MARK + "inplace"
+BOUNDARY = RESERVED_MARK + "boundary"
+"""What each instruction of a batch stands behind: its truth says whether the instruction is to be executed."""
 NAME = RESERVED_MARK + "name"
 """The keyword under which a guard is told the attribute: its presence in the code proves who wrote the call."""
 
@@ -28,6 +33,8 @@ GUARD_NAMES = frozenset({TYPE, GUESTS, WRITE, PRIVATE, LOAD, IMPORT, IMPORT_FROM
 
 _LOAD = ast.Load()
 _IN = ast.In()
+_AT_BOUNDARY = ast.Name(BOUNDARY, _LOAD, lineno=1, col_offset=0)
+"""One for all instructions: loading it cannot fail, and asking for its truth is done at the line of the `if`."""
 
 
 def _at(node: ast.expr, place: ast.expr | ast.stmt) -> ast.expr:
@@ -66,6 +73,11 @@ def admitted(guard: str, value: ast.expr, attribute: str) -> ast.expr:
     kind = _at(ast.Call(name(TYPE, value), [value], []), value)
     test = _at(ast.Compare(kind, [_IN], [name(GUESTS, value)]), value)
     return _at(ast.IfExp(test, value, guarded(guard, value, attribute)), value)
+
+
+def instruction(statements: list[ast.stmt], line: int) -> ast.stmt:
+    """Let an instruction's statements stand behind its boundary, at its first line: `if @boundary: ...`."""
+    return ast.If(_AT_BOUNDARY, statements, [], lineno=line, col_offset=0)
 
 
 def assign(target: ast.expr, value: ast.expr, place: ast.stmt) -> ast.stmt:

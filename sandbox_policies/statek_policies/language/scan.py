@@ -8,10 +8,11 @@ transformer, and the source is refused. Written for CPython 3.11; an operation t
 import opcode
 import types
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
 from functools import lru_cache
 from inspect import CO_OPTIMIZED
 
-from statek_policies.language.nodes import GUARD_NAMES, GUESTS, NAME, TYPE
+from statek_policies.language.nodes import BOUNDARY, GUARD_NAMES, GUESTS, NAME, TYPE
 from statek_policies.language.words import (
     CLASS_CONSTANTS,
     DEFINABLE,
@@ -61,24 +62,34 @@ _Step = tuple[int, int, int]
 def scan(code: types.CodeType) -> list[Violation]:
     """Look through a code object and all that it contains; a sound one gives an empty list."""
     found: list[Violation] = []
-    waiting = [(code, False)]
+    waiting = [(code, _Scope.BATCH)]
     while waiting:
-        code, is_class = waiting.pop()
-        found += _Look(code, is_class).violations()
-        waiting += [(const, _is_class_body(const)) for const in code.co_consts if isinstance(const, types.CodeType)]
+        code, scope = waiting.pop()
+        found += _Look(code, scope).violations()
+        waiting += [(const, _scope_of(const)) for const in code.co_consts if isinstance(const, types.CodeType)]
     return found
 
 
-def _is_class_body(code: types.CodeType) -> bool:
-    return not code.co_flags & CO_OPTIMIZED
+class _Scope(Enum):
+    """What a code object is the body of."""
+
+    BATCH = "batch"
+    CLASS = "class"
+    FUNCTION = "function"
+
+
+def _scope_of(code: types.CodeType) -> _Scope:
+    """Tell what a code object inside another one is the body of."""
+    return _Scope.FUNCTION if code.co_flags & CO_OPTIMIZED else _Scope.CLASS
 
 
 class _Look:
     """One code object under examination."""
 
-    def __init__(self, code: types.CodeType, is_class: bool) -> None:
+    def __init__(self, code: types.CodeType, scope: _Scope) -> None:
         self._code = code
-        self._is_class = is_class
+        self._scope = scope
+        self._is_class = scope is _Scope.CLASS
         self._steps = _steps(code.co_code)
         self._landings: dict[int, list[int]] | None = None
         self._augmented: list[str] = []
@@ -128,7 +139,10 @@ class _Look:
     def check_variable(self, index: int, argument: int) -> None:
         is_global = self._steps[index][0] == _LOAD_GLOBAL
         name = self._code.co_names[argument >> 1 if is_global else argument]
-        if not _is_readable(name, self._is_class):
+        if name == BOUNDARY:
+            if self._scope is not _Scope.BATCH or self._steps[index + 1][0] != _JUMP_IF_FALSE:
+                self._refuse(index, "bytecode.name", name)
+        elif not _is_readable(name, self._is_class):
             self._refuse(index, "bytecode.name", name)
 
     def check_binding(self, index: int, argument: int) -> None:

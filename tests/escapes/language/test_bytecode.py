@@ -8,7 +8,7 @@ import pytest
 
 from statek_policies import Policy
 from statek_policies.language import SourceRefused, compile_batch
-from statek_policies.language.nodes import LOAD, NAME, PRIVATE, TYPE, WRITE
+from statek_policies.language.nodes import BOUNDARY, LOAD, NAME, PRIVATE, TYPE, WRITE
 from statek_policies.language.scan import scan
 
 UNGUARDED = [
@@ -103,6 +103,34 @@ def test_an_unspellable_name_is_never_bound(source: str) -> None:
 def test_an_unspellable_name_that_is_no_guard_is_not_called() -> None:
     assert _compiled(_with("name(x)", name="@host")) == {"bytecode.name"}
     assert _compiled(_with("f(name=x)", name="@other")) == {"bytecode.call"}
+
+
+def test_only_a_batch_comes_to_its_boundary_and_keeps_nothing_of_it() -> None:
+    assert _compiled(_with("if stop: x = 1\nif stop: pass", stop=BOUNDARY)) == set()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = stop",
+        "stop",
+        "stop()",
+        "not stop",
+        "if not stop: pass",
+        "x = stop and y",
+        "x = [1 for _ in y if stop]",
+        "def f():\n if stop: pass",
+        "class C:\n if stop: pass",
+        "lambda: stop",
+    ],
+)
+def test_a_boundary_is_no_value(source: str) -> None:
+    assert _compiled(_with(source, stop=BOUNDARY)) == {"bytecode.name"}
+
+
+@pytest.mark.parametrize("source", ["stop = 1", "def stop(): pass", "del stop", "for stop in x: pass"])
+def test_a_boundary_is_never_bound(source: str) -> None:
+    assert _compiled(_with(source, stop=BOUNDARY)) == {"bytecode.bind"}
 
 
 def test_a_transformer_that_forgets_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

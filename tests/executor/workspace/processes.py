@@ -10,7 +10,7 @@ import functools
 import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from statek_executor.workspace import Decoded, Definitions, Encoded, decode, encode
 from statek_policies import Policy, Violation
@@ -60,10 +60,9 @@ class Process:
         """Run a batch after all earlier ones."""
         batch = max(self.sources, default=-1) + 1
         self.sources[batch] = source
-        instructions = self._load(batch)
-        self.definitions.add(batch, instructions)
-        for code in instructions:
-            exec(code, self.globals)
+        code = self._load(batch)
+        self.definitions.add(batch, code)
+        exec(code, self.globals)
 
     def variables(self) -> dict[str, object]:
         return {name: value for name, value in self.globals.items() if name not in self.environment.reserved}
@@ -99,9 +98,9 @@ class Process:
             raise KeyError(ref)
         return self.environment.resolve(ref)
 
-    def _load(self, batch: int) -> Sequence[types.CodeType]:
+    def _load(self, batch: int) -> types.CodeType:
         source = self.sources[batch].encode()
-        return [one.code for one in compile_batch(source, name=f"<batch {batch}>", policy=POLICY).instructions]
+        return compile_batch(source, name=f"<batch {batch}>", policy=POLICY).code
 
 
 def check(source: str, *expressions: str) -> Process:

@@ -68,12 +68,12 @@ def native(source: str) -> Process:
     """Run a batch that the language policy would refuse: a guest that got past it."""
     process = Process()
     process.sources[0] = source
-    process._load = lambda batch: [compile(process.sources[batch], "<batch>", "exec", dont_inherit=True)]  # type: ignore[method-assign]
+    process._load = lambda batch: compile(process.sources[batch], "<batch>", "exec", dont_inherit=True)  # type: ignore[method-assign]
     process.definitions._load = process._load
     process.globals["__builtins__"] = __builtins__
     code = process._load(0)
     process.definitions.add(0, code)
-    exec(code[0], process.globals)
+    exec(code, process.globals)
     return process
 
 
