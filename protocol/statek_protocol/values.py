@@ -3,6 +3,7 @@
 A value is a tree of a closed list of types: None, bool, int of any size, float, complex, str, bytes, range, the types
 of date and time with fixed offsets and named zones, Decimal, Fraction, UUID, and list, tuple, dict, set and frozenset
 of these. Types are exact. Whatever is reached twice is written twice: aliasing is not kept, and a cycle is refused.
+Where both sides have a `references.Crossing`, references to what stays in the scheduler are leaves like others.
 
 Writing is one C `packb`; `gc.get_referents` proves beforehand, level by level, that the tree holds nothing else and
 fits. Only when it does not, a slow walk finds the place to name. Reading trusts nothing: a first pass over the bytes
@@ -19,7 +20,8 @@ from typing import Any, Final
 
 import msgpack
 
-from statek_protocol import leaves
+from statek_protocol import leaves, references
+from statek_protocol.references import Crossing
 
 TUPLE: Final = leaves.FIRST_FREE
 SET: Final = leaves.FIRST_FREE + 1
@@ -44,6 +46,21 @@ _EQUAL_HASHES: Final = 32
 _NAME_LENGTH: Final = 80
 
 
+class _NoReferences:
+    """Nothing stands for anything: a reference in the bytes is refused."""
+
+    kinds: Final[frozenset[type]] = frozenset()
+
+    def refer(self, obj: Any) -> references.Reference:
+        raise leaves.Unencodable(type_name(obj))
+
+    def resolve(self, reference: references.Reference) -> object:
+        raise ValueError("a reference where none can be")
+
+
+NO_REFERENCES: Final = _NoReferences()
+
+
 class ValueRefused(Exception):
     """A value cannot cross: of a type outside the list, cyclic, too deep or too large. The caller passes another."""
 
@@ -57,41 +74,44 @@ class MalformedValue(Exception):
     """Bytes that another process sent as a value are not one; nothing of them was used."""
 
 
-def encode_value(value: object, *, max_bytes: int, max_depth: int, name: str = "value") -> bytes:
+def encode_value(
+    value: object, *, max_bytes: int, max_depth: int, name: str = "value", crossing: Crossing = NO_REFERENCES
+) -> bytes:
     """Write a value; raises `ValueRefused`, whose path starts with the name given here."""
     data = None
-    if fits(value, max_bytes=max_bytes, max_depth=max_depth):
+    known = KNOWN | crossing.kinds
+    if fits(value, max_bytes=max_bytes, max_depth=max_depth, known=known):
         try:
-            data = Writer(max_bytes=max_bytes).write(value)
+            data = Writer(max_bytes=max_bytes, other=references.writer(crossing)).write(value)
         except leaves.Unencodable:
             pass  # the walk below names the place
     if data is None:
-        raise _diagnose(value, max_bytes, max_depth, name)
+        raise _diagnose(value, max_bytes, max_depth, name, known)
     if len(data) > max_bytes:
         raise ValueRefused(_too_large(max_bytes), name)
     return data
 
 
-def decode_value(data: bytes, *, max_bytes: int, max_depth: int) -> object:
+def decode_value(data: bytes, *, max_bytes: int, max_depth: int, crossing: Crossing = NO_REFERENCES) -> object:
     """Read a value that another process wrote; raises `MalformedValue` for everything but a value within the bounds."""
     if len(data) > max_bytes:
         raise MalformedValue(f"{len(data)} bytes; at most {max_bytes} are allowed")
     try:
-        value = Reader(max_depth=max_depth).read(data)
+        value = Reader(max_depth=max_depth, other=references.reader(crossing)).read(data)
     except leaves.READ_FAULTS as fault:
         raise MalformedValue(f"not a value: {fault}") from fault
-    if not fits(value, max_bytes=max_bytes, max_depth=max_depth):
+    if not fits(value, max_bytes=max_bytes, max_depth=max_depth, known=KNOWN | crossing.kinds):
         raise MalformedValue(f"nested more than {max_depth} deep, or of a type that no value has")
     return value
 
 
-def fits(value: object, *, max_bytes: int, max_depth: int) -> bool:
+def fits(value: object, *, max_bytes: int, max_depth: int, known: frozenset[type] = KNOWN) -> bool:
     """Tell whether a tree holds only known types, is at most so deep, and has no more parts and text than bytes."""
     level: list[object] = [value]
     size = 1
     for _ in range(min(max_depth, DEPTH_LIMIT) + 1):
         kinds = set(map(type, level))
-        if not kinds <= KNOWN:
+        if not kinds <= known:
             return False
         if not kinds.isdisjoint(TEXTS):
             size += sum(map(len, only(level, TEXTS)))
@@ -228,7 +248,7 @@ _MAKERS: Final[dict[int, Callable[[list[Any]], object]]] = {
 }
 
 
-def _diagnose(value: object, max_bytes: int, max_depth: int, name: str) -> ValueRefused:
+def _diagnose(value: object, max_bytes: int, max_depth: int, name: str, known: frozenset[type]) -> ValueRefused:
     """Find the first place in a value that keeps it from crossing."""
     pending: list[tuple[object, str, tuple[int, ...]]] = [(value, name, ())]
     left = max_bytes
@@ -237,7 +257,7 @@ def _diagnose(value: object, max_bytes: int, max_depth: int, name: str) -> Value
         left -= 1 + (len(item) if type(item) in TEXTS else 0)  # type: ignore[arg-type]
         if left < 0:
             return ValueRefused(_too_large(max_bytes), name)
-        fault = _fault(item, above, max_depth)
+        fault = _fault(item, above, max_depth, known)
         if fault:
             return ValueRefused(fault, path)
         if type(item) in NESTING:
@@ -248,16 +268,16 @@ def _diagnose(value: object, max_bytes: int, max_depth: int, name: str) -> Value
     return ValueRefused(_too_large(max_bytes), name)
 
 
-def _fault(item: object, above: tuple[int, ...], max_depth: int) -> str | None:
+def _fault(item: object, above: tuple[int, ...], max_depth: int, known: frozenset[type]) -> str | None:
     """Say what keeps this one part from crossing, its own parts left aside."""
-    if type(item) not in KNOWN:
+    if type(item) not in known:
         return _unknown(item)
     if type(item) in NESTING:
         if id(item) in above:
             return "it contains itself; only a tree can cross"
         return f"nested more than {max_depth} deep" if item and len(above) >= max_depth else None
     try:
-        _ = type(item) in leaves.NATIVE or leaves.extension(item)
+        _ = type(item) not in leaves.LEAVES or type(item) in leaves.NATIVE or leaves.extension(item)
     except leaves.Unencodable as unencodable:
         return f"{unencodable} cannot cross"
     return None

@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from statek_protocol import leaves, values
+from statek_protocol.references import FUTURE, HANDLE, FutureRef, HandleRef, PlainReferences
 from statek_protocol.values import MalformedValue, ValueRefused, decode_value, encode_value
 
 MAX_BYTES = 1 << 20
@@ -293,3 +294,36 @@ def test_oversized_bytes_are_not_looked_at() -> None:
 def test_identifiers_are_unchanged() -> None:
     value = [uuid4() for _ in range(50)]
     assert again(value) == value
+
+
+REFERENCES = PlainReferences()
+
+
+def test_references_cross_inside_a_value_where_both_sides_know_them():
+    value = {"meeting": HandleRef(7, "Meeting"), "later": [FutureRef(3), FutureRef(4, (0, 1))]}
+    data = encode_value(value, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH, crossing=REFERENCES)
+    assert decode_value(data, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH, crossing=REFERENCES) == value
+
+
+def test_a_reference_is_refused_where_nobody_expects_one():
+    data = encode_value(HandleRef(7, "Meeting"), max_bytes=MAX_BYTES, max_depth=MAX_DEPTH, crossing=REFERENCES)
+    with pytest.raises(MalformedValue, match="a reference where none can be"):
+        decode(data)
+    with pytest.raises(ValueRefused, match="a HandleRef cannot cross"):
+        encode(HandleRef(7, "Meeting"))
+
+
+def test_a_class_name_too_long_for_the_wire_is_cut_between_characters():
+    data = encode_value(HandleRef(1, "ż" * 500), max_bytes=MAX_BYTES, max_depth=MAX_DEPTH, crossing=REFERENCES)
+    found = decode_value(data, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH, crossing=REFERENCES)
+    assert found == HandleRef(1, "ż" * 100)
+
+
+@given(code=st.sampled_from([HANDLE, FUTURE]), payload=st.binary(max_size=300))
+def test_any_bytes_in_a_reference_are_a_reference_or_malformed(code, payload):
+    data = msgpack.packb(msgpack.ExtType(code, payload))
+    try:
+        found = decode_value(data, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH, crossing=REFERENCES)
+    except MalformedValue:
+        return
+    assert type(found) in REFERENCES.kinds

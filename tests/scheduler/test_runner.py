@@ -17,7 +17,8 @@ from statek.core.events import CallAnswered
 from statek.core.instructions import RunTool
 from statek_policies import Limits
 from statek_protocol.messages.base import TEXT_LIMIT
-from statek_protocol.messages.interpreter import SLEEP_TOOL, GuestError
+from statek_protocol.messages.interpreter import GuestError
+from statek_protocol.operations import SLEEP
 from statek_protocol.values import decode_value, encode_value
 
 LIMITS = Limits()
@@ -321,7 +322,7 @@ def test_a_sleep_goes_on_for_what_is_left_of_it(
         answers = Answers()
         runner = ToolRunner(ToolRegistry(), application, answers)
         monkeypatch.setattr("statek.calls.runner.asyncio.sleep", sleep)
-        runner.start("job", call_of(SLEEP_TOOL, seconds, repeated=True), LONG, waited)
+        runner.start("job", call_of(SLEEP, seconds, repeated=True), LONG, waited)
         answer = await answers.of(0)
         await runner.close()
         return answer
@@ -336,4 +337,4 @@ def test_a_sleep_goes_on_for_what_is_left_of_it(
 def test_a_sleep_that_an_honest_guest_could_not_ask_for_is_an_error(
     application: ThreadPoolExecutor, arguments: tuple[object, ...]
 ) -> None:
-    assert error_of(run(application, [], call_of(SLEEP_TOOL, *arguments))).type == "ValueError"
+    assert error_of(run(application, [], call_of(SLEEP, *arguments))).type == "ValueError"

@@ -16,7 +16,8 @@ from statek_executor.interpreter.soft_limits import HostSection, LimitError, Sof
 from statek_policies import Limits, Policy, Violation
 from statek_policies.language import PolicyViolation
 from statek_protocol.messages.base import CONSOLE_CHUNK_LIMIT, Message
-from statek_protocol.messages.interpreter import SLEEP_TOOL, Call, Console, GuestError, Observed, Reply, Violated
+from statek_protocol.messages.interpreter import Call, Console, GuestError, Observed, Reply, Violated
+from statek_protocol.operations import SLEEP
 from statek_protocol.values import ValueRefused, decode_value, encode_value
 
 DETAIL_LIMIT: Final = 2_000
@@ -115,7 +116,7 @@ class GuestHost:
         if not 0 <= seconds <= self._policy.limits.wall_seconds:
             text = f"sleep length must be between 0 and {self._policy.limits.wall_seconds} seconds, not {seconds!r}"
             raise ValueError(text)
-        self.call(SLEEP_TOOL, (float(seconds),), {})
+        self.call(SLEEP, (float(seconds),), {})
 
     def violation(self, violation: Violation) -> None:
         if self._restoring:

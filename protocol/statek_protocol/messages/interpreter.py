@@ -8,7 +8,7 @@ speak for another job.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Literal
 
 from statek_protocol.messages.base import (
     ARGUMENTS_LIMIT,
@@ -27,9 +27,6 @@ from statek_protocol.messages.base import (
     Workspace,
 )
 from statek_protocol.schema import Bounds, PlainField
-
-SLEEP_TOOL: Final = "time.sleep"
-"""The call by which a guest sleeps: a timer of the scheduler, so that waiting costs no CPU and is not replayed."""
 
 Layer = Literal["compile", "runtime", "values", "limits", "kernel", "scheduler"]
 
@@ -70,6 +67,15 @@ class TransientValue:
     reason: Sentence
 
 
+@dataclass(frozen=True, slots=True)
+class OfferedObject:
+    """An application's object that the guest finds as a variable: its name, its handle's number, its class's name."""
+
+    name: Identifier
+    number: Count
+    type_name: Identifier
+
+
 # supervisor to interpreter
 
 
@@ -84,6 +90,9 @@ class Load(Message):
     sources: Annotated[tuple[BatchSource, ...], Bounds(0, 10_000)]
     tools: Annotated[tuple[Identifier, ...], Bounds(0, 10_000)]
     """Names under which the guest finds the scheduler's tools."""
+    temporals: Annotated[tuple[Identifier, ...], Bounds(0, 10_000)] = ()
+    """Those among them whose result may be a future."""
+    objects: Annotated[tuple[OfferedObject, ...], Bounds(0, 10_000)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +140,11 @@ class Console(Message):
 
 @dataclass(frozen=True, slots=True)
 class Call(Message):
-    """interpreter to scheduler: run this tool for me; the guest stands still until the `Reply` of the same number."""
+    """interpreter to scheduler: run this tool, or do this operation, for me; the guest stands still until the `Reply`.
+
+    `tool` is a tool's name or one of `statek_protocol.operations`. A call for a future's value may take days: the job
+    is suspended meanwhile, and the interpreter is kept for a while or ended and made again.
+    """
 
     kind: ClassVar[str] = "call"
     max_bytes: ClassVar[int] = ARGUMENTS_LIMIT + 64 * KIB
@@ -140,6 +153,8 @@ class Call(Message):
     tool: Identifier
     arguments: Annotated[bytes, Bounds(0, ARGUMENTS_LIMIT)]
     """The encoded pair of a tuple of positional and a dict of keyword arguments."""
+    instruction: Count = 0
+    """The top-level statement of the batch that the guest is in; told to people, believed by nobody."""
 
 
 @dataclass(frozen=True, slots=True)

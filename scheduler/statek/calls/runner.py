@@ -20,7 +20,8 @@ from statek.core.events import CallAnswered
 from statek.core.instructions import RunTool
 from statek_policies import Limits
 from statek_protocol.messages.base import NAME_LIMIT
-from statek_protocol.messages.interpreter import SLEEP_TOOL, GuestError
+from statek_protocol.messages.interpreter import GuestError
+from statek_protocol.operations import SLEEP
 from statek_protocol.values import MalformedValue, ValueRefused, decode_value, encode_value
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class ToolRunner:
             args, kwargs = await self._read(call.arguments, limits)
         except (MalformedValue, TypeError) as error:
             return None, GuestError("TypeError", _wire_text(f"the arguments cannot be read: {error}"), None)
-        if call.tool == SLEEP_TOOL:
+        if call.tool == SLEEP:
             return await _sleep(args, limits, waited_seconds)
         tool = self._tools.get(call.tool)
         if tool is None:

@@ -14,7 +14,8 @@ from statek.core.events import CallAnswered, CallRequested, PolicyViolated
 from statek.core.instructions import AnswerFromLedger, RunTool, Send
 from statek.core.jobs import Job, RunningBatch, digest
 from statek.core.leases import Lease
-from statek_protocol.messages.interpreter import SLEEP_TOOL, Call, GuestError, Reply
+from statek_protocol.messages.interpreter import Call, GuestError, Reply
+from statek_protocol.operations import SLEEP
 
 
 def receive(job: Job, running: RunningBatch, lease: Lease, message: Call) -> Decision:
@@ -69,7 +70,7 @@ def _refusal(lease: Lease, message: Call) -> tuple[GuestError | None, tuple[Poli
     if len(message.arguments) > limits.argument_bytes:
         text = f"argument_bytes: {len(message.arguments)} bytes of arguments; {limits.argument_bytes} are allowed"
         return GuestError("LimitError", text, None), ()
-    if message.tool != SLEEP_TOOL and not lease.allows_tool(message.tool):
+    if message.tool != SLEEP and not lease.allows_tool(message.tool):
         text = f"the policy does not allow the tool {message.tool!r}"
         violated = PolicyViolated(message.batch, "tool.denied", text, None, "scheduler")
         return GuestError("PolicyViolation", text, None), (violated,)

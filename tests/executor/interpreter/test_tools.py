@@ -6,7 +6,8 @@ import pytest
 from interpreter_stand import interpreter, run
 
 from statek_policies import Limits, Policy
-from statek_protocol.messages.interpreter import SLEEP_TOOL, GuestError, Observed
+from statek_protocol.messages.interpreter import GuestError, Observed
+from statek_protocol.operations import SLEEP
 
 
 def test_values_go_to_a_tool_and_back() -> None:
@@ -87,7 +88,7 @@ def test_a_guests_own_variable_hides_a_tool() -> None:
 
 def test_a_sleep_is_a_call_and_longer_than_the_wall_cannot_be_asked_for() -> None:
     batch = run("import time\ntime.sleep(0.5)\ntime.sleep(31)\n")
-    assert batch.calls == [(0, SLEEP_TOOL, ((0.5,), {}))]
+    assert batch.calls == [(0, SLEEP, ((0.5,), {}))]
     assert (batch.error.type, batch.error.line) == ("ValueError", 3)
 
 

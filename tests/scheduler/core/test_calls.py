@@ -7,7 +7,8 @@ from core_world import World
 
 from statek.core.events import BatchEnded, CallAnswered, CallRequested, PolicyViolated
 from statek_policies import Limits, Policy
-from statek_protocol.messages.interpreter import SLEEP_TOOL, Reply, Violated
+from statek_protocol.messages.interpreter import Reply, Violated
+from statek_protocol.operations import SLEEP
 
 
 def test_a_call_beyond_the_limit_is_answered_with_an_error_that_names_it() -> None:
@@ -46,9 +47,9 @@ def test_a_tool_that_the_policy_does_not_offer_is_a_violation() -> None:
 
 def test_sleeping_is_no_tool_that_a_policy_could_deny() -> None:
     world = World(Policy(tools=()))
-    world.submit(Program(((Ask(SLEEP_TOOL),),)))
+    world.submit(Program(((Ask(SLEEP),),)))
     world.go_on()
-    assert [call.tool for call in world.started] == [SLEEP_TOOL]
+    assert [call.tool for call in world.started] == [SLEEP]
     assert not world.of(PolicyViolated)
 
 
