@@ -26,6 +26,16 @@ LAYERS: Final = (
 BASE_LAYERS = frozenset({"no_new_privs", "rlimits", "seccomp", "landlock", "fds", "environment"})
 """What works without root on any supported kernel; no profile of ours asks for less."""
 
+OnViolation = Literal["refuse", "end", "hold"]
+"""What a violation means for its job."""
+
+ON_VIOLATION: Final = {
+    "refuse": "the attempt is refused; the batch ends as blocked unless the guest handles it, and the job goes on",
+    "hold": "the batch ends as blocked, and the job stands still until a person releases or ends it",
+    "end": "the batch ends as blocked, and the job with it: nothing more is run in it",
+}
+"""By what a policy says: what follows, from the mildest to the strictest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:

@@ -126,7 +126,7 @@ class Loop:
         """Return the policy that a job holds, from its blob."""
         policy = self._policies.get(digest)
         if policy is None:
-            policy = self._policies[digest] = Policy.from_wire(msgpack.unpackb(self.ledger.blob(digest)))
+            policy = self._policies[digest] = Policy.from_record(msgpack.unpackb(self.ledger.blob(digest)))
         return policy
 
     def submit(

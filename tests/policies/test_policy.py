@@ -179,7 +179,7 @@ def test_a_file_extends_a_file_beside_it(tmp_path: Path) -> None:
         ("limits = 3\n", InvalidPolicy, r"mine\.toml:1: limits must be a table"),
         ("imports = ['mth']\n", InvalidPolicy, r"mine\.toml:1: imports: 'mth' .* did you mean 'math'"),
         ("tools = []\nrequired_layers = ['seccom']\n", InvalidPolicy, r"mine\.toml:2: .*did you mean 'seccomp'"),
-        ("extends = 'stict'\n", UnknownProfile, r"mine\.toml: no profile is called 'stict'; did you mean 'strict'"),
+        ("extends = 'stict'\n", UnknownProfile, r"mine\.toml:1: no profile is called 'stict'; did you mean 'strict'"),
         ("extends = 3\n", InvalidPolicy, r"mine\.toml:1: extends must be"),
         ("extends = 'mine.toml'\n", InvalidPolicy, r"extends itself"),
         ("extends = 'none.toml'\n", UnreadablePolicy, r"none\.toml: No such file"),

@@ -1,8 +1,8 @@
 """What an interpreter has in its memory when it is forked: a namespace, and the host behind it, for a job to come.
 
 To build a namespace takes longer than all else that comes before a job's first statement, so the zygote builds one
-before it forks, for policies that offer every module. A child serves one job only: nobody gets a namespace in which
-another guest has been.
+before it forks, for policies that offer every module and built-in. A child serves one job only: nobody gets a
+namespace in which another guest has been.
 """
 
 from __future__ import annotations
@@ -28,21 +28,26 @@ class Prepared:
     """Surroundings for one job, made in advance or, where the policy asks for others, when the job comes."""
 
     def __init__(self) -> None:
-        self._imports: tuple[str, ...] | None = None
+        self._offered: tuple[tuple[str, ...], ...] | None = None
         self._surroundings: Surroundings | None = None
 
     def make(self, channel: Channel) -> None:
         """Make them; runs in the launcher, so that every child is forked with its own copy."""
         policy = Policy()
-        self._imports, self._surroundings = policy.imports, _surroundings(channel, policy)
+        self._offered, self._surroundings = _offered(policy), _surroundings(channel, policy)
 
     def take(self, channel: Channel, policy: Policy) -> Surroundings:
         """Hand them out, to the one job of this process."""
         found, self._surroundings = self._surroundings, None
-        if found is None or policy.imports != self._imports:
+        if found is None or _offered(policy) != self._offered:
             return _surroundings(channel, policy)
         found.host.begin_job(channel, policy)
         return found
+
+
+def _offered(policy: Policy) -> tuple[tuple[str, ...], ...]:
+    """All of a policy that a namespace depends on."""
+    return policy.imports, policy.builtins
 
 
 def _surroundings(channel: Channel, policy: Policy) -> Surroundings:

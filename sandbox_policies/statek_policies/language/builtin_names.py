@@ -10,7 +10,9 @@ from statek_policies.language.guards import Guards
 from statek_policies.language.refusals import REFUSED_BUILTINS
 from statek_policies.language.reports import refuse
 from statek_policies.language.standins import TYPE
+from statek_policies.language.withheld import why_no_builtin, withheld_builtins
 from statek_policies.language.words import Reading, reading
+from statek_policies.policy import Policy
 
 _AS_THEY_ARE = (
     "ArithmeticError AssertionError AttributeError BaseException BlockingIOError BrokenPipeError BufferError "
@@ -33,7 +35,11 @@ _AS_THEY_ARE = (
 def builtin_exports(guards: Guards, namespace: dict[str, object], show: Callable[..., None]) -> dict[str, object]:
     """Return the guest's built-ins by name."""
     exports: dict[str, object] = {name: getattr(builtins, name) for name in _AS_THEY_ARE.split()}
-    exports |= {name: _refusing(name, detail) for name, detail in REFUSED_BUILTINS.items() if name != "__import__"}
+    exports |= {
+        name: _refusing(name, "builtin.refused", detail)
+        for name, detail in REFUSED_BUILTINS.items()
+        if name != "__import__"
+    }
     return exports | {
         "type": TYPE,
         "print": show,
@@ -48,9 +54,14 @@ def builtin_exports(guards: Guards, namespace: dict[str, object], show: Callable
     }
 
 
-def _refusing(name: str, detail: str) -> Callable[..., NoReturn]:
+def withheld_exports(policy: Policy) -> dict[str, object]:
+    """Return what stands in for the built-ins that the policy does not offer: called, it says so."""
+    return {name: _refusing(name, "builtin.not_offered", why_no_builtin(name)) for name in withheld_builtins(policy)}
+
+
+def _refusing(name: str, rule: str, detail: str) -> Callable[..., NoReturn]:
     def refused(*_arguments: Any, **_keywords: Any) -> NoReturn:
-        refuse("builtin.refused", detail)
+        refuse(rule, detail)
 
     refused.__name__ = name
     return refused

@@ -18,6 +18,7 @@ from statek_policies.language.facades.catalogue import why_withheld
 from statek_policies.language.imports import Imports
 from statek_policies.language.scan import scan
 from statek_policies.language.transformer import LeanTransformer
+from statek_policies.language.withheld import uses_of_withheld
 from statek_policies.policy import Policy
 from statek_policies.rules import Violation
 
@@ -58,6 +59,7 @@ def _compile(text: str, name: str, policy: Policy) -> CompiledBatch:
     transformer = LeanTransformer(_imports(policy), policy.limits.ast_nodes)
     lines = [_first_line(statement) for statement in tree.body]
     flags = _ANNOTATIONS if _defers_annotations(tree) else 0
+    transformer.violations += uses_of_withheld(tree, policy)
     transformed = transformer.transform(tree.body)
     _refuse(transformer.violations)
     tree.body = [nodes.instruction(*instruction) for instruction in zip(transformed, lines, strict=True)]
