@@ -4,7 +4,7 @@ words      which names may be written and read
 transformer  attributes  patterns  imports  checking  nodes  refusals    from a parsed source to a guarded tree
 scan       the second look, at the finished code
 compile    the path through all of that
-guards  accessors  guests  classes  standins  formatting    what guarded code calls at run time
+guards  accessors  lineage  guests  classes  standins  formatting  tracebacks    what guarded code calls at run time
 clock  chance  facades    what imports give
 environment  a guest's namespace
 preload    what is done once before guests are forked
@@ -22,10 +22,10 @@ from statek_policies.language.errors import (
     SourceRefused,
     SourceTooLarge,
 )
-from statek_policies.language.facades.console import guest_traceback
 from statek_policies.language.guests import accepts_writes
 from statek_policies.language.host import Host
 from statek_policies.language.preload import preload
+from statek_policies.language.tracebacks import guest_traceback
 
 __all__ = [
     "AttributeWithheld",

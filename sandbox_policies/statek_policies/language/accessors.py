@@ -3,9 +3,20 @@
 from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
+from statek_policies.language import lineage
 from statek_policies.language.errors import AttributeWithheld
+from statek_policies.language.guests import is_guest_class
 from statek_policies.language.reports import refuse
 from statek_policies.language.standins import shown_type
+
+
+def _own_attributes(value: Any) -> dict[str, Any]:
+    """Return an object's own attributes, whatever its class says; none where it has no dictionary."""
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return {}
+    return found if type(found) is dict else {}
 
 
 class Checks(Protocol):
@@ -17,6 +28,7 @@ class Checks(Protocol):
     def check_name(self, name: object) -> str: ...
     def is_guest_instance(self, value: object) -> bool: ...
     def is_guest_definition(self, value: object) -> bool: ...
+    def traceback(self, error: BaseException) -> object: ...
 
 
 class Attributes(dict[str, Any]):
@@ -69,18 +81,37 @@ class Accessors:
             "__delattr__": self._deleter,
             "__getattribute__": self._getter,
             "__getattr__": self._fallback,
+            "__traceback__": self._traceback,
+            "__wrapped__": self._wrapped,
+            **lineage.DESCRIPTIONS,
         }
 
     def special(self, name: str) -> Callable[[Any], Any] | None:
         """Return what answers a load of this name; None if the attribute is found in the ordinary way."""
         return self._special.get(name)
 
-    def attributes(self, value: Any) -> dict[str, Any]:
-        """Return the attributes of a guest's object."""
-        if not self._checks.is_guest_instance(value):
+    def attributes(self, value: Any) -> Any:
+        """Return the attributes of a guest's object, function or class."""
+        if isinstance(value, type) and is_guest_class(value):
+            return lineage.namespace(value)
+        if not (self._checks.is_guest_instance(value) or self._checks.is_guest_definition(value)):
             refuse("attribute.dunder", "__dict__ is given for objects of your own classes only", AttributeWithheld)
         values = object.__getattribute__(value, "__dict__")
         return Attributes(values, lambda name, new: self._checks.setattr(value, name, new))
+
+    def _traceback(self, value: Any) -> Any:
+        if not isinstance(value, BaseException):
+            refuse("attribute.dunder", "__traceback__ is given for exceptions only", AttributeWithheld)
+        return self._checks.traceback(value)
+
+    def _wrapped(self, value: Any) -> Any:
+        """Give back what a decorator has wrapped, where that is the guest's own."""
+        found = _own_attributes(value).get("__wrapped__")
+        if found is None and self._checks.is_guest_definition(value):
+            raise AttributeError(f"{value.__name__!r} has no attribute '__wrapped__'")
+        if not self._checks.is_guest_definition(found):
+            refuse("attribute.dunder", "__wrapped__ is given where it is a function of your own", AttributeWithheld)
+        return found
 
     def _annotations(self, value: Any) -> dict[str, Any]:
         if not self._checks.is_guest_definition(value):

@@ -87,10 +87,10 @@ def _has(guards: Guards) -> Callable[[Any, str], bool]:
     return has
 
 
-def _vars(guards: Guards) -> Callable[..., dict[str, Any]]:
+def _vars(guards: Guards) -> Callable[..., Any]:
     accessors = Accessors(guards)
 
-    def vars_of(*values: Any) -> dict[str, Any]:
+    def vars_of(*values: Any) -> Any:
         if len(values) != 1:
             refuse("builtin.refused", "vars() without an object is not offered; use variables by name")
         return accessors.attributes(values[0])

@@ -8,6 +8,9 @@ from typing import Any
 class Checking(ABC):
     """One pass over one source."""
 
+    expects_import_error: bool = False
+    """Whether what is visited stands in a `try` whose handlers expect that a package is missing."""
+
     @abstractmethod
     def refuse(self, node: Any, rule: str, detail: str) -> None:
         """Note a violation at the node's line."""

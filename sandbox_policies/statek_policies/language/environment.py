@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from types import NoneType
-from typing import Any
+from typing import Any, NoReturn
 
 from statek_policies.language import nodes
 from statek_policies.language.builtin_names import builtin_exports
@@ -16,6 +16,7 @@ from statek_policies.language.classes import ClassBuilder
 from statek_policies.language.clock import ClockReadings
 from statek_policies.language.copying import settle_copying
 from statek_policies.language.errors import ImportWithheld
+from statek_policies.language.facades.annotations import annotation_exports
 from statek_policies.language.facades.callables import callable_exports
 from statek_policies.language.facades.catalogue import facades, static_exports
 from statek_policies.language.facades.console import Console
@@ -24,6 +25,7 @@ from statek_policies.language.facades.records import record_exports
 from statek_policies.language.guards import Guards
 from statek_policies.language.guests import GUEST_MODULE, Guests
 from statek_policies.language.host import Host
+from statek_policies.language.imports import is_standard, why_absent
 from statek_policies.language.reports import HOST, refuse
 from statek_policies.policy import Policy
 from statek_policies.rules import Violation
@@ -58,6 +60,7 @@ class GuestEnvironment:
             {"time": clock.exports()},
             {"random": chance.random_exports(), "uuid": chance.uuid_exports(), "secrets": chance.secrets_exports()},
             callable_exports(guards, guests),
+            annotation_exports(guests),
             record_exports(guests, classes.check_bases),
             console.exports(),
         ]
@@ -69,6 +72,7 @@ class GuestEnvironment:
             "__build_class__": classes.function(),
             "__import__": _import_for_python,
             "__debug__": True,
+            "__doc__": None,
         }
         self._builtins = {**builtin, **guards.table(), **imports, **hidden, nodes.BOUNDARY: True}
         self.globals["__builtins__"] = self._builtins
@@ -127,20 +131,24 @@ def _facades(exports: dict[str, dict[str, object]], policy: Policy) -> dict[str,
 
 def _importer(modules: Mapping[str, Facade]) -> Any:
     def import_module(module: str) -> Facade:
-        if module not in modules:
-            refuse("import.not_offered", f"the module {module!r} is not offered", ImportWithheld)
-        return modules[module]
+        return modules[module] if module in modules else _missing(module)
 
     return import_module
 
 
 def _importer_from(modules: Mapping[str, Facade]) -> Any:
     def import_name(module: str, name: str) -> object:
-        if module not in modules:
-            refuse("import.not_offered", f"the module {module!r} is not offered", ImportWithheld)
-        return getattr(modules[module], name)
+        return getattr(modules[module] if module in modules else _missing(module), name)
 
     return import_name
+
+
+def _missing(module: str) -> NoReturn:
+    """Say that a module is not there: an error like any other where it is a package, else a refusal."""
+    why = why_absent(module)
+    if is_standard(module):
+        refuse("import.not_offered", f"the module {module!r} is not offered", ImportWithheld)
+    raise ModuleNotFoundError(f"No module named {module!r}" + (f": {why}" if why else ""), name=module)
 
 
 def _import_for_python(name: str, *_arguments: object, **_keywords: object) -> None:

@@ -15,10 +15,13 @@ from statek_policies.language.accessors import Accessors
 from statek_policies.language.clock import ClockReadings
 from statek_policies.language.errors import AttributeWithheld
 from statek_policies.language.formatting import format_mapping, format_text
-from statek_policies.language.guests import Guests
+from statek_policies.language.guests import Guests, is_guest_class
+from statek_policies.language.lineage import resolution_order
 from statek_policies.language.reports import refuse
+from statek_policies.language.tracebacks import shown_traceback
 from statek_policies.language.words import Reading, is_dunder, is_storable, reading, why_refused
 
+_TRACEBACK_OF = BaseException.__dict__["__traceback__"].__get__
 Samples = Callable[..., list[float]]
 
 _PASSING_ON = (types.GenericAlias, types.MethodType)
@@ -121,10 +124,12 @@ class Guards:
                 return _safe_format(name, found, owner)
             case "obj" if _is_attribute_error(value, found):
                 refuse("attribute.exception", "AttributeError.obj is not available; use the message", AttributeWithheld)
+            case "mro" if kind is types.BuiltinMethodType and isinstance(owner, type) and is_guest_class(owner):
+                return lambda: list(resolution_order(owner, "mro()"))
             case "mro" if found is type.mro or (kind is types.BuiltinMethodType and isinstance(owner, type)):
                 refuse(
                     "attribute.inspection",
-                    "mro() is not available; use isinstance() or issubclass()",
+                    "mro() is given for your own classes only",
                     AttributeWithheld,
                 )
             case "samples" if getattr(found, "__func__", found) is statistics.NormalDist.samples:
@@ -184,6 +189,10 @@ class Guards:
     def is_guest_definition(self, value: object) -> bool:
         """Tell whether the value is a class or a function that the guest defined."""
         return self._guests.is_definition(value)
+
+    def traceback(self, error: BaseException) -> object:
+        """Return what a guest sees of an error's traceback."""
+        return shown_traceback(_TRACEBACK_OF(error), self._guests.namespace)
 
 
 def _exact(name: object) -> str:

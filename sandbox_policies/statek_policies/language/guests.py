@@ -53,7 +53,7 @@ class Guests:
     """The guest's side of the fence in one process."""
 
     def __init__(self, namespace: dict[str, object]) -> None:
-        self._namespace = namespace
+        self.namespace = namespace
         self.plain: set[type] = set()
         """Classes of the guest whose other ancestors have no private attributes: instances need no second look."""
         self._mixed: set[type] = set()
@@ -76,7 +76,7 @@ class Guests:
 
     def is_function(self, value: object) -> bool:
         """Tell whether a value is a function that the guest's code defined."""
-        return type(value) is types.FunctionType and value.__globals__ is self._namespace
+        return type(value) is types.FunctionType and value.__globals__ is self.namespace
 
     def is_definition(self, value: object) -> bool:
         """Tell whether a value is a class or a function that the guest's code defined."""

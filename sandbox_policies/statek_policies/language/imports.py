@@ -1,6 +1,7 @@
 """How an import statement becomes an assignment of a facade, and which imports the policy refuses."""
 
 import ast
+import sys
 from collections.abc import Callable, Mapping
 
 from statek_policies.errors import nearest
@@ -45,7 +46,7 @@ class Imports:
         if alias.name == "*":
             checker.refuse(node, "import.star", f"import * is not offered; name what you use: from {module} import ...")
             return nodes.nothing(node)
-        if alias.name not in self._exported[module]:
+        if module in self._exported and alias.name not in self._exported[module]:
             checker.refuse(node, "import.name", self.why_no_name(module, alias.name))
         return self._binding(node, alias.asname or alias.name, nodes.IMPORT_FROM, [module, alias.name], checker)
 
@@ -57,14 +58,14 @@ class Imports:
         return nodes.assign(nodes.store(target, node), value, node)
 
     def _check_module(self, node: ast.stmt, module: str, checker: Checking) -> bool:
-        if module in self._exported:
+        if module in self._exported or (checker.expects_import_error and not is_standard(module)):
             return True
         checker.refuse(node, "import.not_offered", self.why_no_module(module))
         return False
 
     def why_no_module(self, module: str) -> str:
         """Say why a module is not there and what is."""
-        reason = MODULES.get(module.partition(".")[0])
+        reason = why_absent(module)
         if reason:
             return f"the module {module!r} is not offered: {reason}"
         close = nearest(module, self._exported)
@@ -81,3 +82,13 @@ class Imports:
         close = nearest(name, self._exported[module])
         meant = f"did you mean {close!r}?" if close else f"it has {', '.join(sorted(self._exported[module]))}"
         return f"{module} has no {name!r}; {meant}"
+
+
+def is_standard(module: str) -> bool:
+    """Tell whether the module belongs to the standard library; any other is a package that is not installed."""
+    return module.partition(".")[0] in sys.stdlib_module_names
+
+
+def why_absent(module: str) -> str | None:
+    """Say why a module that programs often ask for is not there; None if nothing is known about it."""
+    return MODULES.get(module) or MODULES.get(module.partition(".")[0])

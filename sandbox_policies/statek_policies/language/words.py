@@ -68,11 +68,16 @@ CLASS_CONSTANTS = frozenset({"__slots__", "__match_args__"})
 MODULE_CONSTANTS = frozenset({"__all__", "__version__", "__author__", "__date__", "__license__"})
 """Dunder names that scripts set for their readers and that mean nothing to Python here."""
 
-READABLE_NAMES = frozenset({"__name__", "__debug__"}) | MODULE_CONSTANTS
+READABLE_NAMES = frozenset({"__name__", "__doc__", "__debug__"}) | MODULE_CONSTANTS
 """Dunder names that a guest may load as variables."""
 
-_PLAIN_TEXT = frozenset({"__name__", "__qualname__", "__doc__", "__module__", "__members__", "__cause__", "__notes__"})
-"""Dunder attributes that hold text, an enum's members or an exception."""
+_PLAIN_TEXT = frozenset(
+    {
+        *("__name__", "__qualname__", "__doc__", "__module__", "__members__", "__cause__", "__notes__"),
+        *("__suppress_context__", "__total__", "__required_keys__", "__optional_keys__"),
+    }
+)
+"""Dunder attributes that hold text, a truth value, an enum's members or an exception."""
 
 _RECORD_NAMES = frozenset(
     {
@@ -89,7 +94,17 @@ _RECORD_NAMES = frozenset(
 )
 """The public interface of named tuples and enumerations, for all that it begins with an underscore."""
 
-_GUARDED_DUNDERS = frozenset({"__class__", "__dict__", "__annotations__"}) | _ACCESS
+_OF_OWN_CLASSES = frozenset(
+    {
+        *("__mro__", "__bases__", "__base__", "__subclasses__"),
+        *("__slots__", "__match_args__", "__dataclass_fields__"),
+    }
+)
+"""What describes a class, told about the guest's own."""
+
+_GUARDED_DUNDERS = (
+    frozenset({"__class__", "__dict__", "__annotations__", "__traceback__", "__wrapped__"}) | _ACCESS | _OF_OWN_CLASSES
+)
 _GUARDED_PUBLIC = frozenset({"format", "format_map", "obj", "mro", "now", "today", "utcnow", "samples"})
 """`format` reads attributes named in a string; `AttributeError.obj` hands back an object that a guard kept; `type.mro`
 lists classes that were not offered; the rest read the clock or chance of the machine."""
@@ -106,10 +121,14 @@ _FRAMELIKE = (
     types.CoroutineType,
     types.AsyncGeneratorType,
 )
-INSPECTION = frozenset(INSPECT_ATTRIBUTES) | {
-    name for kind in _FRAMELIKE for name in dir(kind) if name.startswith(_FRAME_PREFIXES)
-}
-"""Every attribute of frames, tracebacks, code objects and generators that is not a method."""
+_LINE = "tb_lineno"
+"""The one attribute of a traceback that is no more than a number."""
+
+INSPECTION = (
+    frozenset(INSPECT_ATTRIBUTES)
+    | {name for kind in _FRAMELIKE for name in dir(kind) if name.startswith(_FRAME_PREFIXES)}
+) - {_LINE}
+"""Every attribute of frames, tracebacks, code objects and generators that leads on."""
 
 
 def is_dunder(name: str) -> bool:
@@ -172,17 +191,18 @@ def why_refused(name: str) -> str:
 _INSTEAD = {
     "__globals__": "pass values as arguments",
     "__builtins__": "built-in functions can be called by name",
-    "__bases__": "use isinstance() or issubclass()",
-    "__base__": "use isinstance() or issubclass()",
-    "__mro__": "use isinstance() or issubclass()",
-    "__subclasses__": "keep a list of the classes yourself, for example in __init_subclass__",
-    "__traceback__": "use traceback.format_exc()",
     "__context__": "use `raise ... from error` and read __cause__",
     "__code__": "code objects are not offered",
     "__self__": "keep a reference to the object yourself",
     "__func__": "call the function through its class",
-    "__wrapped__": "keep a reference to the wrapped function yourself",
     "__reduce__": "use copy.copy() or copy.deepcopy(), or define __copy__",
     "__reduce_ex__": "use copy.copy() or copy.deepcopy(), or define __copy__",
     "__import__": "use an import statement",
+    "__origin__": "use typing.get_origin()",
+    "__args__": "use typing.get_args()",
+    "__closure__": "pass values as arguments",
+    "__defaults__": "keep the defaults in variables of your own",
+    "__file__": "there are no files",
+    "tb_frame": "use traceback.format_exc() or traceback.extract_tb()",
+    "tb_next": "use traceback.format_exc() or traceback.extract_tb()",
 }

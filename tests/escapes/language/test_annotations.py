@@ -42,7 +42,7 @@ def test_nobody_evaluates_an_annotation(use: str) -> None:
     "source", ["x: {} = 1", "def f(x: {}): pass", "def f() -> {}: pass", "class C:\n    x: {}", "def f():\n    x: {}"]
 )
 def test_an_annotation_that_is_written_out_is_checked_like_any_expression(source: str) -> None:
-    check_contained(source.format("print('reached', ().__base__)"), "attribute.dunder")
+    check_contained(source.format("print('reached', ().__globals__)"), "attribute.dunder")
 
 
 def test_annotations_of_every_kind_work() -> None:

@@ -110,7 +110,87 @@ def test_the_dict_of_an_own_object_is_a_copy_that_writes_through_the_guard() -> 
     check_contained(
         "class C: pass\nc = C()\nc.__dict__['__dataclass_fields__'] = {}\nprint('reached')", "attribute.dunder"
     )
-    check_contained("class C: pass\nprint('reached', C.__dict__)", "attribute.dunder")
+
+
+def test_the_dict_of_an_own_class_is_a_copy_without_what_leads_on() -> None:
+    source = """
+        import abc, dataclasses, enum
+        class Base(abc.ABC):
+            def f(self): pass
+        @dataclasses.dataclass
+        class Row(Base):
+            __hidden = 1
+            x: int = 2
+        class Colour(enum.Enum): RED = 1
+        for cls in (Base, Row, Colour):
+            for way in (cls.__dict__, vars(cls), getattr(cls, "__dict__")):
+                for name, value in way.items():
+                    if name.startswith("__") and name in ("__dict__", "__weakref__", "__orig_bases__", "__class__"):
+                        print("reached", name)
+        print([name for name in Row.__dict__ if not name.startswith("__")], dict(vars(Row))["x"])
+        try: Row.__dict__["x"] = 3
+        except TypeError: print("read only")
+    """
+    assert check_runs(source) == "['_Row__hidden', 'x', '_abc_impl'] 2\nread only\n"
+    check_contained("import json\nprint('reached', json.JSONEncoder.__dict__)", "attribute.dunder")
+    check_contained("import json\nprint('reached', vars(json.JSONEncoder))", "attribute.dunder")
+
+
+def test_what_describes_an_own_class_is_told() -> None:
+    source = """
+        import functools
+        from dataclasses import dataclass
+        from typing import Generic, NamedTuple, TypeVar
+        class A:
+            __slots__ = ("x",)
+        class B(A): pass
+        class N(NamedTuple):
+            a: int
+        T = TypeVar("T")
+        class G(Generic[T]): pass
+        @dataclass
+        class D:
+            a: int
+        @functools.wraps(N)
+        def f(): pass
+        def g(): "doc"
+        g.tag = 1
+        @functools.wraps(g)
+        def h(): pass
+        print([c.__name__ for c in B.__mro__], B.mro() == list(B.__mro__), B.__bases__, B.__base__, A.__subclasses__())
+        print(A.__slots__, B.__slots__, D.__match_args__, N.__match_args__, list(D.__dataclass_fields__))
+        print(N.__mro__, G.__mro__, h.__wrapped__ is g, h.tag, h.__dict__["tag"], hasattr(f, "__wrapped__"))
+    """
+    assert check_runs(source) == (
+        "['B', 'A', 'object'] True (<class '__main__.A'>,) <class '__main__.A'> [<class '__main__.B'>]\n"
+        "('x',) ('x',) ('a',) ('a',) ['a']\n"
+        "(<class '__main__.N'>, <class 'tuple'>, <class 'object'>) "
+        "(<class '__main__.G'>, <class 'typing.Generic'>, <class 'object'>) True 1 1 False\n"
+    )
+
+
+def test_an_ancestor_that_has_no_public_name_is_not_told() -> None:
+    source = """
+        import enum, random
+        from collections import UserDict
+        class Colour(enum.Enum): RED = 1
+        class R(random.Random): pass
+        class U(UserDict): pass
+        for cls in (Colour, R, U):
+            print([c.__module__ + "." + c.__name__ for c in cls.__mro__])
+    """
+    shown = check_runs(source)
+    assert "_random" not in shown
+    assert "ReprEnum" not in shown
+
+
+@pytest.mark.parametrize("name", ["__mro__", "__bases__", "__base__", "__subclasses__", "__slots__", "__match_args__"])
+@pytest.mark.parametrize("target", ["object", "int", "type", "Exception", "C.__mro__[-1]", "C().__class__.__base__"])
+def test_a_class_that_is_not_the_guests_is_not_described(name: str, target: str) -> None:
+    check_contained(f"class C: pass\nprint('reached', {target}.{name})", "attribute.dunder")
+    check_contained(
+        f"class C: pass\nprint('reached', getattr({target}, '{name[:3]}' + '{name[3:]}'))", "attribute.dunder"
+    )
 
 
 def test_annotations_are_a_copy() -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from guest_program import check_contained, check_runs
 
-FIELDS = ["{0.__class__}", "{0.__class__.__mro__}", "{a[0].__doc__}", "{0:{1.__class__}}", "{0!r:{0.real}}", "{.real}"]
+FIELDS = [
+    "{0.__class__}",
+    "{0.__class__.__mro__}",
+    "{a[0].__doc__}",
+    "{0:{1.__class__}}",
+    "{0!r:{0.obj}}",
+    "{.mro}",
+    "{0.real._x}",
+]
 
 
 @pytest.mark.parametrize("template", FIELDS)
@@ -71,8 +79,8 @@ def test_augmented_assignment_does_not_hand_the_method_to_the_other_side() -> No
         class S(str): pass
         class Catch:
             def __radd__(self, other):
-                print("reached", other("{0.real}", 1))
-        s = S("{0.real}")
+                print("reached", other("{0.obj}", 1))
+        s = S("{0.obj}")
         s.format += Catch()
     """
     check_contained(source, "format.attribute")
@@ -87,10 +95,13 @@ def test_the_formatter_is_withheld() -> None:
 def test_ordinary_fields_work() -> None:
     source = """
         print("{} {1[0]} {a[k]:>{w}} {{}}".replace("{}", "{0}", 1).format(1, [2], a={"k": 3}, w=4))
+        class Point:
+            def __init__(self): self.x, self.at = 1, [2]
+        print("{p.x} {p.at[0]} {0.real:>{1.imag}3}".format(7, 8, p=Point()), "{p.x}".format_map({"p": Point()}))
         print("{x}".format_map({"x": 5}), "{:,.2f}".format(1234.5), "%(a)s" % {"a": 6})
         class Money:
             def format(self, x): return f"own {x}"
             def __format__(self, spec): return "spec " + spec
         print(Money().format(7), "{:abc}".format(Money()), getattr("{}", "format")(8))
     """
-    assert check_runs(source) == "1 2    3 {}\n5 1,234.50 6\nown 7 spec abc 8\n"
+    assert check_runs(source) == "1 2    3 {}\n1 2 007 1\n5 1,234.50 6\nown 7 spec abc 8\n"

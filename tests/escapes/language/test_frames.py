@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from guest_program import check_contained
+from guest_program import check_contained, check_runs
 
 from statek_policies.language.words import INSPECTION
 
@@ -30,14 +30,39 @@ def test_no_attribute_of_frames_and_code_is_read_by_any_route(name: str) -> None
     check_contained(f"match print:\n    case object({name}=x): print('reached')", "match.attribute")
 
 
-def test_a_traceback_is_not_read_from_an_exception() -> None:
-    source = """
+@pytest.mark.parametrize("read", ["error.__traceback__", "getattr(error, '__trace' + 'back__')", "sys.exc_info()[2]"])
+@pytest.mark.parametrize("step", ["tb_frame", "tb_next", "_GuestTraceback__lines"])
+def test_what_stands_for_a_traceback_leads_nowhere(read: str, step: str) -> None:
+    source = f"""
+        import sys
         try:
             1 / 0
         except ZeroDivisionError as error:
-            print("reached", getattr(error, "__trace" + "back__"))
+            tb = {read}
+            print(tb.tb_lineno, tb)
+            print("reached", getattr(tb, "{step[:4]}" + "{step[4:]}"))
     """
-    check_contained(source, "attribute.dunder")
+    outcome = check_contained(source)
+    assert outcome.output == "4 <traceback>\n"
+    assert outcome.rules <= {"attribute.inspection", "attribute.private"} != set()
+
+
+def test_a_traceback_of_the_hosts_own_frames_has_no_entries() -> None:
+    source = """
+        import json, traceback
+        def parse(): json.loads("{")
+        class Manager:
+            def __enter__(self): return self
+            def __exit__(self, kind, error, tb):
+                for shown in (tb, error.__traceback__):
+                    print([(entry.filename, entry.lineno, entry.name) for entry in traceback.extract_tb(shown)])
+                traceback.print_tb(tb)
+                return True
+        with Manager():
+            parse()
+    """
+    entries = "[('<batch 1>', 12, '<module>'), ('<batch 1>', 3, 'parse')]\n"
+    assert check_runs(source).startswith(entries * 2 + '  File "<batch 1>", line 12, in <module>\n')
 
 
 def test_an_exit_handler_gets_a_traceback_that_it_cannot_open() -> None:

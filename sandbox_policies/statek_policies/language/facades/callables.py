@@ -23,6 +23,7 @@ def callable_exports(guards: Guards, guests: Guests) -> dict[str, dict[str, obje
             "update_wrapper": _update_wrapper(guests),
             "total_ordering": _total_ordering(guests),
             "singledispatch": singledispatch,
+            "singledispatchmethod": singledispatchmethod,
         },
         "operator": {"attrgetter": _attrgetter(guards), "methodcaller": _methodcaller(guards)},
         "types": {
@@ -53,9 +54,20 @@ def _update_wrapper(guests: Guests) -> Callable[..., Any]:
             text = getattr(wrapped, attribute, None)
             if type(text) is str:
                 setattr(wrapper, attribute, text)
+        if guests.is_function(wrapped):
+            _describe_alike(guests, wrapper, wrapped)
         return wrapper
 
     return update_wrapper
+
+
+def _describe_alike(guests: Guests, wrapper: Any, wrapped: Any) -> None:
+    """Copy the rest of what functools copies, between functions of the guest's own."""
+    wrapper.__wrapped__ = wrapped
+    if guests.is_function(wrapper):
+        wrapper.__annotations__ = wrapped.__annotations__
+        own = {name: value for name, value in wrapped.__dict__.items() if name != "__wrapped__"}
+        wrapper.__dict__.update(own)
 
 
 def _wraps(guests: Guests) -> Callable[..., Any]:
@@ -92,6 +104,14 @@ def singledispatch(func: Any) -> Any:
 
     generic.register = register  # type: ignore[method-assign]  # a plain attribute of the function that was made
     return generic
+
+
+class singledispatchmethod(functools.singledispatchmethod):  # type: ignore[type-arg]  # no generic in 3.11
+    """A generic method over a generic function of the kind above."""
+
+    def __init__(self, func: Any) -> None:
+        super().__init__(func)
+        self.dispatcher = singledispatch(func)
 
 
 def _attrgetter(guards: Guards) -> Callable[..., Any]:

@@ -26,7 +26,9 @@ def static_exports() -> dict[str, dict[str, object]]:
 
 
 def _frozen(exported: object) -> object:
-    return frozenset(exported) if type(exported) is set else exported
+    if type(exported) is set:
+        return frozenset(exported)
+    return tuple(exported) if type(exported) is list else exported
 
 
 @cache

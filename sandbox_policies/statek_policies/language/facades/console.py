@@ -3,13 +3,12 @@
 import contextlib
 import pprint
 import sys
-import traceback
-import types
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from statek_policies.language.errors import GuestExit
 from statek_policies.language.host import Host
+from statek_policies.language.tracebacks import Tracebacks
 
 _MOST_RECURSION = 1000
 """CPython's default; a deeper recursion would meet the limit of the C stack first."""
@@ -47,7 +46,7 @@ class Console:
     """The console of one guest."""
 
     def __init__(self, host: Host, namespace: dict[str, object]) -> None:
-        self._namespace = namespace
+        self._tracebacks = Tracebacks(self.print, namespace)
         self._stream = Stream(lambda text: host.write(text))
         self._current: list[Any] = [self._stream]
 
@@ -69,7 +68,7 @@ class Console:
         return {
             "sys": self._sys(),
             "pprint": {"pprint": self._pprint(), "pp": self._pprint(sort_dicts=False)},
-            "traceback": self._traceback(),
+            "traceback": self._tracebacks.exports(),
             "warnings": {"warn": self._warn(), **_quiet_warnings()},
             "contextlib": {"redirect_stdout": self._redirect(), "redirect_stderr": self._redirect()},
         }
@@ -98,6 +97,8 @@ class Console:
             "stdout": self._stream,
             "stderr": self._stream,
             "exit": guest_exit,
+            "argv": [""],
+            "exc_info": self._tracebacks.exc_info(),
             "getsizeof": lambda value, *default: sys.getsizeof(value, *default),
             "intern": lambda text: sys.intern(text),
             "getrecursionlimit": lambda: _MOST_RECURSION,
@@ -109,34 +110,6 @@ class Console:
             self.print(pprint.pformat(object, *arguments, **{**fixed, **options}), file=stream)
 
         return show
-
-    def _traceback(self) -> dict[str, object]:
-        def format_exception(error: Any, value: Any = None, tb: Any = None, **_options: Any) -> list[str]:
-            return list(self._formatted(value if isinstance(value, BaseException) else error).format())
-
-        def format_exc(*_ignored: Any) -> str:
-            error = sys.exc_info()[1]
-            return "NoneType: None\n" if error is None else "".join(format_exception(error))
-
-        def print_exc(*_ignored: Any, file: Any = None) -> None:
-            self.print(format_exc(), end="", file=file)
-
-        def print_exception(error: Any, value: Any = None, tb: Any = None, *, file: Any = None) -> None:
-            self.print("".join(format_exception(error, value)), end="", file=file)
-
-        return {
-            "format_exception": format_exception,
-            "format_exc": format_exc,
-            "print_exc": print_exc,
-            "print_exception": print_exception,
-            "format_exception_only": lambda error, value=None: list(
-                self._formatted(value if isinstance(value, BaseException) else error).format_exception_only()
-            ),
-        }
-
-    def _formatted(self, error: BaseException) -> traceback.TracebackException:
-        """Keep the guest's own frames only, in the error and in all that led to it."""
-        return guest_traceback(error, self._namespace)
 
     def _warn(self) -> Callable[..., None]:
         def warn(message: Any, category: Any = UserWarning, *_ignored: Any, **_options: Any) -> None:
@@ -160,29 +133,6 @@ class Console:
 def guest_exit(code: object = None, /) -> NoReturn:
     """End the batch quietly."""
     raise GuestExit("" if code is None else str(code))
-
-
-def guest_traceback(error: BaseException, namespace: dict[str, object]) -> traceback.TracebackException:
-    """Describe an error by the frames that run in the namespace; what ran beneath them is nobody's business there."""
-    described = traceback.TracebackException(type(error), error, None, compact=True)
-    _keep_frames(described, error, namespace, set())
-    return described
-
-
-def _keep_frames(
-    described: traceback.TracebackException, error: BaseException, namespace: dict[str, object], seen: set[int]
-) -> None:
-    seen.add(id(error))
-    described.stack = traceback.StackSummary.extract(_frames(error.__traceback__, namespace))
-    for part, cause in ((described.__cause__, error.__cause__), (described.__context__, error.__context__)):
-        if part is not None and cause is not None and id(cause) not in seen:
-            _keep_frames(part, cause, namespace, seen)
-
-
-def _frames(tb: types.TracebackType | None, namespace: dict[str, object]) -> Iterator[tuple[types.FrameType, int]]:
-    for frame, line in traceback.walk_tb(tb):
-        if frame.f_globals is namespace:
-            yield frame, line
 
 
 def _quiet_warnings() -> dict[str, object]:

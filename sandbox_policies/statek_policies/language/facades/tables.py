@@ -54,6 +54,7 @@ PURE: dict[str, str] = {
         "CONFORM CONTINUOUS EJECT KEEP NAMED_FLAGS STRICT UNIQUE EnumCheck FlagBoundary auto member nonmember unique "
         "verify"
     ),
+    "fnmatch": "filter fnmatch fnmatchcase translate",
     "fractions": "Fraction",
     "functools": "cache cached_property cmp_to_key lru_cache partial partialmethod reduce",
     "graphlib": "CycleError TopologicalSorter",
@@ -70,6 +71,7 @@ PURE: dict[str, str] = {
         "filterfalse groupby islice pairwise permutations product repeat starmap takewhile tee zip_longest"
     ),
     "json": "JSONDecodeError JSONDecoder JSONEncoder dump dumps load loads",
+    "keyword": "iskeyword issoftkeyword kwlist softkwlist",
     "math": (
         "acos acosh asin asinh atan atan2 atanh cbrt ceil comb copysign cos cosh degrees dist e erf erfc "
         "exp exp2 expm1 fabs factorial floor fmod frexp fsum gamma gcd hypot inf isclose isfinite isinf "
@@ -83,6 +85,7 @@ PURE: dict[str, str] = {
         "itemgetter itruediv ixor le length_hint lshift lt matmul mod mul ne neg not_ or_ pos pow rshift "
         "setitem sub truediv truth xor"
     ),
+    "pathlib": "PurePath PurePosixPath PureWindowsPath",
     "pprint": "isreadable isrecursive pformat saferepr",
     "re": (
         "A ASCII DOTALL I IGNORECASE L LOCALE M MULTILINE Match NOFLAG Pattern RegexFlag S U UNICODE "
@@ -101,6 +104,7 @@ PURE: dict[str, str] = {
     "struct": "Struct calcsize error iter_unpack pack pack_into unpack unpack_from",
     "textwrap": "TextWrapper dedent fill indent shorten wrap",
     "time": "mktime strptime struct_time altzone daylight timezone tzname",
+    "tomllib": "TOMLDecodeError loads",
     "types": "EllipsisType GenericAlias MethodType NoneType NotImplementedType SimpleNamespace UnionType",
     "typing": (
         "AbstractSet Annotated Any AnyStr BinaryIO ByteString Callable ChainMap ClassVar Collection "
@@ -117,6 +121,11 @@ PURE: dict[str, str] = {
         "bidirectional category combining decimal decomposition digit east_asian_width is_normalized lookup "
         "mirrored name normalize numeric unidata_version"
     ),
+    "urllib": "",
+    "urllib.parse": (
+        "DefragResult ParseResult SplitResult parse_qs parse_qsl quote quote_from_bytes quote_plus unquote "
+        "unquote_plus unquote_to_bytes urldefrag urlencode urljoin urlparse urlsplit urlunparse urlunsplit"
+    ),
     "uuid": "NAMESPACE_DNS NAMESPACE_OID NAMESPACE_URL NAMESPACE_X500 SafeUUID UUID uuid3 uuid5",
     "zlib": "adler32 compress crc32 decompress error",
     "zoneinfo": "ZoneInfo ZoneInfoNotFoundError",
@@ -124,7 +133,6 @@ PURE: dict[str, str] = {
 
 WITHHELD: dict[str, str] = {
     "string.Formatter": "use an f-string",
-    "typing.get_type_hints": "read __annotations__ of your own class",
     "typing.ForwardRef": "write the annotation as text",
     "random.SystemRandom": "use secrets",
     "io.open": "there are no files; use io.StringIO or io.BytesIO",
@@ -134,7 +142,9 @@ WITHHELD: dict[str, str] = {
     "sys.modules": "use an import statement",
     "sys.stdin": "there is nobody at the console",
     "sys.path": "there are no files",
-    "sys.argv": "there is no command line",
+    "ast.parse": "only literal_eval() is offered",
+    "pathlib.Path": "there are no files; use PurePosixPath for paths as text",
+    "tomllib.load": "there are no files; use loads()",
     "sys.settrace": "tracing is not offered",
     "contextlib.asynccontextmanager": "there is no event loop",
     "zoneinfo.available_timezones": "use a key such as 'Europe/Berlin'",
