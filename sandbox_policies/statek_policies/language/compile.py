@@ -18,6 +18,7 @@ from statek_policies.language.facades.catalogue import why_withheld
 from statek_policies.language.imports import Imports
 from statek_policies.language.scan import scan
 from statek_policies.language.transformer import LeanTransformer
+from statek_policies.language.waiting import let_wait
 from statek_policies.language.withheld import uses_of_withheld
 from statek_policies.policy import Policy
 from statek_policies.rules import Violation
@@ -37,15 +38,18 @@ class CompiledBatch:
     """Where each instruction begins, from 1; a decorated definition begins at its first decorator."""
 
 
-def compile_batch(source: bytes, *, name: str, policy: Policy) -> CompiledBatch:
-    """Check and compile a source; raises SourceRefused, SourceInvalid or SourceTooLarge and nothing else."""
+def compile_batch(source: bytes, *, name: str, policy: Policy, futures: bool = False) -> CompiledBatch:
+    """Check and compile a source; raises SourceRefused, SourceInvalid or SourceTooLarge and nothing else.
+
+    `futures` says that the guest can meet values that are not there yet.
+    """
     if sys.version_info[:2] != _PYTHON:
         raise RuntimeError("the language was checked for CPython 3.11 only")
     _check_size(source, policy)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a warning about the guest's source is none about ours
         try:
-            return _compile(_decoded(source), name, policy)
+            return _compile(_decoded(source), name, policy, futures=futures)
         except SyntaxError as error:
             raise SourceInvalid(type(error).__name__, _said(error), error.lineno) from None
         except (RecursionError, MemoryError):
@@ -54,7 +58,7 @@ def compile_batch(source: bytes, *, name: str, policy: Policy) -> CompiledBatch:
             raise SourceInvalid("SyntaxError", str(error), None) from None
 
 
-def _compile(text: str, name: str, policy: Policy) -> CompiledBatch:
+def _compile(text: str, name: str, policy: Policy, *, futures: bool) -> CompiledBatch:
     tree = ast.parse(text, filename=name)
     transformer = LeanTransformer(_imports(policy), policy.limits.ast_nodes)
     lines = [_first_line(statement) for statement in tree.body]
@@ -62,6 +66,8 @@ def _compile(text: str, name: str, policy: Policy) -> CompiledBatch:
     transformer.violations += uses_of_withheld(tree, policy)
     transformed = transformer.transform(tree.body)
     _refuse(transformer.violations)
+    if futures:
+        transformed = [let_wait(statements) for statements in transformed]
     tree.body = [nodes.instruction(*instruction) for instruction in zip(transformed, lines, strict=True)]
     code: types.CodeType = compile(tree, name, "exec", flags, dont_inherit=True, optimize=0)
     _refuse(scan(code))

@@ -24,12 +24,15 @@ LOAD = RESERVED_MARK + "load"
 IMPORT = RESERVED_MARK + "import"
 IMPORT_FROM = RESERVED_MARK + "import_from"
 INPLACE = RESERVED_MARK + "inplace"
+APPLY = RESERVED_MARK + "apply"
+FORCE = RESERVED_MARK + "force"
+UNPACK = RESERVED_MARK + "unpack"
 BOUNDARY = RESERVED_MARK + "boundary"
 """What each instruction of a batch stands behind: its truth says whether the instruction is to be executed."""
 NAME = RESERVED_MARK + "name"
 """The keyword under which a guard is told the attribute: its presence in the code proves who wrote the call."""
 
-GUARD_NAMES = frozenset({TYPE, GUESTS, WRITE, PRIVATE, LOAD, IMPORT, IMPORT_FROM, INPLACE})
+GUARD_NAMES = frozenset({TYPE, GUESTS, WRITE, PRIVATE, LOAD, IMPORT, IMPORT_FROM, INPLACE, APPLY, FORCE, UNPACK})
 
 _LOAD = ast.Load()
 _IN = ast.In()
