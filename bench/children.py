@@ -10,13 +10,15 @@ from typing import Final
 AGE: Final = struct.Struct("<Q")
 ECHO_BYTES: Final = 1 << 16
 
-forked_at_ns = 0
-"""Set by the zygote just before each fork, and so in the child the moment at which its own began."""
-
 
 def tell_age(descriptor: int) -> None:
-    """Tell how long after the beginning of its fork this child was ready to serve, and wait for the end."""
-    os.write(descriptor, AGE.pack(time.perf_counter_ns() - forked_at_ns))
+    """Tell how long after the zygote began to make it this child was ready to serve, and wait for the end.
+
+    When that was is the first thing to be read; the clock is the machine's.
+    """
+    ready = time.perf_counter_ns()
+    (begun,) = AGE.unpack(os.read(descriptor, AGE.size))
+    os.write(descriptor, AGE.pack(ready - begun))
     os.read(descriptor, 1)
 
 

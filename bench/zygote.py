@@ -6,41 +6,50 @@ Both kinds come from one process with the same memory, so the difference between
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from pathlib import Path
+from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench import children
-from statek_executor.isolation import kernel
+from bench.children import AGE
+from statek_executor.isolation.seccomp import CHILD_FD
 from statek_executor.zygote import launcher
-from statek_executor.zygote.entries import KINDS, Entry
+from statek_executor.zygote.entries import KINDS
 from statek_executor.zygote.service import Service
 
-BARE_KINDS = {"bare": "bench.children:tell_age", "echo": "bench.children:echo"}
-LOCKED_KINDS = {"locked": "bench.children:tell_age"}
+BARE: Final = {"bare": children.tell_age, "echo": children.echo}
+LOCKED: Final = {"locked": children.tell_age}
 
 
 class TimedService(Service):
-    """Notes when each fork begins, and leaves out the steps of bare children."""
+    """Tells children that tell their age when their making began, and makes bare ones by itself."""
 
-    def _fork(self, tag: int, entry: Entry) -> None:
-        steps, fork = self._steps, kernel.fork
-        if any(entry is self._entries[kind] for kind in BARE_KINDS):  # by identity: equal entries may differ in kind
-            self._steps = tuple(step for step in steps if step.name == "socket")
-            kernel.fork = os.fork
-        children.forked_at_ns = time.perf_counter_ns()
+    def _copy(self, kind: str, outer: socket.socket, inner: socket.socket) -> int:
+        if {**BARE, **LOCKED}.get(kind) is children.tell_age:
+            outer.send(AGE.pack(time.perf_counter_ns()))
+        return _bare(kind, inner) if kind in BARE else super()._copy(kind, outer, inner)
+
+
+def _bare(kind: str, inner: socket.socket) -> int:
+    pid = os.fork()
+    if pid == 0:
         try:
-            super()._fork(tag, entry)
+            os.dup2(inner.fileno(), CHILD_FD)
+            BARE[kind](CHILD_FD)
         finally:
-            self._steps, kernel.fork = steps, fork
+            os._exit(0)
+    return pid
 
 
 def main() -> int:
     """Run as the launcher that a supervisor starts."""
     vars(launcher)["Service"] = TimedService  # the one thing that is not as in production
-    return launcher.main(kinds={**KINDS, **LOCKED_KINDS, **BARE_KINDS})
+    own = {kind: f"{serve.__module__}:{serve.__name__}" for kind, serve in {**BARE, **LOCKED}.items()}
+    return launcher.main(kinds={**KINDS, **own})
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ PR_GET_NO_NEW_PRIVS: Final = 39
 PR_CAP_AMBIENT: Final = 47
 PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
 
+CLONE_PARENT: Final = 0x8000
+
 SYS_CLOSE_RANGE: Final = 436
 SYS_LANDLOCK_CREATE_RULESET: Final = 444
 SYS_LANDLOCK_RESTRICT_SELF: Final = 446
@@ -39,13 +41,51 @@ class Machine:
     """Set in the numbers of a second call table that must not be reachable; None where there is none."""
     capget: int
     capset: int
+    clone: int
+    close: int
+    getppid: int
     pivot_root: int
+    prctl: int
+    prlimit: int
+    recvmsg: int
     seccomp: int
+    setsid: int
+    write: int
 
 
 MACHINES: Final = {
-    "x86_64": Machine(0xC000003E, 0x40000000, capget=125, capset=126, pivot_root=155, seccomp=317),
-    "aarch64": Machine(0xC00000B7, None, capget=90, capset=91, pivot_root=41, seccomp=277),
+    "x86_64": Machine(
+        audit_arch=0xC000003E,
+        x32_bit=0x40000000,
+        capget=125,
+        capset=126,
+        clone=56,
+        close=3,
+        getppid=110,
+        pivot_root=155,
+        prctl=157,
+        prlimit=302,
+        recvmsg=47,
+        seccomp=317,
+        setsid=112,
+        write=1,
+    ),
+    "aarch64": Machine(
+        audit_arch=0xC00000B7,
+        x32_bit=None,
+        capget=90,
+        capset=91,
+        clone=220,
+        close=57,
+        getppid=173,
+        pivot_root=41,
+        prctl=167,
+        prlimit=261,
+        recvmsg=212,
+        seccomp=277,
+        setsid=157,
+        write=64,
+    ),
 }
 
 
@@ -82,7 +122,14 @@ _mount = _bind("mount", ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, _ulon
 _umount2 = _bind("umount2", ctypes.c_char_p, ctypes.c_int)
 _unshare = _bind("unshare", ctypes.c_int)
 _clearenv = _bind("clearenv")
-_fork: Final[Callable[[], int]] = _holding_the_gil.fork
+
+raw: Final[Callable[..., int]] = _holding_the_gil.syscall
+"""A system call by its number and up to four whole numbers; the kernel's answer, -1 for a refusal.
+
+For code that runs between the fork of a child and its first instruction: everything that it touches is copied.
+"""
+raw.argtypes = [ctypes.c_long] * 5  # type: ignore[attr-defined]
+raw.restype = ctypes.c_long  # type: ignore[attr-defined]
 
 
 def syscall(number: int, first: int = 0, second: int = 0, third: int = 0, fourth: int = 0) -> int:
@@ -110,19 +157,6 @@ def unshare(namespace: int) -> None:
     """Move this process (for a pid namespace: its later children) into a new namespace."""
     if _unshare(namespace) == -1:
         _fail("unshare")
-
-
-def fork() -> int:
-    """fork(2) for a process that has one thread: 0 in the child, which is its parent's exact copy.
-
-    os.fork also runs what modules have registered, in each child: `threading` puts its locks in order, `random` draws a
-    new seed. One thread leaves no lock out of order, and nobody here draws from that generator; but the pages which
-    that touches are more than half the time of a fork, and most of the memory of a child that only waits.
-    """
-    pid = _fork()
-    if pid == -1:
-        _fail("fork")
-    return pid
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:

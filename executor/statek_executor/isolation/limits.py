@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 from typing import Final
 
@@ -38,10 +39,21 @@ def bind_zygote() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def bind_child() -> None:
-    """Set the limits of a child that serves guests."""
-    for limit, value in CHILD_LIMITS.items():
-        resource.setrlimit(limit, (value, value))
+class _Limit(ctypes.Structure):
+    """struct rlimit64."""
+
+    _fields_ = (("soft", ctypes.c_uint64), ("hard", ctypes.c_uint64))
+
+
+class ChildLimits:
+    """The limits of a child that serves guests, in the form that the kernel takes."""
+
+    def __init__(self) -> None:
+        self._limits = {limit: _Limit(value, value) for limit, value in CHILD_LIMITS.items()}
+
+    def addresses(self) -> list[tuple[int, int]]:
+        """Each limit's number, and where its value is; this object must live as long as they are used."""
+        return [(limit, ctypes.addressof(value)) for limit, value in self._limits.items()]
 
 
 def set_memory_limits(pid: int, *, data_bytes: int, address_bytes: int) -> None:

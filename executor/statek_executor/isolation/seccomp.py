@@ -145,6 +145,6 @@ class Filter:
         self._address = ctypes.addressof(self._program)
         self._number = kernel.machine().seccomp
 
-    def install(self) -> None:
-        """Bind this process to the filter for good. It needs no_new_privs."""
-        kernel.syscall(self._number, _SET_MODE_FILTER, 0, self._address)
+    def installation(self) -> tuple[int, int, int, int]:
+        """The system call that binds a process to the filter for good. It needs no_new_privs."""
+        return self._number, _SET_MODE_FILTER, 0, self._address

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import NoReturn
 
-from statek_executor.isolation.lockdown import SERVE_FAILED_CODE, Birth, Step, code_of
+from statek_executor.isolation.lockdown import SERVE_FAILED_CODE, Plan
 from statek_executor.isolation.seccomp import CHILD_FD
-from statek_executor.zygote.entries import Entry
 
 
-def live(birth: Birth, steps: Sequence[Step], entry: Entry) -> NoReturn:
-    """Lock this process down, serve, and end; whatever happens, never return into the zygote's loop."""
+def live(plan: Plan, serve: Callable[[int], None]) -> NoReturn:
+    """Lock this process down, serve, and end; whatever happens, never return into the loop that has forked it."""
     code = SERVE_FAILED_CODE
     try:
-        for step in steps:
-            code = code_of(step)
-            step.take(birth)
+        for code, call, arguments, right in plan:
+            answer = call(*arguments)
+            if answer == -1 or (right is not None and answer != right):
+                os._exit(code)
         code = SERVE_FAILED_CODE
-        entry.serve(CHILD_FD)
+        serve(CHILD_FD)
         code = 0
     finally:
         os._exit(code)

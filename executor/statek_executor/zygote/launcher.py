@@ -7,7 +7,6 @@ launcher ends, and each child when the zygote ends. Besides, the zygote ends whe
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import signal
 import socket
@@ -19,11 +18,14 @@ from typing import Final
 
 from statek_executor.isolation import kernel, lockdown, namespaces, privileges
 from statek_executor.isolation.enclosure import Enclosure
+from statek_executor.isolation.limits import ChildLimits
+from statek_executor.isolation.lockdown import Birth
 from statek_executor.isolation.seccomp import Filter
 from statek_executor.zygote.entries import KINDS, Entry, PreloadFault, preload
 from statek_executor.zygote.events import ZYGOTE_SIGNALLED
 from statek_executor.zygote.messages import TEXT_CHARACTERS, FailedMessage, ReadyMessage
 from statek_executor.zygote.service import Service
+from statek_executor.zygote.template import Kind, Template
 
 CONTROL_FD: Final = 3
 _HIGHEST_DESCRIPTOR: Final = 2**32 - 1
@@ -145,23 +147,31 @@ def _be_zygote(
         enclosure.after_fork(launcher.map_ids)
         privileges.end_with_parent()
         launcher.let_go()
-        system_calls = Filter()
+        with _no_streams():
+            template = Template(_kinds(entries, without))
         _announce(control, enclosure)
     except OSError as error:
         return _fail(control, error)
-    service = Service(control, entries, lockdown.steps_without(without), system_calls)
-    with _no_streams():
-        gc.freeze()
-        service.run()
+    Service(control, list(entries), template).run()
     return 0
+
+
+def _kinds(entries: Mapping[str, Entry], without: frozenset[str]) -> list[Kind]:
+    """What each kind of child does to itself, ready to be done."""
+    system_calls, limits = Filter(), ChildLimits()
+
+    def kind(entry: Entry) -> Kind:
+        birth = Birth(os.getpid(), entry.prepare, system_calls, limits)
+        return Kind(birth, lockdown.plan(birth, without), entry)
+
+    return [kind(entry) for entry in entries.values()]
 
 
 @contextmanager
 def _no_streams() -> Iterator[None]:
-    """Let this process, and so each child, look like one that never had Python's standard streams.
+    """Let a process that is forked meanwhile look like one that never had Python's standard streams.
 
-    The objects stay: destroying them in each child would cost more than all the rest of its lock-down. They are put
-    back for the traceback of an error that ends the zygote.
+    The objects stay: destroying them in each child would cost more than all the rest of its lock-down.
     """
     streams = {name: getattr(sys, name) for name in _STREAMS}
     for name in _STREAMS:

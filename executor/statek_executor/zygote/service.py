@@ -1,4 +1,4 @@
-"""The zygote's loop: one thread that forks on request and tells the supervisor how each child ended.
+"""The zygote's loop: one thread that has children made on request and tells the supervisor how each one ended.
 
 It waits for two kinds of events with one epoll: a datagram on the control socket, and a child's pidfd that became
 readable because the child has ended.
@@ -10,14 +10,9 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from statek_executor.isolation import kernel
-from statek_executor.isolation.lockdown import Birth, Step
-from statek_executor.isolation.seccomp import Filter
-from statek_executor.zygote import child
-from statek_executor.zygote.entries import Entry
 from statek_executor.zygote.messages import (
     DATAGRAM_BYTES,
     ExitedMessage,
@@ -26,6 +21,7 @@ from statek_executor.zygote.messages import (
     RefusedMessage,
     decode_request,
 )
+from statek_executor.zygote.template import Template, TemplateGone
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +33,30 @@ class _Child:
 class Service:
     """The zygote at work."""
 
-    def __init__(
-        self, control: socket.socket, entries: Mapping[str, Entry], steps: tuple[Step, ...], system_calls: Filter
-    ) -> None:
+    def __init__(self, control: socket.socket, kinds: Sequence[str], template: Template) -> None:
         self._control = control
-        self._entries = entries
-        self._steps = steps
-        self._filter = system_calls
-        self._pid = os.getpid()
+        self._kinds = {kind: number for number, kind in enumerate(kinds)}
+        self._template = template
         self._children: dict[int, _Child] = {}
         self._epoll = select.epoll()
         self._epoll.register(control.fileno(), select.EPOLLIN)
+        self._epoll.register(template.fileno(), select.EPOLLIN)
 
     def run(self) -> None:
-        """Serve until the supervisor closes its end, or is gone; then end every child."""
+        """Serve until the supervisor closes its end, or is gone; then end every child. Raises TemplateGone."""
         try:
             while self._serve_events():
                 pass
         except (BrokenPipeError, ConnectionResetError):
             pass  # the supervisor is gone: the same as the end of its stream
-        self._end_children()
+        finally:
+            self._end_children()
+            self._template.close()
 
     def _serve_events(self) -> bool:
         for descriptor, _ in self._epoll.poll():
+            if descriptor == self._template.fileno():
+                raise TemplateGone
             if descriptor != self._control.fileno():
                 self._bury(descriptor)
                 continue
@@ -70,25 +67,24 @@ class Service:
         return True
 
     def _serve(self, request: Fork) -> None:
-        entry = self._entries.get(request.kind)
-        if entry is None:
+        if request.kind not in self._kinds:
             self._refuse(request.tag, f"no kind of child is called {request.kind!r}")
             return
         try:
-            self._fork(request.tag, entry)
+            self._fork(request.tag, request.kind)
         except (BrokenPipeError, ConnectionResetError):
             raise
         except OSError as error:
             self._refuse(request.tag, f"{type(error).__name__}: {error}")
 
-    def _fork(self, tag: int, entry: Entry) -> None:
+    def _fork(self, tag: int, kind: str) -> None:
         outer, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with outer, inner:
-            birth = Birth(inner.fileno(), self._pid, entry.prepare, self._filter)
-            pid = kernel.fork()
-            if pid == 0:
-                child.live(birth, self._steps, entry)
-            self._introduce(_Child(tag, pid), outer)
+            self._introduce(_Child(tag, self._copy(kind, outer, inner)), outer)
+
+    def _copy(self, kind: str, outer: socket.socket, inner: socket.socket) -> int:
+        """Have a child made that holds the inner end; returns its pid."""
+        return self._template.copy(self._kinds[kind], inner.fileno())
 
     def _introduce(self, new: _Child, outer: socket.socket) -> None:
         """Tell the supervisor of a child; one that cannot be handed over is ended."""
@@ -130,7 +126,6 @@ class Service:
         )
 
     def _forget(self, pidfd: int) -> None:
-        """Closing alone is not enough: a child just forked still has a copy, which keeps the registration alive."""
         self._epoll.unregister(pidfd)
         os.close(pidfd)
 

@@ -44,7 +44,7 @@ class Rig:
         return outcome
 
     def descendants(self) -> list[psutil.Process]:
-        """Launcher, zygote, children."""
+        """Launcher, zygote, template, children."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def close(self) -> None:
