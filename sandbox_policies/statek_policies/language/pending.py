@@ -14,13 +14,11 @@ from typing import Any, Final
 Fetch = Callable[[int], object]
 """Gives the value of a future by its number; waits as long as it takes, and raises what a guest is to see."""
 
-_UNKNOWN: Final = object()
-
 
 class Pending:
     """Stands for the value of a future, or for one element of another pending value."""
 
-    __slots__ = ("count", "index", "number", "parent", "value")
+    __slots__ = ("count", "index", "known", "number", "parent", "value")
 
     def __getattribute__(self, name: str) -> Any:
         return getattr(force(self), name)
@@ -77,36 +75,32 @@ class Futures:
 FUTURES: Final = Futures()
 """The one instance of the process, which serves one job."""
 
-_FIELDS: Final[dict[str, Any]] = {name: Pending.__dict__[name] for name in Pending.__slots__}
+_FIELDS: Final = [Pending.__dict__[name] for name in ("number", "parent", "index", "count", "known", "value")]
 
 
 def pending(number: int) -> Pending:
     """Make the stand-in for a future's value."""
-    return _made({"number": number, "parent": None, "index": 0, "count": 0, "value": _UNKNOWN})
+    return _filled(object.__new__(Pending), [number, None, 0, 0, False, None])
 
 
 def element(parent: Pending, index: int, count: int) -> Pending:
     """Make the stand-in for one of the so many elements that a pending value is unpacked into."""
-    return _made({"number": 0, "parent": parent, "index": index, "count": count, "value": _UNKNOWN})
+    return _filled(object.__new__(Pending), [0, parent, index, count, False, None])
 
 
 def state(value: Pending) -> list[Any]:
     """Return what has to be kept of one: number, parent, index, count, whether the value is known, and the value."""
-    number, parent, index, count, known = (
-        _FIELDS[name].__get__(value) for name in ("number", "parent", "index", "count", "value")
-    )
-    return [number, parent, index, count, known is not _UNKNOWN, None if known is _UNKNOWN else known]
+    return [field.__get__(value) for field in _FIELDS]
 
 
 def restore(value: Pending, kept: list[Any]) -> None:
     """Fill one with what `state` returned; raises ValueError or TypeError for anything else."""
-    number, parent, index, count, is_known, known = kept
+    number, parent, index, count, is_known, _ = kept
     if not all(type(part) is int and part >= 0 for part in (number, index, count)) or type(is_known) is not bool:
         raise TypeError("not what is kept of a pending value")
     if parent is not None and type(parent) is not Pending:
         raise TypeError("an element of what is no pending value")
-    _fill(value, {"number": number, "parent": parent, "index": index, "count": count})
-    _FIELDS["value"].__set__(value, known if is_known else _UNKNOWN)
+    _filled(value, kept)
 
 
 def blank() -> Pending:
@@ -155,7 +149,7 @@ def _value(value: Pending) -> Any:
     if is_known:
         return known
     found = FUTURES.fetch(number) if parent is None else _element_of(parent, index, count)
-    _FIELDS["value"].__set__(value, found)
+    _filled(value, [number, None, index, count, True, found])
     return found
 
 
@@ -168,15 +162,10 @@ def _element_of(parent: Pending, index: int, count: int) -> Any:
     return parts[index]
 
 
-def _made(fields: dict[str, object]) -> Pending:
-    made = object.__new__(Pending)
-    _fill(made, fields)
-    return made
-
-
-def _fill(value: Pending, fields: dict[str, object]) -> None:
-    for name, content in fields.items():
-        _FIELDS[name].__set__(value, content)
+def _filled(value: Pending, content: list[Any]) -> Pending:
+    for field, part in zip(_FIELDS, content, strict=True):
+        field.__set__(value, part)
+    return value
 
 
 def _unary(operation: Callable[[Any], Any]) -> Callable[[Any], Any]:
