@@ -90,6 +90,5 @@ def with_values(value: Any, *, layers: int = _LAYERS) -> Any:
     if not layers or kind not in (list, tuple, set, frozenset, dict):
         return value
     if kind is dict:
-        made = {with_values(key, layers=layers - 1): with_values(value[key], layers=layers - 1) for key in value}
-        return made
+        return {with_values(key, layers=layers - 1): with_values(value[key], layers=layers - 1) for key in value}
     return kind([with_values(part, layers=layers - 1) for part in value])
