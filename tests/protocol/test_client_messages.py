@@ -8,7 +8,7 @@ from statek_protocol.messages.client import FROM_CLIENT, NewBatch, Submit
 
 
 def sent(limits: dict[str, object]) -> Submit:
-    submit = Submit("request", None, Policy().to_wire(), limits, (NewBatch("a.py", b"x = 1"),))
+    submit = Submit("request", None, Policy().to_wire(), limits, {}, (NewBatch("a.py", b"x = 1"),))
     received = decode(encode(submit), FROM_CLIENT)
     assert isinstance(received, Submit)
     return received

@@ -90,6 +90,7 @@ MESSAGES: dict[type[Message], st.SearchStrategy[Any]] = {
         st.none() | names,
         plain,
         st.dictionaries(names, st.floats(0, 10), max_size=2),
+        st.dictionaries(names, plain, max_size=2),
         st.lists(st.builds(client.NewBatch, names, data), min_size=1, max_size=3).map(tuple),
     ),
     client.Events: st.builds(

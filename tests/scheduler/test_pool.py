@@ -389,7 +389,7 @@ def test_frames_of_a_client_of_any_kind_are_refused(
 
 @pytest.mark.parametrize("policy", [None, 1, [], {}, {"name": "x"}, {**Policy().to_wire(), "more": 1}])
 def test_a_policy_that_is_none_is_refused(here: Stand, policy: Any) -> None:
-    here.ask(Submit("key", None, policy, {}, (NewBatch("a", b"b"),)))
+    here.ask(Submit("key", None, policy, {}, {}, (NewBatch("a", b"b"),)))
     here.turn()
     assert here.told(Refused)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from statek_protocol.messages.base import (
     FRAME_LIMIT,
@@ -52,6 +52,8 @@ class Submit(Message):
     """The wire form of the policy for these and later batches; None leaves a known job's policy as it is."""
     limits: Annotated[dict[str, PlainField], Bounds(0, 100)]
     """Limits to change in that policy, given or known; the policy checks them, and tells whole numbers from others."""
+    fields: Annotated[dict[str, PlainField], Bounds(0, 100)]
+    """Other fields of that policy to change, likewise."""
     batches: Annotated[tuple[NewBatch, ...], Bounds(1, 1_000)]
 
 
@@ -63,6 +65,18 @@ class Follow(Message):
     request: Identifier
     job: Identifier
     after: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Decide(Message):
+    """client to scheduler: a person has decided about a job that is held for a violation of its policy."""
+
+    kind: ClassVar[str] = "decide"
+    request: Identifier
+    """The idempotency key: a decision that is sent again gets the same answer and changes nothing twice."""
+    job: Identifier
+    choice: Literal["release", "end"]
+    """Let it go on with the batches that wait in it, or end it for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,16 @@ class Accepted(Message):
     job: Identifier
     first_batch: BatchNumber
     cursor: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Decided(Message):
+    """scheduler to client: the decision is durable; so many batches now go on in the job."""
+
+    kind: ClassVar[str] = "decided"
+    request: Identifier
+    job: Identifier
+    batches: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,5 +142,5 @@ class Alive(Message):
     workers: Count
 
 
-FROM_CLIENT: frozenset[type[Message]] = frozenset({Submit, Follow, Ping})
-TO_CLIENT: frozenset[type[Message]] = frozenset({Accepted, Refused, Events, Alive})
+FROM_CLIENT: frozenset[type[Message]] = frozenset({Submit, Follow, Decide, Ping})
+TO_CLIENT: frozenset[type[Message]] = frozenset({Accepted, Decided, Refused, Events, Alive})

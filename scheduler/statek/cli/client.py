@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import zmq
 
+from statek.core.holds import Choice
 from statek.errors import SchedulerSilent, SubmissionRefused
 from statek_protocol.codec import decode, encode
 from statek_protocol.messages.base import FRAME_LIMIT, Message
@@ -18,6 +19,8 @@ from statek_protocol.messages.client import (
     TO_CLIENT,
     Accepted,
     Alive,
+    Decide,
+    Decided,
     Events,
     Follow,
     JobEvent,
@@ -27,6 +30,8 @@ from statek_protocol.messages.client import (
     Submit,
 )
 from statek_protocol.transport.endpoints import LocalAddress
+
+A = TypeVar("A", Accepted, Decided)
 
 ASK_AGAIN_SECONDS: Final = 1.0
 """After this much silence the client asks again; every request may be made twice without harm."""
@@ -44,6 +49,8 @@ class Submission:
     policy: dict[str, Any] | None
     limits: Mapping[str, float]
     batches: Sequence[tuple[str, bytes]]
+    fields: Mapping[str, object] = field(default_factory=dict)
+    """Other fields of the policy to change, as plain values."""
 
 
 class Client:
@@ -83,14 +90,25 @@ class Client:
         """Submit batches; raises `SubmissionRefused` or `SchedulerSilent`."""
         request = secrets.token_hex(16)
         batches = tuple(NewBatch(name, source) for name, source in submission.batches)
-        message = Submit(request, submission.job, submission.policy, dict(submission.limits), batches)
+        message = Submit(
+            request, submission.job, submission.policy, dict(submission.limits), dict(submission.fields), batches
+        )
+        return self._ask(message, request, Accepted, "submitted")
+
+    def decide(self, job: str, choice: Choice) -> Decided:
+        """Decide about a job that is held; raises `SubmissionRefused` or `SchedulerSilent`."""
+        request = secrets.token_hex(16)
+        return self._ask(Decide(request, job, choice), request, Decided, "decided")
+
+    def _ask(self, message: Message, request: str, kind: type[A], done: str) -> A:
+        """Send a request until it is answered; it carries a key, so it may be made twice without harm."""
         give_up = time.monotonic() + GIVE_UP_SECONDS
         while time.monotonic() < give_up:
             self._send(message)
             answer = self._answer(request, time.monotonic() + ASK_AGAIN_SECONDS)
-            if isinstance(answer, Accepted):
+            if isinstance(answer, kind):
                 return answer
-        raise SchedulerSilent("the scheduler of this store does not answer; nothing is known to have been submitted")
+        raise SchedulerSilent(f"the scheduler of this store does not answer; nothing is known to have been {done}")
 
     def follow(self, job: str, cursor: int) -> Iterator[JobEvent | None]:
         """Yield the job's events after the cursor as they happen, and None whenever the scheduler did not answer.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from statek.core.decisions import Decision
-from statek.core.events import BatchEnded, BatchSkipped, BatchStarted, Event, JobEnded, LeaseEnded
+from statek.core.events import BatchEnded, BatchSkipped, BatchStarted, Event, JobEnded, JobHeld, LeaseEnded
 from statek.core.evolve import begin
 from statek.core.instructions import EndLease, StartBatch
 from statek.core.jobs import Job, RunningBatch
 from statek.core.leases import Lease
+from statek_policies.rules import OnViolation
 from statek_protocol.messages.base import TEXT_LIMIT
 from statek_protocol.messages.interpreter import GuestError
 
@@ -37,7 +38,7 @@ def fail_batch(job: Job, running: RunningBatch, lease: Lease, error: GuestError)
 
 def end_batch(job: Job, lease: Lease, ended: BatchEnded) -> Decision:
     """End the batch; the lease goes on with the next one if all is well and its policy is the same."""
-    events = ending(job, ended)
+    events = ending(job, ended, lease.policy.on_violation)
     if ended.outcome == "ok" and job.pending and job.pending[0].policy == job.policy_due:
         following = BatchStarted(job.pending[0].batch, 0, 0)
         return Decision((*events, following), (StartBatch(),), at_checkpoint(lease, begin(job.pending[0])))
@@ -46,15 +47,19 @@ def end_batch(job: Job, lease: Lease, ended: BatchEnded) -> Decision:
     return Decision((*events, lease_ended), (EndLease(reason),))
 
 
-def ending(job: Job, ended: BatchEnded) -> tuple[Event, ...]:
+def ending(job: Job, ended: BatchEnded, on_violation: OnViolation = "refuse") -> tuple[Event, ...]:
     """List the events with which a batch ends, and with it the job unless another batch is to run.
 
-    After a batch that was not ok the rest of its submission is skipped; what was submitted apart from it still runs.
+    After a batch that was not ok the rest of its submission is skipped; what was submitted apart from it still runs,
+    unless the batch was blocked under a policy that then holds the job or ends it.
     """
+    final = ended.outcome == "blocked" and on_violation == "end"
     skipped: tuple[Event, ...] = ()
     if ended.outcome != "ok":
         group = job.running.group if job.running is not None else 0
-        skipped = tuple(BatchSkipped(batch.batch) for batch in job.pending if batch.group == group)
+        skipped = tuple(BatchSkipped(batch.batch) for batch in job.pending if final or batch.group == group)
+    if ended.outcome == "blocked" and on_violation == "hold":
+        return (ended, *skipped, JobHeld(ended.batch))
     if len(skipped) < len(job.pending):
         return (ended, *skipped)
-    return (ended, *skipped, JobEnded(ended.outcome))
+    return (ended, *skipped, JobEnded(ended.outcome, final))

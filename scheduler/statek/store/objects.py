@@ -17,7 +17,7 @@ import dbzero as db0
 
 PREFIX: Final = "statek"
 """The dbzero prefix of all objects here; application objects live in prefixes of their own."""
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Format of these objects. Older ones are not migrated: the store is made anew from the ledger."""
 
 
@@ -182,6 +182,10 @@ class Job:
         self.chat_log: list[BatchLogItem] = []
         self.tool_log: list[ToolLogItem] = []
         self.violations: list[Violation] = []
+        self.held: int | None = None
+        """The batch whose violation the job is held for, SUSPENDED until a person decides."""
+        self.closed = False
+        """It was ended for a violation: no further batch is taken."""
 
 
 @db0.memo(singleton=True, id="statek/Root", prefix=PREFIX)

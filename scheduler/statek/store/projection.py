@@ -135,6 +135,17 @@ def _(event: events.BatchSkipped, job: Job, at_us: int) -> None:
 @_apply.register
 def _(event: events.JobEnded, job: Job, at_us: int) -> None:
     job.status, job.outcome = "DONE", event.outcome
+    job.closed = job.closed or event.final
+
+
+@_apply.register
+def _(event: events.JobHeld, job: Job, at_us: int) -> None:
+    job.status, job.held = "SUSPENDED", event.batch
+
+
+@_apply.register
+def _(event: events.HoldDecided, job: Job, at_us: int) -> None:
+    job.status, job.held = "READY", None
 
 
 def _end(job: Job, batch: int, outcome: str, at_us: int) -> None:

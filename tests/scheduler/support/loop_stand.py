@@ -143,7 +143,7 @@ class Stand:
     ) -> None:
         batches = tuple(NewBatch(f"batch {number}", source) for number, source in enumerate(sources))
         wire = None if policy is None else policy.to_wire()
-        self.ask(Submit(key, job, wire, limits or {}, batches))
+        self.ask(Submit(key, job, wire, limits or {}, {}, batches))
 
     def submitted(self, *sources: bytes, key: str = "key", job: str | None = None) -> Accepted:
         """Submit and have it accepted."""

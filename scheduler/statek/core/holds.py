@@ -1,0 +1,35 @@
+"""What a person may decide about a job that is held, and what such a job refuses meanwhile. Pure."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from statek.core.decisions import Decision
+from statek.core.events import BatchSkipped, Event, HoldDecided, JobEnded
+from statek.core.jobs import Job
+
+Choice = Literal["release", "end"]
+
+
+def decide(job: Job, choice: Choice, request: str) -> Decision:
+    """Let a held job go on with what waits in it, or end it for good."""
+    outcome = job.outcome or "blocked"
+    decided = HoldDecided(choice, request)
+    if choice == "end":
+        skipped: tuple[Event, ...] = tuple(BatchSkipped(batch.batch) for batch in job.pending)
+        return Decision((decided, *skipped, JobEnded(outcome, final=True)))
+    if job.pending:
+        return Decision((decided,))
+    return Decision((decided, JobEnded(outcome)))
+
+
+def why_not_submit(job: Job) -> tuple[str, str] | None:
+    """Say with which code, and why, a job takes no further batches, if it does not."""
+    if job.closed:
+        return "job_ended", f"the job {job.job!r} was ended for a violation of its policy; start a new one"
+    if job.held is not None:
+        return "job_held", (
+            f"the job {job.job!r} is held since batch {job.held} violated its policy; "
+            f"`statek job release {job.job}` lets it go on, `statek job end {job.job}` ends it"
+        )
+    return None
