@@ -46,4 +46,13 @@ class AnswerFromLedger:
     number: int
 
 
-Instruction = Send | StartBatch | EndLease | RunTool | AnswerFromLedger
+@dataclass(frozen=True, slots=True)
+class CheckFuture:
+    """Look whether a future is there, and bring the answer back to `waits.checked`."""
+
+    batch: int
+    call: int
+    future: int
+
+
+Instruction = Send | StartBatch | EndLease | RunTool | AnswerFromLedger | CheckFuture

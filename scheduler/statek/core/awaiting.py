@@ -1,0 +1,52 @@
+"""What a job knows of its futures that are not resolved, and of the call in which it waits for one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal
+
+from statek_protocol.messages.base import NAME_LIMIT, BatchNumber, Count
+from statek_protocol.references import PATH_LIMIT
+from statek_protocol.schema import Bounds
+
+PARTS_LIMIT: Final = 1_000
+"""Futures that one future can be combined of."""
+
+FutureShape = Literal["temporal", "promise", "any", "all", "value"]
+"""How a future comes by its value: by a condition, from outside, by the first or by all of others, or it has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FuturePart:
+    """A future of the job, or an element of its value: its number, and the steps of unpacking that lead there."""
+
+    number: Count
+    path: Annotated[tuple[Count, ...], Bounds(0, PATH_LIMIT)] = ()
+
+
+Parts = Annotated[tuple[FuturePart, ...], Bounds(0, PARTS_LIMIT)]
+
+
+@dataclass(frozen=True, slots=True)
+class FutureEntry:
+    """A future that is not resolved; what it was made from is in its `FutureCreated`."""
+
+    number: Count
+    shape: FutureShape
+    parts: Parts = ()
+    """What an "any" or "all" is made of."""
+    key: Annotated[str, Bounds(0, NAME_LIMIT)] = ""
+    """Under which a "promise" is completed."""
+    deadline_us: Count | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedFuture:
+    """The call for a future's value that the job is suspended in."""
+
+    batch: BatchNumber
+    call: Count
+    future: FuturePart
+    instruction: Count
+    """The top-level statement that the guest says it is in (the seeds' next_instr_num)."""
+    since_us: Count
