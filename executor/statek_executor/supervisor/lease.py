@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, assert_never
 
+from statek_executor.supervisor import metering
 from statek_executor.supervisor.batch_watch import BatchWatch
 from statek_executor.supervisor.credits import Credits
 from statek_executor.supervisor.deadlines import SOFT_SIGNALS, Kill, Wait, Warn
@@ -41,6 +42,7 @@ from statek_protocol.messages.interpreter import (
     Run,
     Violated,
 )
+from statek_protocol.operations import FUTURE_VALUE
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,9 @@ _STREAM_ENDS: Final = (asyncio.IncompleteReadError, ConnectionError)
 
 FRAME_SLACK = 2 * MIB
 """What a frame from the child may be larger than the policy's largest value."""
+
+COPIED_BYTES = 2 * MIB
+"""What every interpreter that ran a batch has copied of the zygote's pages; it cannot be seen from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,10 @@ class LeaseServer:
         self._flow: Flow | None = None
         self._watch: BatchWatch | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._child: Child | None = None
+        self._anonymous_at_start = 0
+        self.waiting_since: float | None = None
+        """When the guest began to wait for a future, in monotonic seconds; None while it does not."""
         self.task = asyncio.create_task(self._serve(), name=f"lease {self.lease}")
         """Done when the lease is over, its child gone and its end reported; cancelled, it ends without a report."""
 
@@ -114,6 +123,13 @@ class LeaseServer:
             case _:
                 self._inbox.put_nowait((message, data))
 
+    def grown_bytes(self) -> int:
+        """Return what the interpreter holds beyond a fresh one, as far as it can be seen from outside."""
+        if self._child is None:
+            return 0
+        grown = metering.anonymous_bytes(self._child.pid) - self._anonymous_at_start
+        return COPIED_BYTES + max(0, grown)
+
     def end(self, cause: Cause, detail: str, limit: LimitBreach | None = None) -> None:
         """End the lease from outside its own task; the first cause stands."""
         if self._end is None and not self.task.done():
@@ -125,7 +141,8 @@ class LeaseServer:
     async def _serve(self) -> None:
         child: Child | None = None
         try:
-            child = await self._stock.take()
+            self._child = child = await self._stock.take()
+            self._anonymous_at_start = metering.anonymous_bytes(child.pid)
             await self._converse(child)
         except NoInterpreter as error:
             await self._emit(encode(Lost(None, "stopped", str(error), None)))
@@ -205,6 +222,7 @@ class LeaseServer:
             return
         if isinstance(message, Call):
             watch.deadlines.pause(time.monotonic())
+            self.waiting_since = time.monotonic() if message.tool == FUTURE_VALUE else None
         if isinstance(message, Finished | Failed):
             self._stop_timer()
             self._watch = None
@@ -275,6 +293,7 @@ class LeaseServer:
                 self._watch = BatchWatch(message.batch, child.pid, self._policy)
                 self._look_at_the_clock(child)
             case Reply():
+                self.waiting_since = None
                 if self._watch is not None:
                     self._watch.deadlines.resume(time.monotonic())
                     self._look_at_the_clock(child)

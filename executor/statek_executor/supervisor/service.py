@@ -22,6 +22,7 @@ from typing import Final
 from statek_executor.errors import ExecutorError, SchedulerRefused
 from statek_executor.isolation import Posture
 from statek_executor.supervisor.lease import Baseline, LeaseServer
+from statek_executor.supervisor.memory_budget import Waiting, to_end
 from statek_executor.supervisor.stock import Stock
 from statek_executor.supervisor.uplink import Uplink
 from statek_executor.supervisor.zygote_client import ZygoteClient, probe_posture
@@ -64,9 +65,14 @@ class ZygoteUnstable(ExecutorError):
 class Supervisor:
     """One executor pool on one host."""
 
-    def __init__(self, endpoint: Endpoint, *, workers: int, keys: Path) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, workers: int, keys: Path, parking: int = 0, memory_budget_bytes: int | None = None
+    ) -> None:
+        """`parking` interpreters are kept beside the workers while they wait, within the memory budget."""
         self._endpoint = endpoint
         self._workers = workers
+        self._parking = parking
+        self._memory_budget_bytes = memory_budget_bytes
         self._keys = keys
         self._executor = f"{socket.gethostname()[:100]}-{secrets.token_hex(4)}"
         self._leases: dict[str, LeaseServer] = {}
@@ -181,7 +187,20 @@ class Supervisor:
             log.warning("nothing heard of the scheduler for %.1f s: leases end here", silent)
             await self._become_unknown()
         else:
+            self._keep_to_memory_budget()
             await self._say(Heartbeat(tuple(self._leases)), welcome.heartbeat_seconds)
+
+    def _keep_to_memory_budget(self) -> None:
+        """End those that have waited longest for a future when all that wait hold too much together."""
+        if self._memory_budget_bytes is None:
+            return
+        waiting = [
+            Waiting(name, lease.waiting_since, lease.grown_bytes())
+            for name, lease in self._leases.items()
+            if lease.waiting_since is not None
+        ]
+        for name in to_end(waiting, self._memory_budget_bytes):
+            self._leases[name].end("stopped", "the executor needs the memory of its longest waits")
 
     async def _say(self, message: Message, seconds: float) -> None:
         """Send, if there is a connection within that time; without one a send would wait for ever."""
@@ -194,7 +213,7 @@ class Supervisor:
         assert self._posture is not None, "probed before the uplink exists"
         layers = {name: LayerReport(state.active, state.detail[:1000]) for name, state in self._posture.layers.items()}
         host = socket.gethostname()[:100]
-        return Hello(PROTOCOL_VERSION, RELEASE, self._executor, host, self._workers, layers)
+        return Hello(PROTOCOL_VERSION, RELEASE, self._executor, host, self._workers, layers, self._parking)
 
     async def _become_unknown(self) -> None:
         self._welcome = None
@@ -271,5 +290,5 @@ class Supervisor:
                 self._pulling = asyncio.create_task(self._watch(self._pull()))
 
     async def _pull(self) -> None:
-        """Offer a place for every lease that is over, and as many more as we run at once."""
-        await self._uplink.send(Pull(self._workers + self._released))
+        """Offer a place for every lease that is over, and as many more as we run and keep waiting at once."""
+        await self._uplink.send(Pull(self._workers + self._parking + self._released))

@@ -54,6 +54,8 @@ class Hello(Message):
     host: Identifier
     workers: Annotated[int, Bounds(1, WORKERS_LIMIT)]
     posture: Annotated[dict[str, LayerReport], Bounds(0, 100)]
+    parking: Annotated[int, Bounds(0, WORKERS_LIMIT)] = 0
+    """How many interpreters I keep beside those that run, while they wait for a future."""
 
 
 @dataclass(frozen=True, slots=True)
