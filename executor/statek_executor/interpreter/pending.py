@@ -42,7 +42,7 @@ def _any_function(caller: Caller, name: str) -> Callable[..., object]:
         """Give the first of these values that is there; those that are no futures are there already."""
         _check(name, values, timeout)
         there = [value for value in values if not _is_waited_for(value)]
-        return force(there[0]) if there else caller.call(operations.FUTURE_ANY, values, {"timeout": timeout})
+        return force(there[0]) if there else caller.call(operations.FUTURE_ANY, (values, timeout), {})
 
     return _called(wait_for_any, name)
 
@@ -54,7 +54,7 @@ def _all_function(caller: Caller, name: str) -> Callable[..., object]:
         if not any(map(_is_waited_for, values)):
             return tuple(map(force, values))
         known = tuple(value if _is_waited_for(value) else force(value) for value in values)
-        return caller.call(operations.FUTURE_ALL, known, {"timeout": timeout})
+        return caller.call(operations.FUTURE_ALL, (known, timeout), {})
 
     return _called(wait_for_all, name)
 
