@@ -52,6 +52,8 @@ class Enclosure:
 
     def __init__(self, without: frozenset[str] = frozenset()) -> None:
         self.layers: dict[str, LayerState] = {}
+        self.ruleset: landlock.Ruleset | None = None
+        """What this process was bound with, for children to bind themselves once more; None where it was not."""
         self.data_bytes = 0
         self.address_bytes = 0
         self._without = without
@@ -69,15 +71,16 @@ class Enclosure:
         `ask_for_maps` has the launcher run `namespaces.map_ids_of` on this process, if it is root's.
         """
         self._measure()
-        self._enter_namespaces()
-        if self._root:
-            self._attempt("userns", lambda: _enter_roots_user_namespace(ask_for_maps))
+        with namespaces.UserLimits() as limits:
+            self._enter_namespaces()
+            if self._root:
+                self._attempt("userns", lambda: _enter_roots_user_namespace(ask_for_maps, limits))
         self._attempt("uid", self._change_user)
         self._enter_namespaces()
         self._attempt("environment", _clear_environment)
         self._attempt("rlimits", _bind_limits)
         self._attempt("no_new_privs", _give_up_privileges)
-        self._attempt("landlock", landlock.deny_all)
+        self._attempt("landlock", self._deny_all)
         self._attempt("nondumpable", _hide_memory)
 
     def _enter_namespaces(self) -> None:
@@ -92,6 +95,16 @@ class Enclosure:
         sizes = dict(line.split(":", 1) for line in lines)
         self.data_bytes = _kilobytes(sizes["VmData"])
         self.address_bytes = _kilobytes(sizes["VmSize"])
+
+    def _deny_all(self) -> str:
+        ruleset = landlock.Ruleset()
+        try:
+            bound = ruleset.bind()
+        except OSError:
+            ruleset.close()
+            raise
+        self.ruleset = ruleset
+        return bound
 
     def _change_user(self) -> str:
         if not self._root:
@@ -124,19 +137,21 @@ def _kilobytes(entry: str) -> int:
 def _enter_own_user_namespace() -> str:
     proc, uid, gid = namespaces.OwnProc(), os.getuid(), os.getgid()
     try:
-        return namespaces.enter_user_namespace(lambda: namespaces.map_own_ids(proc, uid, gid))
+        with namespaces.UserLimits() as limits:
+            return namespaces.enter_user_namespace(lambda: namespaces.map_own_ids(proc, uid, gid), limits)
     finally:
         proc.close()
 
 
-def _enter_roots_user_namespace(ask_for_maps: Callable[[], None]) -> str:
+def _enter_roots_user_namespace(ask_for_maps: Callable[[], None], limits: namespaces.UserLimits) -> str:
     privileges.leave_groups()
-    return namespaces.enter_user_namespace(ask_for_maps)
+    return namespaces.enter_user_namespace(ask_for_maps, limits)
 
 
 def _clear_environment() -> str:
     kernel.clear_environment()
-    return "no variable"
+    keys = "no key of its session" if privileges.leave_session_keyring() else "no keys on this kernel"
+    return f"no variable, {keys}"
 
 
 def _bind_limits() -> str:

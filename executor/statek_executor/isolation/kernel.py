@@ -26,6 +26,10 @@ PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
 
 CLONE_PARENT: Final = 0x8000
 
+KEYCTL_JOIN_SESSION_KEYRING: Final = 1
+KEYCTL_READ: Final = 11
+KEY_SPEC_SESSION_KEYRING: Final = -3
+
 SYS_CLOSE_RANGE: Final = 436
 SYS_LANDLOCK_CREATE_RULESET: Final = 444
 SYS_LANDLOCK_RESTRICT_SELF: Final = 446
@@ -44,6 +48,7 @@ class Machine:
     clone: int
     close: int
     getppid: int
+    keyctl: int
     pivot_root: int
     prctl: int
     prlimit: int
@@ -62,6 +67,7 @@ MACHINES: Final = {
         clone=56,
         close=3,
         getppid=110,
+        keyctl=250,
         pivot_root=155,
         prctl=157,
         prlimit=302,
@@ -78,6 +84,7 @@ MACHINES: Final = {
         clone=220,
         close=57,
         getppid=173,
+        keyctl=219,
         pivot_root=41,
         prctl=167,
         prlimit=261,
@@ -122,6 +129,7 @@ _mount = _bind("mount", ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, _ulon
 _umount2 = _bind("umount2", ctypes.c_char_p, ctypes.c_int)
 _unshare = _bind("unshare", ctypes.c_int)
 _clearenv = _bind("clearenv")
+_environ = ctypes.c_void_p.in_dll(_libc, "environ")
 
 raw: Final[Callable[..., int]] = _holding_the_gil.syscall
 """A system call by its number and up to four whole numbers; the kernel's answer, -1 for a refusal.
@@ -179,6 +187,13 @@ def pivot_root(new_root: str, old_root: str) -> None:
 
 
 def clear_environment() -> None:
-    """Forget every environment variable, Python's copy and libc's."""
+    """Forget every environment variable, Python's copy and libc's, and blank the texts themselves.
+
+    libc forgets where they are; what exec has put on the stack would stay there, for whoever reads memory.
+    """
+    place = _environ.value
+    while place is not None and (text := ctypes.c_void_p.from_address(place).value) is not None:
+        ctypes.memset(text, 0, len(ctypes.string_at(text)))
+        place += ctypes.sizeof(ctypes.c_void_p)
     os.environ.clear()
     _clearenv()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from statek_executor.isolation import kernel, limits
+from statek_executor.isolation import kernel, landlock, limits
 from statek_executor.isolation.seccomp import CHILD_FD, Filter
 
 FIRST_STEP_CODE: Final = 100
@@ -35,6 +35,8 @@ class Birth:
     """The entry's own preparation, which still may make every system call."""
     filter: Filter
     limits: limits.ChildLimits
+    has_ruleset: bool
+    """Whether `landlock.RULESET_FD` is there to be bound with: the host has Landlock, and it was not left out."""
 
 
 Action: TypeAlias = tuple[Callable[..., Any], tuple[int, ...], int | None]
@@ -77,6 +79,11 @@ def _close_others(birth: Birth) -> Sequence[Action]:
     ]
 
 
+def _enter_own_domain(birth: Birth) -> Sequence[Action]:
+    """The zygote's domain is shared with it and with all its children; one below that is shared with nobody."""
+    return [_call(kernel.SYS_LANDLOCK_RESTRICT_SELF, landlock.RULESET_FD)] if birth.has_ruleset else []
+
+
 def _bind_limits(birth: Birth) -> Sequence[Action]:
     return [_call(kernel.machine().prlimit, 0, limit, address) for limit, address in birth.limits.addresses()]
 
@@ -92,6 +99,7 @@ def _filter_system_calls(birth: Birth) -> Sequence[Action]:
 STEPS: Final = (
     Step("session", _leave_session),
     Step("parent", _end_with_zygote),
+    Step("landlock", _enter_own_domain),
     Step("fds", _close_others),
     Step("rlimits", _bind_limits),
     Step("prepare", _prepare),
@@ -99,8 +107,8 @@ STEPS: Final = (
 )
 """In this order: the filter comes last because it forbids all the others.
 
-What a fork inherits is not repeated here: namespaces, identity, no_new_privs, Landlock, the dumpable flag, the empty
-environment and the absence of Python streams are the zygote's.
+What a fork inherits is not repeated here: namespaces, identity, no_new_privs, the dumpable flag, the empty environment
+and the absence of Python streams are the zygote's. Landlock is both: the zygote is bound, and each child apart.
 """
 
 

@@ -49,11 +49,41 @@ class OwnProc:
         os.close(self._descriptor)
 
 
-def enter_user_namespace(map_ids: Callable[[], None]) -> str:
+class UserLimits:
+    """The limits of the user namespace that this process is in, held open: they outlast /proc.
+
+    The kernel looks up whose they are when one of them is opened by its name (user_namespaces(7)).
+    """
+
+    def __init__(self) -> None:
+        self._descriptor = os.open("/proc/sys/user", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def __enter__(self) -> UserLimits:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._descriptor)
+
+    def forbid_user_namespaces(self) -> None:
+        """Let nobody in this namespace make another. In one of its own a process has every capability again, and with
+        them all the kernel code that asks for one. It needs rights in the namespace; raises OSError."""
+        descriptor = os.open("max_user_namespaces", os.O_WRONLY, dir_fd=self._descriptor)
+        try:
+            os.write(descriptor, b"0")
+        finally:
+            os.close(descriptor)
+
+
+def enter_user_namespace(map_ids: Callable[[], None], limits: UserLimits) -> str:
     """Move into a user namespace in which one user and one group exist; `map_ids` says which those are outside."""
     kernel.unshare(CLONE_NEWUSER)
     map_ids()
-    return f"only user {INNER_ID} and group {INNER_ID} exist inside"
+    inside = f"only user {INNER_ID} and group {INNER_ID} exist inside"
+    try:
+        limits.forbid_user_namespaces()
+    except OSError as error:  # containers often have /proc/sys read-only
+        return f"{inside}; more namespaces can be made inside ({error.strerror})"
+    return f"{inside}, and no more user namespaces"
 
 
 def map_own_ids(proc: OwnProc, uid: int, gid: int) -> None:

@@ -39,6 +39,25 @@ def capabilities() -> int:
     return low | high << 32
 
 
+def leave_session_keyring() -> bool:
+    """Have a new, empty session key ring: that of the supervisor's session, with its keys, came with the fork.
+
+    False where nobody can get at a key: the kernel has none, or a filter around us forbids the call.
+    """
+    try:
+        kernel.syscall(kernel.machine().keyctl, kernel.KEYCTL_JOIN_SESSION_KEYRING, 0)
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.EPERM):
+            return False
+        raise
+    return True
+
+
+def session_key_bytes() -> int:
+    """How long the list of keys in this process's session key ring is; raises OSError."""
+    return kernel.syscall(kernel.machine().keyctl, kernel.KEYCTL_READ, kernel.KEY_SPEC_SESSION_KEYRING)
+
+
 def may_limit_others() -> bool:
     """Whether this process may set resource limits on a process of another user."""
     return bool(capabilities() >> _CAP_SYS_RESOURCE & 1)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from statek_executor.isolation import kernel, limits, privileges
+from statek_executor.isolation import kernel, landlock, limits, namespaces, privileges
 from statek_executor.isolation.seccomp import CHILD_FD
 
 LINE_BYTES: Final = 64 * 1024
@@ -116,6 +116,10 @@ def _open_root() -> None:
     os.close(os.open("/", os.O_RDONLY | os.O_DIRECTORY))
 
 
+def _signal_zygote() -> None:
+    os.kill(os.getppid(), 0)
+
+
 def _become_another() -> None:
     """Root is tried by all but root itself."""
     other = 0 if os.getuid() else 2
@@ -123,7 +127,7 @@ def _become_another() -> None:
 
 
 def _make_namespace() -> None:
-    kernel.unshare(0x04000000)
+    kernel.unshare(namespaces.CLONE_NEWUTS)
 
 
 def _stat_shared_memory(identity: int) -> None:
@@ -145,6 +149,9 @@ _PROBES: Final[Mapping[str, Callable[[], Any]]] = {
     "make_namespace": lambda: _errno_of(_make_namespace),
     "dumpable": lambda: kernel.prctl(kernel.PR_GET_DUMPABLE),
     "open_root": lambda: _errno_of(_open_root),
+    "landlock_abi": landlock.abi,
+    "signal_zygote": lambda: _errno_of(_signal_zygote),
+    "session_key_bytes": privileges.session_key_bytes,
     "uid": os.getuid,
     "groups": lambda: len(os.getgroups()),
     "pid": os.getpid,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from statek_executor.isolation.landlock import SCOPING_ABI
 from statek_executor.isolation.namespaces import HOST_NAME
 from statek_executor.isolation.posture import LayerState, Posture
 from statek_policies import LAYERS
@@ -84,7 +85,10 @@ def _seccomp(found: Findings) -> list[Fact]:
 
 
 def _landlock(found: Findings) -> list[Fact]:
-    return [(found.evidence["open_root"] == "EACCES", "opening the root directory is refused")]
+    refused = [(found.evidence["open_root"] == "EACCES", "opening the root directory is refused")]
+    if found.evidence["landlock_abi"] in range(SCOPING_ABI):
+        return refused
+    return [*refused, (found.evidence["signal_zygote"] == "EPERM", "a signal to the zygote is refused")]
 
 
 def _fds(found: Findings) -> list[Fact]:
@@ -92,7 +96,10 @@ def _fds(found: Findings) -> list[Fact]:
 
 
 def _environment(found: Findings) -> list[Fact]:
-    return [(found.evidence["environment"] == 0, "the environment is empty")]
+    return [
+        (found.evidence["environment"] == 0, "the environment is empty"),
+        (found.evidence["session_key_bytes"] in (0, "ENOSYS", "EPERM"), "no key is within reach"),
+    ]
 
 
 def _uid(found: Findings) -> list[Fact]:

@@ -148,7 +148,9 @@ def _be_zygote(
         privileges.end_with_parent()
         launcher.let_go()
         with _no_streams():
-            template = Template(_kinds(entries, without))
+            template = Template(_kinds(entries, without, enclosure.ruleset is not None), enclosure.ruleset)
+        if enclosure.ruleset is not None:
+            enclosure.ruleset.close()
         _announce(control, enclosure)
     except OSError as error:
         return _fail(control, error)
@@ -156,12 +158,12 @@ def _be_zygote(
     return 0
 
 
-def _kinds(entries: Mapping[str, Entry], without: frozenset[str]) -> list[Kind]:
+def _kinds(entries: Mapping[str, Entry], without: frozenset[str], has_ruleset: bool) -> list[Kind]:
     """What each kind of child does to itself, ready to be done."""
     system_calls, limits = Filter(), ChildLimits()
 
     def kind(entry: Entry) -> Kind:
-        birth = Birth(os.getpid(), entry.prepare, system_calls, limits)
+        birth = Birth(os.getpid(), entry.prepare, system_calls, limits, has_ruleset)
         return Kind(birth, lockdown.plan(birth, without), entry)
 
     return [kind(entry) for entry in entries.values()]

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from statek_executor.isolation import kernel, privileges
+from statek_executor.isolation.landlock import RULESET_FD, Ruleset
 from statek_executor.isolation.lockdown import Birth, Plan
 from statek_executor.isolation.seccomp import CHILD_FD
 from statek_executor.zygote.child import live
@@ -91,13 +92,13 @@ class Kind:
 class Template:
     """The template as the zygote holds it."""
 
-    def __init__(self, kinds: Sequence[Kind]) -> None:
+    def __init__(self, kinds: Sequence[Kind], ruleset: Ruleset | None) -> None:
         """Fork it. Runs in the zygote, when all its walls are up."""
         self._channel, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         zygote = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
-            _be_template(other.fileno(), kinds, zygote)
+            _be_template(other.fileno(), kinds, zygote, ruleset)
         other.close()
 
     def fileno(self) -> int:
@@ -124,13 +125,13 @@ class Template:
         os.waitpid(self._pid, 0)
 
 
-def _be_template(channel: int, kinds: Sequence[Kind], zygote: int) -> NoReturn:
+def _be_template(channel: int, kinds: Sequence[Kind], zygote: int, ruleset: Ruleset | None) -> NoReturn:
     """In the new process: serve until the channel ends; in each copy, be that child."""
     try:
         privileges.end_with_parent()
         if os.getppid() != zygote:
             os._exit(1)
-        _take_descriptors(channel)
+        _take_descriptors(channel, ruleset)
         lives = [(kind.plan, kind.entry.serve) for kind in kinds]
         exchange = _exchange()
         gc.freeze()
@@ -140,12 +141,17 @@ def _be_template(channel: int, kinds: Sequence[Kind], zygote: int) -> NoReturn:
         os._exit(1)
 
 
-def _take_descriptors(channel: int) -> None:
-    """Hold the channel three times, and nothing else."""
+def _take_descriptors(channel: int, ruleset: Ruleset | None) -> None:
+    """Hold the channel three times, the ruleset that copies bind themselves with, and nothing else."""
     for number in range(_CHANNEL_FD, CHILD_FD):
         if number != channel:
             os.dup2(channel, number)
-    kernel.close_range(CHILD_FD, _HIGHEST_DESCRIPTOR)
+    kept = CHILD_FD
+    if ruleset is not None:
+        os.dup2(ruleset.fileno(), RULESET_FD)
+        os.close(CHILD_FD)
+        kept = RULESET_FD + 1
+    kernel.close_range(kept, _HIGHEST_DESCRIPTOR)
 
 
 def _exchange() -> _Exchange:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+from pathlib import Path
 
 import pytest
 from rig import SUPPORT, Account, Rig, own_account, rig
@@ -10,6 +12,7 @@ from rig import SUPPORT, Account, Rig, own_account, rig
 from statek_executor.isolation import LAYERS, LayerState, Posture
 
 BASE = {"no_new_privs", "rlimits", "seccomp", "landlock", "fds", "environment", "nondumpable"}
+PTRACE, UNSHARE, KEYCTL = (101, 272, 250) if platform.machine() == "x86_64" else (117, 97, 219)
 NAMESPACES = {"userns", "netns", "pidns", "ipcns", "mntns", "utsns"}
 
 
@@ -58,3 +61,18 @@ def test_a_posture_survives_the_wire() -> None:
 def test_what_is_no_posture_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"posture|state"):
         Posture.from_wire(value)
+
+
+def test_a_child_without_the_filter_still_cannot_reach_what_its_siblings_and_its_session_have(account: Account) -> None:
+    """What a single wall must not hold alone: `scripts/ablate` says which escapes that would be."""
+    with rig(account, ["seccomp"]) as stand:
+        [neighbour] = stand.order("hold", 1)
+        inner = next(line for line in Path(f"/proc/{neighbour}/status").read_text().splitlines() if "NSpid" in line)
+        for attempt in (
+            f"os.kill({inner.split()[-1]}, 0)",
+            f"answer = syscall({PTRACE}, 0x4206, {inner.split()[-1]}, 0, 0)",
+            "os.kill(os.getppid(), 0)",
+        ):
+            assert stand.run(attempt).get("errno") == "EPERM", attempt
+        assert stand.run(f"syscall({UNSHARE}, 0x10000000)").get("errno") in ("ENOSPC", "EPERM")
+        assert stand.run(f"answer = syscall({KEYCTL}, 11, -3, 0, 0)").get("answer") == 0
