@@ -2,9 +2,12 @@
 
 errors    what can be wrong with a policy
 limits    the numbers
-rules     what a refusal is called, and the layers of the wall
+rules     what a refusal is called and can lead to, and the layers of the wall
+features offered patterns    what there is to offer, and how a policy names some of it
 policy    the value that carries all of it, and its form on the wire
-profiles  the same as TOML files
+overrides  one field of it on a command line
+profile_files policy_files toml_keys profiles/    the same as TOML files, each extending another
+comparing explanations    what people ask about policies
 language  the compile path, guards and facades (import it on its own: it is heavy)
 """
 
@@ -18,6 +21,7 @@ from statek_policies.errors import (
     UnreadablePolicy,
 )
 from statek_policies.limits import Limits, parse_limit
+from statek_policies.overrides import parse_field
 from statek_policies.policy import Policy
 from statek_policies.rules import BASE_LAYERS, LAYERS, Violation
 
@@ -34,5 +38,6 @@ __all__ = [
     "UnknownProfile",
     "UnreadablePolicy",
     "Violation",
+    "parse_field",
     "parse_limit",
 ]

@@ -20,11 +20,11 @@ from statek.cli.outcome import EXIT_STATUS, JobOutcome
 from statek.cli.terminal import GuestOutput, say
 from statek.errors import AppUnusable, SchedulerSilent, StatekError, SubmissionRefused
 from statek.store.errors import StoreError
-from statek_policies import Policy, PolicyError, parse_limit
+from statek_policies import Policy, PolicyError, parse_field, parse_limit
 from statek_protocol.errors import ProtocolError
 from statek_protocol.messages.base import SOURCE_LIMIT
 
-WRONG_REQUESTS: Final = ("unknown_job", "policy")
+WRONG_REQUESTS: Final = ("unknown_job", "policy", "job_held", "job_ended")
 """Refusals that are the caller's to mend: exit status 2."""
 STDIN: Final = "-"
 
@@ -33,6 +33,7 @@ STDIN: Final = "-"
 @click.option("--store", type=click.Path(path_type=Path), default=default_store, help="The store's directory.")
 @click.option("--policy", "policy_name", metavar="NAME|FILE", help="What the job may do (default: default).")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="Change one limit of the policy.")
+@click.option("--set", "fields", multiple=True, metavar="FIELD=VALUE", help="Change one other field of the policy.")
 @click.option("--job", metavar="ID", help="Continue this job, with its variables.")
 @click.option("--app", type=click.Path(path_type=Path), help="Offer this file's tools, if no scheduler runs yet.")
 @click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
@@ -41,6 +42,7 @@ def exec_command(
     store: Path,
     policy_name: str | None,
     limits: tuple[str, ...],
+    fields: tuple[str, ...],
     job: str | None,
     app: Path | None,
     as_json: bool,
@@ -51,7 +53,7 @@ def exec_command(
     A batch after one that was not ok is not run. Exit status: 0 ok, 1 the guest's own error, 2 wrong usage,
     3 blocked by the policy, 4 a limit was reached, 5 failed on our side.
     """
-    submission = _read_submission(policy_name, limits, job, files)
+    submission = _read_submission(policy_name, limits, fields, job, files)
     configure_logs("WARNING", COMMAND_FORMAT)
     directory = open_store(store, must_exist=job is not None)
     try:
@@ -70,19 +72,20 @@ def exec_command(
 
 
 def _read_submission(
-    policy_name: str | None, limits: Iterable[str], job: str | None, files: tuple[str, ...]
+    policy_name: str | None, limits: Iterable[str], fields: Iterable[str], job: str | None, files: tuple[str, ...]
 ) -> Submission:
     """Read everything that the command line names, before anything is made or changed."""
     try:
-        changed = dict(parse_limit(limit) for limit in limits)
+        changed = dict(map(parse_limit, limits))
+        others = dict(map(parse_field, fields))
         policy = None
         if policy_name is not None or job is None:
             policy = Policy.load(policy_name or "default")
-            policy.with_limits(**changed)
+            policy.changed(changed, others)
         batches = [(name, _read_source(name)) for name in files]
     except PolicyError as error:
         wrong_usage(str(error))
-    return Submission(job, None if policy is None else policy.to_wire(), changed, batches)
+    return Submission(job, None if policy is None else policy.to_wire(), changed, batches, others)
 
 
 def _read_source(name: str) -> bytes:
@@ -162,6 +165,10 @@ def _tell(outcome: JobOutcome, files: tuple[str, ...], *, as_json: bool) -> None
     if outcome.transient:
         say(f"not kept for the next batch: {', '.join(outcome.transient)}")
     say(f"{outcome.job}: {outcome.outcome}")
+    if outcome.status == "SUSPENDED":
+        say(f"it is held: `statek job release {outcome.job}` lets it go on, `statek job end {outcome.job}` ends it")
+    elif outcome.final:
+        say("it was ended for the violation and takes no further batch")
 
 
 def _fail(message: str, *, as_json: bool) -> NoReturn:

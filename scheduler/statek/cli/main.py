@@ -11,6 +11,8 @@ from statek_protocol.version import RELEASE
 _COMMANDS = {
     "doctor": "statek.cli.doctor_command:doctor_command",
     "exec": "statek.cli.exec_command:exec_command",
+    "job": "statek.cli.job_command:job_command",
+    "policy": "statek.cli.policy_command:policy_command",
     "scheduler": "statek.cli.scheduler_command:scheduler_command",
 }
 

@@ -21,6 +21,8 @@ class JobOutcome:
     first_batch: int
     last_batch: int
     ended: bool = False
+    final: bool = False
+    """The job was ended for a violation of its policy."""
     outcome: str | None = None
     status: str = "READY"
     console: bytearray = field(default_factory=bytearray)
@@ -39,7 +41,11 @@ class JobOutcome:
         body = event.body
         batch = body.get("batch")
         if event.kind == "job_ended":
-            self.status, self.ended = "DONE", True
+            self.status, self.ended, self.final = "DONE", True, body["final"]
+            self.outcome = self.outcome or body["outcome"]
+        elif event.kind == "job_held":
+            self.status, self.ended = "SUSPENDED", True
+            self.outcome = self.outcome or "blocked"
         elif event.kind == "lease_granted":
             self.status = "STARTED"
         elif batch is not None and batch > self.last_batch:

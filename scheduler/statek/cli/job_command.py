@@ -1,0 +1,64 @@
+"""statek job: what a person decides about a job that is held for a violation of its policy."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from statek.cli.attach import attached
+from statek.cli.logs import COMMAND_FORMAT, configure_logs
+from statek.cli.options import default_store, open_store, service_options, wrong_usage
+from statek.cli.terminal import say
+from statek.core.holds import Choice
+from statek.errors import StatekError, SubmissionRefused
+from statek.store.errors import StoreError
+from statek_protocol.errors import ProtocolError
+from statek_protocol.messages.client import Decided
+
+FAILED: Final = 5
+"""Exit status of a failure on our side, as of `statek exec`."""
+
+_STORE = click.option("--store", type=click.Path(path_type=Path), default=default_store, help="The store's directory.")
+
+
+@click.group("job", short_help="Release or end a job that is held.")
+def job_command() -> None:
+    """Decide about a job that is held because a batch of it violated its policy.
+
+    Exit status: 0 done, 2 wrong usage or a job that is not held, 5 failed on our side.
+    """
+
+
+@job_command.command("release")
+@_STORE
+@click.argument("job")
+def release_command(store: Path, job: str) -> None:
+    """Let a held JOB go on, with the variables of its last checkpoint and the batches that wait in it."""
+    decided = _decide(store, job, "release")
+    waiting = f"batches that now go on: {decided.batches}" if decided.batches else "no batch waits in it"
+    say(f"{decided.job}: released; {waiting}")
+
+
+@job_command.command("end")
+@_STORE
+@click.argument("job")
+def end_command(store: Path, job: str) -> None:
+    """End a held JOB for good: what waits in it is not run, and it takes no further batch."""
+    say(f"{_decide(store, job, 'end').job}: ended")
+
+
+def _decide(store: Path, job: str, choice: Choice) -> Decided:
+    """Tell the store's scheduler, or become it for as long as that takes."""
+    configure_logs("WARNING", COMMAND_FORMAT)
+    directory = open_store(store, must_exist=True)
+    try:
+        with attached(directory, service_options) as attachment:
+            return attachment.client.decide(job, choice)
+    except SubmissionRefused as refusal:
+        wrong_usage(str(refusal))
+    except (StatekError, StoreError, ProtocolError) as error:
+        say(str(error))
+        sys.exit(FAILED)
