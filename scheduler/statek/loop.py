@@ -10,15 +10,17 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Final
 
 import msgpack
 
+from statek.audit.recorder import Recorder
+from statek.audit.records import Body
 from statek.calls.runner import ToolRunner
 from statek.composing import compose_load, compose_run, requested_at_us
-from statek.core import calls, machine
+from statek.core import calls, holds, machine
 from statek.core.decisions import Decision, LeaseFault
 from statek.core.events import CallAnswered
 from statek.core.instructions import AnswerFromLedger, EndLease, Instruction, RunTool, Send, StartBatch
@@ -34,6 +36,7 @@ from statek_policies import Policy
 from statek_protocol.errors import OversizedMessage
 from statek_protocol.messages.executor import Grant, Release
 from statek_protocol.messages.interpreter import GuestError, Load, Reply, Run
+from statek_protocol.version import RELEASE
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +63,7 @@ class Loop:
         self.executors = Executors()
         self.refused: Counter[str] = Counter()
         """Messages that were refused, by reason."""
+        self._recorder = Recorder()
         self.tools: ToolRunner | None = None
         self._max_concurrency = max_concurrency
         self._give_up_unplaceable = give_up_unplaceable
@@ -89,7 +93,7 @@ class Loop:
 
     def turn(self) -> None:
         """Decide upon all that waits, commit, carry out."""
-        tick = Tick(time.time_ns() // 1_000)
+        tick = self._new_tick()
         while self._work:
             self._work.popleft()(tick)
         self._grant(tick)
@@ -104,17 +108,54 @@ class Loop:
 
     def recover(self) -> None:
         """Take up what the ledger says is unfinished: no lease of an earlier process is in force."""
-        tick = Tick(time.time_ns() // 1_000)
-        for job in self.ledger.jobs(("READY", "STARTED")):
+        tick = self._new_tick()
+        jobs = list(self.ledger.jobs(("READY", "STARTED")))
+        self._note_start(tick, jobs)
+        for job in jobs:
             self._jobs[job.job] = job
             if job.status == "STARTED":
-                lease = lease_id(job.job, job.epoch)
-                ended = machine.end_lease(job, lease, job.epoch, "the scheduler started anew", blamed=False)
-                self._record(tick, job.job, ended)
+                self._end_former_lease(tick, job)
             self._ready.append(job.job)
         tick.commit(self.ledger)
         self._wake.set()
         log.info("%d jobs to go on with", len(self._ready))
+
+    def _new_tick(self) -> Tick:
+        return Tick(time.time_ns() // 1_000, self._recorder, self.ledger.last_cursor)
+
+    def _note_start(self, tick: Tick, jobs: Collection[Job]) -> None:
+        """Put on the audit log what was found, before anything is changed."""
+        if self.ledger.audit.tail_missing is not None:
+            log.warning("the audit log: %s", self.ledger.audit.tail_missing)
+            tick.note("tail_missing", {"reason": self.ledger.audit.tail_missing})
+        leases = sum(job.status == "STARTED" for job in jobs)
+        found = {"release": RELEASE, "cursor": tick.after, "unfinished_jobs": len(jobs), "former_leases": leases}
+        tick.note("scheduler_started", found)
+
+    def _end_former_lease(self, tick: Tick, job: Job) -> None:
+        untold = self.ledger.audit.untold(job.job)
+        if untold is not None:
+            self._recorder.resume(job.job, tick.at_us, untold)
+        lease = lease_id(job.job, job.epoch)
+        ended = machine.end_lease(job, lease, job.epoch, "the scheduler started anew", blamed=False)
+        self._record(tick, job.job, ended)
+
+    def tell_counted(self, tick: Tick) -> None:
+        """Put the counts of refused messages on the audit log that have waited long enough."""
+        tick.drafts += self._recorder.overdue(tick.at_us)
+
+    def stopped(self) -> None:
+        """Put on the audit log that this scheduler ends in good order; nothing is decided after it."""
+        tick = self._new_tick()
+        tick.drafts += self._recorder.overdue(tick.at_us, all_of_it=True)
+        tick.note("scheduler_stopped", {"release": RELEASE, "cursor": tick.after})
+        tick.commit(self.ledger)
+
+    def refuse(self, kind: str, code: str, body: Body, *, job: str | None = None) -> None:
+        """Count a message that is refused, and have it put on the audit log."""
+        self.refused[code] += 1
+        said = {"code": code, **body}
+        self.do(lambda tick: tick.note_bounded(kind, said, reason=code, job=job))
 
     # jobs
 
@@ -148,10 +189,17 @@ class Loop:
             self._ready.append(name)
         return submission
 
-    def _record(self, tick: Tick, name: str, decision: Decision) -> Job:
+    def decide_hold(self, tick: Tick, job: Job, choice: holds.Choice, request: str) -> Job:
+        """Carry out what a person decided about a held job."""
+        decided = self._record(tick, job.job, holds.decide(job, choice, request), job)
+        if decided.status == "READY":
+            self._ready.append(job.job)
+        return decided
+
+    def _record(self, tick: Tick, name: str, decision: Decision, known: Job | None = None) -> Job:
         """Make a decision's events part of the turn."""
         tick.blobs.update(decision.blobs)
-        job = tick.record(name, self._jobs.get(name), decision.events)
+        job = tick.record(name, known or self._jobs.get(name), decision.events)
         assert job is not None
         if job.status == "DONE":
             self._jobs.pop(name, None)
@@ -168,16 +216,17 @@ class Loop:
         try:
             decision = machine.receive(self._jobs[held.job], held.lease, message)
         except LeaseFault as fault:
-            self.refused["out_of_turn"] += 1
+            self.refuse("message_refused", "out_of_turn", {**held.told, "text": str(fault)}, job=held.job)
             log.warning("job %s: %s", held.job, fault)
-            self.end_lease(tick, held, str(fault), blamed=True)
+            self.end_lease(tick, held, str(fault), blamed=True, cause="protocol")
             return
         self._apply(tick, held, decision)
 
-    def end_lease(self, tick: Tick, held: HeldLease, reason: str, *, blamed: bool) -> None:
+    def end_lease(self, tick: Tick, held: HeldLease, reason: str, *, blamed: bool, cause: str = "") -> None:
         """End a lease from our side; its job waits for another executor, or is given up."""
         job = self._jobs[held.job]
-        self._apply(tick, held, machine.end_lease(job, held.lease.lease, held.lease.epoch, reason, blamed=blamed))
+        lease, epoch = held.lease.lease, held.lease.epoch
+        self._apply(tick, held, machine.end_lease(job, lease, epoch, reason, blamed=blamed, cause=cause))
 
     def held(self, lease: str) -> HeldLease | None:
         return self._leases.get(lease)
@@ -188,6 +237,8 @@ class Loop:
     def forget_executor(self, tick: Tick, executor: Executor, reason: str, *, blamed: bool) -> None:
         """Take away everything that an executor holds."""
         self.executors.remove(executor.identity)
+        left = {**executor.told, "reason": reason, "leases": len(executor.leases)}
+        tick.note_bounded("executor_left", left, reason="")
         for held in self.leases_of(executor):
             self.end_lease(tick, held, reason, blamed=blamed)
 
@@ -237,7 +288,7 @@ class Loop:
         self._leases[lease.lease] = held
         tick.then(partial(held.send, Grant(job.job)))
         tick.then(partial(self._send_load, held))
-        self._apply(tick, held, machine.grant(job, lease, host=executor.host))
+        self._apply(tick, held, machine.grant(job, lease, host=executor.host, layers=executor.layers))
 
     def _give_up_if_unplaceable(self, tick: Tick, job: Job, policy: Policy) -> bool:
         """Where no further host can come, a job that none of the hosts may run has failed."""

@@ -24,8 +24,10 @@ from statek.loop import Loop
 from statek.pools.endpoint import RouterEndpoint
 from statek.pools.pool import Pool
 from statek.store.directory import StoreDirectory, StoreLock
+from statek.store.errors import StoreError
 from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
+from statek.store.recovery import RecoveryReport
 from statek_protocol.transport.endpoints import Endpoint, parse_endpoint
 
 log = logging.getLogger(__name__)
@@ -61,6 +63,7 @@ class Service:
         self._endpoints: list[RouterEndpoint] = []
         self._pool: Pool | None = None
         self._runner: ToolRunner | None = None
+        self._loop: Loop | None = None
 
     def stop(self) -> None:
         """Begin to stop in good order; call it in the service's own thread."""
@@ -79,8 +82,12 @@ class Service:
             executors, clients = self._open_endpoints(context)
             if self._options.listen is None:
                 await local.start()
-            mirror = Mirror(self._directory.dbzero, self._directory.ledger, self._on_mirror_failure)
-            mirror.start()
+            mirror = Mirror(
+                self._directory.dbzero,
+                self._directory.ledger,
+                self._on_mirror_failure,
+                on_recovery=self._on_mirror_recovery,
+            )
             tasks += self._start(ledger, mirror, executors, clients)
             if self._options.listen is None:
                 tasks.append(asyncio.create_task(self._watch(local.keep())))
@@ -114,7 +121,9 @@ class Service:
         self._pool = pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
         api = Clients(loop, clients)
         loop.listeners += [lambda _: mirror.notify(ledger.last_cursor), api.on_committed]
+        self._loop = loop
         loop.recover()
+        mirror.start()
         mirror.notify(ledger.last_cursor)
         work = (
             loop.run(),
@@ -128,6 +137,7 @@ class Service:
         while True:
             await asyncio.sleep(PRESENCE_SECONDS)
             loop.do(pool.check_presence)
+            loop.do(loop.tell_counted)
 
     async def _watch(self, work: Coroutine[None, None, None]) -> None:
         """Run one of the service's parts; its failure stops the service."""
@@ -143,6 +153,16 @@ class Service:
         self._failure = self._failure or error
         self._asyncio_loop.call_soon_threadsafe(self._stopping.set)
 
+    def _on_mirror_recovery(self, report: RecoveryReport) -> None:
+        """Called in the mirror's thread: what was set aside belongs on the audit log."""
+        self._asyncio_loop.call_soon_threadsafe(self._note_recovery, report)
+
+    def _note_recovery(self, report: RecoveryReport) -> None:
+        if self._loop is not None:
+            found = {"reason": report.reason, "objects_cursor": report.cursor, "ledger_cursor": report.ledger_cursor}
+            said = {**found, "aside": report.aside.name}
+            self._loop.do(lambda tick: tick.note("store_set_aside", said))
+
     async def _shut_down(self, local: LocalPool, mirror: Mirror | None, ledger: Ledger | None) -> None:
         if self._pool is not None:
             self._pool.drain()
@@ -154,5 +174,16 @@ class Service:
         for endpoint in self._endpoints:
             endpoint.close()
         if ledger is not None:
-            ledger.close()
+            self._close(ledger)
         self._lock.release()
+
+    def _close(self, ledger: Ledger) -> None:
+        """Say goodbye on the audit log, unless the end is the ledger's own trouble."""
+        try:
+            if self._loop is not None and self._failure is None:
+                self._loop.stopped()
+        except StoreError as error:
+            log.critical("the end of the scheduler cannot be put on the audit log: %s", error)
+            self._failure = error
+        finally:
+            ledger.close()

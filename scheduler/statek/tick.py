@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from statek.audit.recorder import Recorder
+from statek.audit.records import Body, Draft
 from statek.core.events import Event
 from statek.core.evolve import evolve
 from statek.core.jobs import Job
@@ -16,6 +18,11 @@ class Tick:
     """Grows while messages are decided upon; `commit` makes it durable, then `carry_out` lets it show."""
 
     at_us: int
+    recorder: Recorder
+    after: int
+    """The newest event in the ledger when the turn begins."""
+    drafts: list[Draft] = field(default_factory=list)
+    """For the audit log."""
     records: list[Record] = field(default_factory=list)
     changed: dict[str, Job] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -23,12 +30,29 @@ class Tick:
     actions: list[Callable[[], object]] = field(default_factory=list)
 
     def record(self, name: str, job: Job | None, events: Iterable[Event]) -> Job | None:
-        """Fold events into a job and keep both for the commit; returns the job as it stands now."""
-        for event in events:
-            job = evolve(job, event)
+        """Fold the events of one decision into a job and keep both for the commit; returns the job as it stands now."""
+        decided = tuple(events)
+        for event in decided:
+            before, job = job, evolve(job, event)
             self.records.append(Record(name, self.at_us, event))
+            self.drafts += self.recorder.of_event(self.at_us, name, before, event, self.cursor)
             self.changed[name] = job
+        for event in decided:
+            self.recorder.settle(name, event)
         return job
+
+    @property
+    def cursor(self) -> int:
+        """Return the cursor that the last event so far will have."""
+        return self.after + len(self.records)
+
+    def note(self, kind: str, body: Body) -> None:
+        """Put something on the audit log that is no event of a job and no peer's doing."""
+        self.drafts += self.recorder.note(self.at_us, kind, body)
+
+    def note_bounded(self, kind: str, body: Body, *, reason: str, job: str | None = None) -> None:
+        """Put on the audit log what a peer can bring about: told, or counted beyond what is allowed for the reason."""
+        self.drafts += self.recorder.note_bounded(self.at_us, kind, body, reason=reason, job=job)
 
     def then(self, action: Callable[[], object]) -> None:
         """Do this after the commit."""
@@ -36,8 +60,8 @@ class Tick:
 
     def commit(self, ledger: Ledger) -> None:
         """Write everything in one transaction; raises `StoreUnwritable` and then nothing may be carried out."""
-        if self.records or self.blobs or self.submissions:
-            ledger.append(self.records, self.changed.values(), self.blobs, self.submissions)
+        if self.records or self.blobs or self.submissions or self.drafts:
+            ledger.append(self.records, self.changed.values(), self.blobs, self.submissions, self.drafts)
 
     def carry_out(self) -> None:
         """Do what was decided, in the order of the decisions."""

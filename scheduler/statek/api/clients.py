@@ -9,22 +9,26 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from statek.core import holds
 from statek.core.events import (
     BatchEnded,
     BatchSkipped,
     BatchStarted,
     ConsolePrinted,
+    HoldDecided,
     JobEnded,
+    JobHeld,
     LeaseEnded,
     LeaseGranted,
     PolicyViolated,
     UsageMetered,
 )
+from statek.core.jobs import Job
 from statek.loop import Loop
 from statek.pools.endpoint import Delivery, RouterEndpoint
 from statek.store.ledger import Stored, Submission
@@ -39,6 +43,8 @@ from statek_protocol.messages.client import (
     FROM_CLIENT,
     Accepted,
     Alive,
+    Decide,
+    Decided,
     Events,
     Follow,
     JobEvent,
@@ -60,6 +66,8 @@ FOLLOWED: Final[Collection[str]] = tuple(
         UsageMetered,
         BatchEnded,
         BatchSkipped,
+        JobHeld,
+        HoldDecided,
         JobEnded,
     )
 )
@@ -99,7 +107,6 @@ class Clients:
                 raise ProtocolError("a client's message has one frame")
             message = decode(frames[0], FROM_CLIENT)
         except ProtocolError as error:
-            self._loop.refused[error.code] += 1
             self._refuse(identity, "-", error.code, str(error))
             return
         self._loop.do(partial(self._on_message, identity, message))
@@ -116,6 +123,8 @@ class Clients:
                 self._on_submit(identity, message, tick)
             case Follow():
                 self._on_follow(identity, message, tick)
+            case Decide():
+                self._on_decide(identity, message, tick)
             case Ping():
                 executors = self._loop.executors
                 workers = sum(executor.workers for executor in executors)
@@ -129,8 +138,13 @@ class Clients:
             tick.then(partial(self._accept, identity, known))
             return
         name = message.job or f"job-{secrets.token_hex(JOB_ID_BYTES)}"
-        if message.job is not None and self._loop.job(name) is None:
+        job = self._job(name, tick)
+        if message.job is not None and job is None:
             self._refuse(identity, message.request, "unknown_job", f"there is no job {name!r} in this store")
+            return
+        refusal = None if job is None else holds.why_not_submit(job)
+        if refusal is not None:
+            self._refuse(identity, message.request, *refusal)
             return
         try:
             policy = self._policy_for(message, tick)
@@ -147,14 +161,31 @@ class Clients:
     def _policy_for(self, message: Submit, tick: Tick) -> Policy | None:
         """Return the policy that the submission asks for, or None when it is the one that the job has."""
         if message.policy is not None:
-            return _with_limits(Policy.from_wire(message.policy), message.limits)
-        job = (tick.changed.get(message.job) or self._loop.job(message.job)) if message.job is not None else None
-        if job is None or not message.limits:
+            return Policy.from_wire(message.policy).changed(message.limits, message.fields)
+        job = self._job(message.job, tick) if message.job is not None else None
+        if job is None or not (message.limits or message.fields):
             return None
-        return _with_limits(self._loop.policy_in_turn(tick, job.policy), message.limits)
+        return self._loop.policy_in_turn(tick, job.policy).changed(message.limits, message.fields)
+
+    def _job(self, name: str, tick: Tick) -> Job | None:
+        return tick.changed.get(name) or self._loop.job(name)
+
+    def _on_decide(self, identity: bytes, message: Decide, tick: Tick) -> None:
+        """Carry out what a person decided about a held job, once."""
+        job = self._job(message.job, tick)
+        if job is None:
+            self._refuse(identity, message.request, "unknown_job", f"there is no job {message.job!r} in this store")
+        elif job.held is None and job.decided != message.request:
+            reason = f"the job {message.job!r} is not held, so there is nothing to decide about it"
+            self._refuse(identity, message.request, "not_held", reason)
+        else:
+            if job.held is not None:
+                job = self._loop.decide_hold(tick, job, message.choice, message.request)
+            decided = Decided(message.request, message.job, len(job.pending))
+            tick.then(partial(self._send, identity, decided))
 
     def _on_follow(self, identity: bytes, message: Follow, tick: Tick) -> None:
-        if tick.changed.get(message.job) is None and self._loop.job(message.job) is None:
+        if self._job(message.job, tick) is None:
             self._refuse(identity, message.request, "unknown_job", f"there is no job {message.job!r} in this store")
             return
         now = time.monotonic()
@@ -195,13 +226,9 @@ class Clients:
         self._send(identity, accepted)
 
     def _refuse(self, identity: bytes, request: str, code: str, reason: str) -> None:
+        """Say no, and put it on the audit log."""
+        self._loop.refuse("client_refused", code, {"request": request, "text": reason})
         self._send(identity, Refused(request, code, reason[:REASON_CHARACTERS]))
 
     def _send(self, identity: bytes, message: Message) -> bool:
         return self._endpoint.send(identity, [encode(message)]) is Delivery.SENT
-
-
-def _with_limits(policy: Policy, limits: Mapping[str, object]) -> Policy:
-    """Replace limits by names that a client chose, by the strict path that a policy takes; raises `PolicyError`."""
-    wire = policy.to_wire()
-    return Policy.from_wire({**wire, "limits": {**wire["limits"], **limits}})

@@ -7,31 +7,36 @@ call with other arguments, or at another place of the output, ends the batch.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
+from statek.core import waits
 from statek.core.decisions import Decision, LeaseFault
 from statek.core.endings import divergence, fail_batch
 from statek.core.events import CallAnswered, CallRequested, PolicyViolated
 from statek.core.instructions import AnswerFromLedger, RunTool, Send
 from statek.core.jobs import Job, RunningBatch, digest
 from statek.core.leases import Lease
+from statek.core.moment import Moment
 from statek_protocol.messages.interpreter import Call, GuestError, Reply
-from statek_protocol.operations import SLEEP
+from statek_protocol.operations import FUTURE_OPERATIONS, OPERATIONS
+
+NOW: Final = Moment()
 
 
-def receive(job: Job, running: RunningBatch, lease: Lease, message: Call) -> Decision:
+def receive(job: Job, running: RunningBatch, lease: Lease, message: Call, moment: Moment = NOW) -> Decision:
     """Take a guest's call, new or repeated; raises `LeaseFault`."""
     if message.number != lease.calls or lease.awaiting is not None:
         raise LeaseFault(f"call {message.number} where call {lease.calls} was due")
     lease = replace(lease, calls=lease.calls + 1, awaiting=message.number)
     if message.number < len(running.calls):
-        return _repeated_call(job, running, lease, message)
+        return _repeated_call(job, running, lease, message, moment)
     if lease.console_bytes < running.console_bytes:
         detail = f"it called {message.tool} where it had printed"
         return fail_batch(job, running, lease, divergence(detail))
-    return _new_call(lease, message)
+    return _new_call(job, lease, message, moment)
 
 
-def _repeated_call(job: Job, running: RunningBatch, lease: Lease, message: Call) -> Decision:
+def _repeated_call(job: Job, running: RunningBatch, lease: Lease, message: Call, moment: Moment) -> Decision:
     """Answer from the record, if it is the same call; run it again only if nobody knows what became of it."""
     entry = running.calls[message.number]
     if (entry.tool, entry.arguments) != (message.tool, digest(message.arguments)):
@@ -42,39 +47,45 @@ def _repeated_call(job: Job, running: RunningBatch, lease: Lease, message: Call)
         return fail_batch(job, running, lease, divergence(detail))
     if entry.answered:
         reply = AnswerFromLedger(message.batch, message.number)
-        violations = lease.violations + len(_refusal(lease, message)[1])
+        violations = lease.violations + len(_refusal(lease, message)[2])
         return Decision((), (reply,), replace(lease, awaiting=None, violations=violations))
+    if message.tool in FUTURE_OPERATIONS:
+        return waits.operate(job, lease, message, moment)
     return Decision(
         (), (RunTool(message.batch, message.number, message.tool, message.arguments, repeated=True),), lease
     )
 
 
-def _new_call(lease: Lease, message: Call) -> Decision:
+def _new_call(job: Job, lease: Lease, message: Call, moment: Moment) -> Decision:
     """Make the intent durable and run the tool, or make the refusal durable and answer with it."""
-    requested = CallRequested(message.batch, message.number, message.tool, message.arguments)
-    error, violated = _refusal(lease, message)
+    rule, error, violated = _refusal(lease, message)
+    requested = CallRequested(message.batch, message.number, message.tool, message.arguments, rule)
+    if error is None and message.tool in FUTURE_OPERATIONS:
+        decision = waits.operate(job, lease, message, moment)
+        return replace(decision, events=(requested, *decision.events))
     if error is None:
         run = RunTool(message.batch, message.number, message.tool, message.arguments, repeated=False)
         return Decision((requested,), (run,), lease)
-    answered = CallAnswered(message.batch, message.number, None, error)
+    answered = CallAnswered(message.batch, message.number, None, error, rule)
     reply = Send(Reply(message.batch, message.number, None, error))
     lease = replace(lease, awaiting=None, violations=lease.violations + len(violated))
     return Decision((requested, *violated, answered), (reply,), lease)
 
 
-def _refusal(lease: Lease, message: Call) -> tuple[GuestError | None, tuple[PolicyViolated, ...]]:
-    """Say why the policy does not let a call through, if so, and whether that is a violation or a limit."""
+def _refusal(lease: Lease, message: Call) -> tuple[str, GuestError | None, tuple[PolicyViolated, ...]]:
+    """Say by which rule or limit a call is not let through, if so, what the guest is told, and what was violated."""
     limits = lease.policy.limits
     if message.number >= limits.calls:
-        return GuestError("LimitError", f"calls: {limits.calls} are allowed in a batch", None), ()
+        return "calls", GuestError("LimitError", f"calls: {limits.calls} are allowed in a batch", None), ()
     if len(message.arguments) > limits.argument_bytes:
         text = f"argument_bytes: {len(message.arguments)} bytes of arguments; {limits.argument_bytes} are allowed"
-        return GuestError("LimitError", text, None), ()
-    if message.tool != SLEEP and not lease.allows_tool(message.tool):
+        return "argument_bytes", GuestError("LimitError", text, None), ()
+    if message.tool not in OPERATIONS and not lease.allows_tool(message.tool):
         text = f"the policy does not allow the tool {message.tool!r}"
-        violated = PolicyViolated(message.batch, "tool.denied", text, None, "scheduler")
-        return GuestError("PolicyViolation", text, None), (violated,)
-    return None, ()
+        consequence = lease.policy.on_violation
+        violated = PolicyViolated(message.batch, "tool.denied", text, None, "scheduler", consequence)
+        return violated.rule, GuestError("PolicyViolation", text, None), (violated,)
+    return "", None, ()
 
 
 def answer(job: Job, lease: Lease | None, event: CallAnswered) -> Decision:

@@ -9,11 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
+from statek.core.awaiting import FutureShape, Parts
 from statek.core.jobs import Digest, Outcome, Usage
-from statek_protocol.messages.base import ARGUMENTS_LIMIT, SOURCE_LIMIT, BatchNumber, Count, Identifier, Sentence
+from statek_policies.rules import OnViolation
+from statek_protocol.messages.base import (
+    ARGUMENTS_LIMIT,
+    NAME_LIMIT,
+    SOURCE_LIMIT,
+    BatchNumber,
+    Count,
+    Identifier,
+    Sentence,
+)
 from statek_protocol.messages.interpreter import GuestError, Layer, LimitBreach, TransientValue
 from statek_protocol.schema import Bounds
 
+Word = Annotated[str, Bounds(0, NAME_LIMIT)]
 Text = Annotated[bytes, Bounds(0, SOURCE_LIMIT)]
 
 
@@ -66,6 +77,9 @@ class LeaseGranted(Event):
     epoch: Count
     executor: Identifier
     host: Identifier
+    layers: Annotated[tuple[Identifier, ...], Bounds(0, 100)] = ()
+    """The isolation layers that hold there, by the executor's probes."""
+    policy_name: Word = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,8 @@ class CallRequested(Event):
     number: Count
     tool: Identifier
     arguments: Annotated[bytes, Bounds(0, ARGUMENTS_LIMIT)]
+    refused: Word = ""
+    """The rule or limit for which no tool was run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +125,8 @@ class CallAnswered(Event):
     number: Count
     value: Annotated[bytes, Bounds(0, ARGUMENTS_LIMIT)] | None
     error: GuestError | None
+    refused: Word = ""
+    """As in `CallRequested`: the answer is the policy's, not a tool's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +160,8 @@ class PolicyViolated(Event):
     detail: Sentence
     line: Count | None
     layer: Layer
+    consequence: OnViolation = "refuse"
+    """What the policy of the batch says that it means for the job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +182,8 @@ class LeaseEnded(Event):
     epoch: Count
     reason: Sentence
     blamed: bool
+    cause: Word = ""
+    """What the interpreter died of, in the words of `messages.executor.Lost`; empty where it was released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +213,85 @@ class JobEnded(Event):
 
     kind: ClassVar[str] = "job_ended"
     outcome: Outcome
+    final: bool = False
+    """It was ended for a violation of its policy: no later batch is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobHeld(Event):
+    """A batch violated its policy, and the job stands still until a person decides."""
+
+    kind: ClassVar[str] = "job_held"
+    batch: BatchNumber
+
+
+@dataclass(frozen=True, slots=True)
+class HoldDecided(Event):
+    """A person decided about a held job."""
+
+    kind: ClassVar[str] = "hold_decided"
+    choice: Literal["release", "end"]
+    request: Identifier
+
+
+@dataclass(frozen=True, slots=True)
+class FutureCreated(Event):
+    """The job got a value that is not there yet."""
+
+    kind: ClassVar[str] = "future_created"
+    number: Count
+    shape: FutureShape
+    function: Annotated[str, Bounds(0, 200)] = ""
+    """Of a "temporal": the name of the tool whose condition and complement it has."""
+    deps: Annotated[bytes, Bounds(0, ARGUMENTS_LIMIT)] = b""
+    """Of a "temporal": what its condition looks at, as `futures.dependencies` writes it."""
+    state_num: Count | None = None
+    parts: Parts = ()
+    key: Annotated[str, Bounds(0, 200)] = ""
+    deadline_us: Count | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FutureTroubled(Event):
+    """A future's condition or complement raised or hung; it is asked again, less and less often."""
+
+    kind: ClassVar[str] = "future_troubled"
+    number: Count
+    error: Sentence
+    failures: Count
+    """How often in a row; not each of many is an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class FutureResolved(Event):
+    """A future has its value, or will never have one."""
+
+    kind: ClassVar[str] = "future_resolved"
+    number: Count
+    value: Annotated[bytes, Bounds(0, ARGUMENTS_LIMIT)] | None
+    error: GuestError | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobSuspended(Event):
+    """The guest needs the value of a future that is not resolved, and stands still in that call."""
+
+    kind: ClassVar[str] = "job_suspended"
+    batch: BatchNumber
+    call: Count
+    future: Count
+    path: Annotated[tuple[Count, ...], Bounds(0, 16)]
+    instruction: Count
+    since_us: Count
+
+
+@dataclass(frozen=True, slots=True)
+class JobResumed(Event):
+    """The call in which the job was suspended has its outcome."""
+
+    kind: ClassVar[str] = "job_resumed"
+    batch: BatchNumber
+    call: Count
 
 
 EVENTS: dict[str, type[Event]] = {cls.kind: cls for cls in Event.__subclasses__()}

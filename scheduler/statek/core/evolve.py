@@ -6,6 +6,7 @@ import zlib
 from dataclasses import replace
 from functools import singledispatch
 
+from statek.core.awaiting import AwaitedFuture, FutureEntry, FuturePart
 from statek.core.events import (
     BatchEnded,
     BatchSkipped,
@@ -17,8 +18,15 @@ from statek.core.events import (
     ClockObserved,
     ConsolePrinted,
     Event,
+    FutureCreated,
+    FutureResolved,
+    FutureTroubled,
+    HoldDecided,
     JobCreated,
     JobEnded,
+    JobHeld,
+    JobResumed,
+    JobSuspended,
     LeaseEnded,
     LeaseGranted,
     PolicyChanged,
@@ -71,7 +79,7 @@ def _(event: BatchSubmitted, job: Job) -> Job:
 
 @_after.register
 def _(event: LeaseGranted, job: Job) -> Job:
-    return replace(job, epoch=event.epoch, status="STARTED")
+    return replace(job, epoch=event.epoch, status="STARTED", leased=True)
 
 
 @_after.register
@@ -138,7 +146,8 @@ def _(event: CheckpointTaken, job: Job) -> Job:
 @_after.register
 def _(event: PolicyViolated, job: Job) -> Job:
     running = _running(job)
-    return replace(job, running=replace(running, violations=running.violations + 1))
+    consequence = running.consequence if event.consequence == "refuse" else event.consequence
+    return replace(job, running=replace(running, violations=running.violations + 1, consequence=consequence))
 
 
 @_after.register
@@ -153,13 +162,54 @@ def _(event: LeaseEnded, job: Job) -> Job:
     if running is not None and event.blamed:
         running = replace(running, attempts=running.attempts + 1)
     status = "READY" if job.status == "STARTED" else job.status
-    return replace(job, running=running, status=status)
+    return replace(job, running=running, status=status, leased=False)
 
 
 @_after.register
 def _(event: BatchEnded, job: Job) -> Job:
     usage = job.usage.plus(_running(job).usage)
+    job = _awake(job)
     return replace(job, running=None, outcome=event.outcome, error=event.error, limit=event.limit, usage=usage)
+
+
+@_after.register
+def _(event: FutureCreated, job: Job) -> Job:
+    entry = FutureEntry(event.number, event.shape, event.parts, event.key, event.deadline_us)
+    of_its_kind = event.number // 2 + 1
+    if event.number % 2:
+        job = replace(job, futures_combined=max(job.futures_combined, of_its_kind))
+    else:
+        job = replace(job, futures_registered=max(job.futures_registered, of_its_kind))
+    return replace(job, futures=(*job.futures, entry))
+
+
+@_after.register
+def _(event: FutureTroubled, job: Job) -> Job:
+    return job
+
+
+@_after.register
+def _(event: FutureResolved, job: Job) -> Job:
+    return replace(job, futures=tuple(entry for entry in job.futures if entry.number != event.number))
+
+
+@_after.register
+def _(event: JobSuspended, job: Job) -> Job:
+    future = FuturePart(event.future, event.path)
+    awaited = AwaitedFuture(event.batch, event.call, future, event.instruction, event.since_us)
+    return replace(job, status="SUSPENDED", awaited=awaited)
+
+
+@_after.register
+def _(event: JobResumed, job: Job) -> Job:
+    return _awake(job)
+
+
+def _awake(job: Job) -> Job:
+    """Let a suspended job go on: at once where it is parked, or when it is granted again."""
+    if job.awaited is None:
+        return job
+    return replace(job, awaited=None, status="STARTED" if job.leased else "READY")
 
 
 @_after.register
@@ -169,4 +219,14 @@ def _(event: BatchSkipped, job: Job) -> Job:
 
 @_after.register
 def _(event: JobEnded, job: Job) -> Job:
-    return replace(job, status="DONE", outcome=event.outcome)
+    return replace(job, status="DONE", outcome=event.outcome, closed=job.closed or event.final)
+
+
+@_after.register
+def _(event: JobHeld, job: Job) -> Job:
+    return replace(job, status="SUSPENDED", held=event.batch)
+
+
+@_after.register
+def _(event: HoldDecided, job: Job) -> Job:
+    return replace(job, status="READY", held=None, decided=event.request)

@@ -6,7 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from statek_protocol.messages.base import BatchNumber, Count, Identifier, Sentence
+from statek.core.awaiting import AwaitedFuture, FutureEntry
+from statek_policies.rules import OnViolation
+from statek_protocol.messages.base import NAME_LIMIT, BatchNumber, Count, Identifier, Sentence
 from statek_protocol.messages.interpreter import GuestError, LimitBreach, TransientValue
 from statek_protocol.schema import Bounds
 
@@ -101,7 +103,14 @@ class RunningBatch:
     observed: Count = 0
     violations: Count = 0
     violations_at_checkpoint: Count = 0
+    consequence: OnViolation = "refuse"
+    """What its violations mean for the job, once there is one; anything but "refuse" condemns the batch."""
     usage: Usage = Usage()
+
+    @property
+    def condemned(self) -> bool:
+        """Tell whether nothing of the batch counts any more but its end."""
+        return self.consequence != "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +136,31 @@ class Job:
     error: GuestError | None = None
     limit: LimitBreach | None = None
     usage: Usage = Usage()
+    held: BatchNumber | None = None
+    """The batch whose violation the job is held for, SUSPENDED until a person decides."""
+    decided: Annotated[str, Bounds(0, NAME_LIMIT)] = ""
+    """The request of the last such decision: asked again, it is answered and not carried out."""
+    closed: bool = False
+    """It was ended for a violation: no further batch is taken."""
+    leased: bool = False
+    """An executor holds it. A suspended job may be parked there, or be nothing but rows."""
+    futures: Annotated[tuple[FutureEntry, ...], Bounds(0, 1_000_000)] = ()
+    """Its futures that are not resolved."""
+    futures_registered: Count = 0
+    """How many futures of the application's it ever had: these have even numbers, so the next is twice this."""
+    futures_combined: Count = 0
+    """How many it ever made of others itself: these have odd numbers. So each side numbers without asking the other."""
+    awaited: AwaitedFuture | None = None
 
     @property
     def policy_due(self) -> str:
         """The policy of the batch in hand, or of the next one."""
         batch = self.running or (self.pending[0] if self.pending else None)
         return batch.policy if batch is not None else self.policy
+
+    def future(self, number: int) -> FutureEntry | None:
+        """Return the future of that number unless it is resolved, or there is none."""
+        return next((entry for entry in self.futures if entry.number == number), None)
 
     def wants_answer(self, batch: int, number: int) -> bool:
         """Tell whether that call of the batch in hand has no outcome yet."""

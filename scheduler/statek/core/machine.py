@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final, assert_never
 
-from statek.core import calls, transient
+from statek.core import calls, transient, violations
 from statek.core.decisions import Decision, LeaseFault
 from statek.core.endings import at_checkpoint, divergence, end_batch, ending, fail_batch
 from statek.core.events import (
@@ -31,6 +32,7 @@ from statek.core.evolve import begin
 from statek.core.instructions import EndLease, StartBatch
 from statek.core.jobs import ATTEMPTS_LIMIT, Job, Outcome, RunningBatch, Usage, digest
 from statek.core.leases import Lease
+from statek.core.moment import Moment
 from statek_policies import Limits
 from statek_protocol.messages.base import TEXT_LIMIT
 from statek_protocol.messages.executor import Lost, Metered
@@ -47,36 +49,43 @@ from statek_protocol.messages.interpreter import (
     Violated,
 )
 
-GuestMessage = Console | Call | Observed | Checkpoint | Violated | Finished | Failed | Metered | Lost
+_OfBatch = Console | Call | Observed | Checkpoint | Violated | Finished | Failed | Metered
+GuestMessage = _OfBatch | Lost
 
 OBSERVED_LIMIT: Final = 100_000
 """Records of observation that a `Run` can carry, and so the most that may follow a checkpoint."""
 
 
-def grant(job: Job, lease: Lease, *, host: str) -> Decision:
+def grant(job: Job, lease: Lease, *, host: str, layers: Collection[str] = ()) -> Decision:
     """Give a READY job to an executor: it goes on with the batch in hand, or takes the first that waits."""
     running = job.running
     if running is None:
         running = begin(job.pending[0])
-    granted = LeaseGranted(lease.lease, lease.epoch, lease.executor, host)
+    granted = LeaseGranted(lease.lease, lease.epoch, lease.executor, host, tuple(sorted(layers)), lease.policy.name)
     started = BatchStarted(running.batch, running.attempts, running.instruction)
     return Decision((granted, started), (StartBatch(),), at_checkpoint(lease, running))
 
 
-def receive(job: Job, lease: Lease, message: GuestMessage) -> Decision:
+def receive(job: Job, lease: Lease, message: GuestMessage, moment: Moment = calls.NOW) -> Decision:
     """Decide upon one message of the interpreter that holds the lease; raises `LeaseFault`."""
     if isinstance(message, Lost):  # it may come between two batches
         return _lost(job, lease, message)
     running = job.running
     if running is None or message.batch != running.batch:
         raise LeaseFault(f"{message.kind} of batch {message.batch}, which is not the one in hand")
+    if running.condemned and not isinstance(message, Violated | Metered):
+        return violations.receive(job, running, lease, message)
     if lease.awaiting is not None and isinstance(message, Console | Observed | Checkpoint | Finished):
         raise LeaseFault(f"{message.kind} while it waits for a reply")
+    return violations.condemn(_decide(job, running, lease, message, moment))
+
+
+def _decide(job: Job, running: RunningBatch, lease: Lease, message: _OfBatch, moment: Moment) -> Decision:
     match message:
         case Console():
             return _console(job, running, lease, message)
         case Call():
-            return calls.receive(job, running, lease, message)
+            return calls.receive(job, running, lease, message, moment)
         case Observed():
             return _observed(job, running, lease, message)
         case Checkpoint():
@@ -92,9 +101,11 @@ def receive(job: Job, lease: Lease, message: GuestMessage) -> Decision:
     assert_never(message)
 
 
-def end_lease(job: Job, lease: str, epoch: int, reason: str, *, blamed: bool) -> Decision:
+def end_lease(job: Job, lease: str, epoch: int, reason: str, *, blamed: bool, cause: str = "") -> Decision:
     """End a lease from our side or because its executor is gone; a batch that was blamed too often is given up."""
-    ended = LeaseEnded(lease, epoch, reason[:TEXT_LIMIT], blamed)
+    ended = LeaseEnded(lease, epoch, reason[:TEXT_LIMIT], blamed, cause)
+    if job.running is not None and job.running.condemned:
+        return violations.end_lease(job, job.running, ended)
     instructions = (EndLease(reason),)
     if not blamed or job.running is None or job.running.attempts + 1 < ATTEMPTS_LIMIT:
         return Decision((ended,), instructions)
@@ -179,7 +190,8 @@ def _violated(running: RunningBatch, lease: Lease, message: Violated) -> Decisio
     lease = replace(lease, violations=lease.violations + 1)
     if lease.violations <= running.violations:
         return Decision((), (), lease)
-    event = PolicyViolated(message.batch, message.rule, message.detail, message.line, message.layer)
+    consequence = lease.policy.on_violation
+    event = PolicyViolated(message.batch, message.rule, message.detail, message.line, message.layer, consequence)
     return Decision((event,), (), lease)
 
 
@@ -210,12 +222,15 @@ def _lost(job: Job, lease: Lease, message: Lost) -> Decision:
     """The interpreter is gone: a limit or the kernel's wall ends the batch; a death is tried again, up to a number."""
     running = job.running
     blamed = message.cause in ("signal", "exited", "protocol")
-    if running is not None and message.batch == running.batch and message.cause in ("limit", "seccomp"):
+    ours = running is not None and message.batch == running.batch and not running.condemned
+    if running is not None and ours and message.cause in ("limit", "seccomp"):
         outcome: Outcome = "limit" if message.cause == "limit" else "blocked"
-        ended = LeaseEnded(lease.lease, lease.epoch, message.detail, blamed=False)
+        ended = LeaseEnded(lease.lease, lease.epoch, message.detail, blamed=False, cause=message.cause)
         cut = _truncation_mark(running.batch, message.limit)
-        return Decision((ended, *cut, *ending(job, BatchEnded(running.batch, outcome, None, message.limit))))
-    decision = end_lease(job, lease.lease, lease.epoch, message.detail or message.cause, blamed=blamed)
+        over = BatchEnded(running.batch, outcome, None, message.limit)
+        return Decision((ended, *cut, *ending(job, over, lease.policy.on_violation)))
+    reason = message.detail or message.cause
+    decision = end_lease(job, lease.lease, lease.epoch, reason, blamed=blamed, cause=message.cause)
     return replace(decision, instructions=())
 
 

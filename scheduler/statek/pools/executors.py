@@ -25,6 +25,11 @@ class Executor:
     """Its leases, with the number of heartbeats in a row that did not name them."""
 
     @property
+    def told(self) -> dict[str, str]:
+        """Return what the audit log says of it."""
+        return {"executor": self.executor, "host": self.host}
+
+    @property
     def room(self) -> int:
         """Return how many leases it would take now."""
         return max(0, min(self.offered - self.granted, self.workers - len(self.leases)))

@@ -32,6 +32,11 @@ class HeldLease:
     unsendable: bool = False
     """What the batch needs does not fit into a message, so the lease is about to end."""
 
+    @property
+    def told(self) -> dict[str, str]:
+        """Return what the audit log says of it."""
+        return {"lease": self.lease.lease, "executor": self.executor.executor, "host": self.executor.host}
+
     def send(self, message: Message) -> None:
         """Send a message under this lease; raises `OversizedMessage`. A peer that is gone will be missed."""
         data = encode(message)

@@ -13,12 +13,14 @@ import time
 from functools import partial
 from typing import Final, cast
 
+from statek.audit.kinds import posture_digest
 from statek.core.machine import GuestMessage
 from statek.loop import HEARTBEAT_SECONDS, HEARTBEATS_MISSED, LEASE_SECONDS, Loop
 from statek.pools.endpoint import Delivery, RouterEndpoint
 from statek.pools.executors import Executor
 from statek.pools.leasing import HeldLease
 from statek.tick import Tick
+from statek_policies import LAYERS
 from statek_protocol.codec import decode, encode
 from statek_protocol.errors import IncompatibleVersion, ProtocolError
 from statek_protocol.messages.base import Message
@@ -65,7 +67,7 @@ class Pool:
                 message = decode(frames[1], FROM_SUPERVISOR_LEASED)
                 self._loop.do(partial(self._on_leased, identity, stamp, message, len(frames[1])))
             else:
-                self._loop.refused["malformed"] += 1
+                self._refuse(identity, "malformed", f"{len(frames)} frames")
         except ProtocolError as error:
             self._on_refused(identity, frames, error)
 
@@ -96,7 +98,7 @@ class Pool:
 
     def _on_refused(self, identity: bytes, frames: list[bytes], error: ProtocolError) -> None:
         """Count a refusal. What came under a lease ends that lease: its sender is not one to go on with."""
-        self._loop.refused[error.code] += 1
+        self._refuse(identity, error.code, str(error))
         log.warning("refused a message of an executor: %s", error)
         if len(frames) != 2:
             return
@@ -109,7 +111,8 @@ class Pool:
     def _end_faulty(self, identity: bytes, stamp: Stamp, problem: str, tick: Tick) -> None:
         held = self._lease_of(identity, stamp)
         if held is not None:
-            self._loop.end_lease(tick, held, f"a message that the protocol does not allow: {problem}", blamed=True)
+            reason = f"a message that the protocol does not allow: {problem}"
+            self._loop.end_lease(tick, held, reason, blamed=True, cause="protocol")
 
     # between the two processes
 
@@ -119,7 +122,7 @@ class Pool:
             return
         executor = self._loop.executors.get(identity)
         if executor is None:
-            self._loop.refused["unknown_executor"] += 1
+            self._refuse(identity, "unknown_executor", message.kind)
             self._send(identity, Unknown())
             return
         executor.heard = time.monotonic()
@@ -135,19 +138,22 @@ class Pool:
 
     def _on_hello(self, identity: bytes, hello: Hello, tick: Tick) -> None:
         if hello.protocol != PROTOCOL_VERSION:
-            self._loop.refused["version"] += 1
             reason = str(IncompatibleVersion(PROTOCOL_VERSION, hello.protocol))
+            refused = {"executor": hello.executor, "host": hello.host, "text": reason}
+            self._loop.refuse("executor_rejected", "version", refused)
             log.warning("refused executor %s on %s: %s", hello.executor, hello.host, reason)
             self._send(identity, Rejected("version", reason))
             return
         known = self._loop.executors.get(identity)
         if known is not None:
             self._loop.forget_executor(tick, known, "its executor started anew", blamed=False)
-        layers = frozenset(name for name, report in hello.posture.items() if report.active)
+        layers = frozenset(name for name in LAYERS if name in hello.posture and hello.posture[name].active)
         log.info("executor %s on %s: %d workers, layers %s", hello.executor, hello.host, hello.workers, sorted(layers))
-        self._loop.executors.add(
-            Executor(identity, self._endpoint, hello.executor, hello.host, hello.workers, layers, time.monotonic())
+        executor = Executor(
+            identity, self._endpoint, hello.executor, hello.host, hello.workers, layers, time.monotonic()
         )
+        self._loop.executors.add(executor)
+        tick.note_bounded("executor_joined", {**executor.told, **_introduction(hello, layers)}, reason="")
         self._send(identity, Welcome(self._scheduler, HEARTBEAT_SECONDS, LEASE_SECONDS))
 
     def _compare_leases(self, tick: Tick, executor: Executor, heartbeat: Heartbeat) -> None:
@@ -168,7 +174,7 @@ class Pool:
         held.executor.heard = time.monotonic()
         if stamp.sequence != held.received + 1:
             reason = "replayed" if stamp.sequence <= held.received else "gap"
-            self._loop.refused[reason] += 1
+            self._refuse(identity, reason, f"message {stamp.sequence} of {stamp.lease}", held.job)
             if reason == "gap":
                 self._loop.end_lease(tick, held, "a message of the lease was lost on its way", blamed=False)
             return
@@ -178,12 +184,29 @@ class Pool:
         """Find the lease that a stamp names, if it is in force and held by the connection that the stamp came by."""
         held = self._loop.held(stamp.lease)
         if held is None or held.lease.epoch != stamp.epoch:
-            self._loop.refused["stale"] += 1
+            self._refuse(identity, "stale", f"{stamp.lease} in epoch {stamp.epoch}")
             return None
         if held.executor.identity != identity:
-            self._loop.refused["out_of_lease"] += 1
+            self._refuse(identity, "out_of_lease", f"{stamp.lease} belongs to {held.executor.executor}", held.job)
             return None
         return held
 
+    def _refuse(self, identity: bytes, code: str, text: str, job: str | None = None) -> None:
+        """Count a refused message, and put it on the audit log with the executor whose connection it came by."""
+        sender = self._loop.executors.get(identity)
+        said = {**(sender.told if sender is not None else {"executor": None, "host": None}), "text": text}
+        self._loop.refuse("message_refused", code, said, job=job)
+
     def _send(self, identity: bytes, message: Message) -> Delivery:
         return self._endpoint.send(identity, [encode(message)])
+
+
+def _introduction(hello: Hello, layers: frozenset[str]) -> dict[str, object]:
+    """Tell the audit log what an executor says of itself: which layers hold, and why the others do not."""
+    return {
+        "release": hello.release,
+        "workers": hello.workers,
+        "posture": posture_digest(layers),
+        "layers": sorted(layers),
+        "missing": {name: report.detail for name, report in hello.posture.items() if not report.active},
+    }

@@ -6,6 +6,7 @@ survived a kill inside a commit. Only the writer ever checkpoints: all other con
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from statek.errors import BugInScheduler
+from statek.store import audit_table
 from statek.store.directory import sync_directory
 from statek.store.errors import (
     StoreDamaged,
@@ -23,11 +25,12 @@ from statek.store.errors import (
     StoreVersion,
 )
 
-FORMAT: Final = 1
-"""Format of the tables, kept as SQLite's user_version."""
+FORMAT: Final = 2
+"""Format of the tables, kept as SQLite's user_version. 1 had no audit log; a writer adds it."""
 
 WAY_OUT: Final = "put back a backup of it, or copy out what is left with `sqlite3 ledger.sqlite3 .recover`"
 
+_WITHOUT_AUDIT: Final = 1
 _APPLICATION_ID: Final = int.from_bytes(b"STTK", "big")
 """Tells file(1) and us that a SQLite file is a ledger."""
 
@@ -74,13 +77,15 @@ def open_writer(path: Path) -> sqlite3.Connection:
     connection = _connect(path, "rw")
     try:
         with reading(path):
-            _check_identity(path, connection)
+            found = _format_of(path, connection, known=(_WITHOUT_AUDIT, FORMAT))
         with writing(path):
             for setting in _WRITER_SETTINGS:
                 connection.execute(setting)
             _have_log(path, connection)
             _check_pages(path, connection)
             _check_length(path, connection)
+            if found != FORMAT:
+                _add_audit_log(connection)
     except BaseException:
         connection.close()
         raise
@@ -92,7 +97,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     connection = _connect(path, "ro")
     try:
         with reading(path):
-            _check_identity(path, connection)
+            _format_of(path, connection, known=(FORMAT,))
     except BaseException:
         connection.close()
         raise
@@ -150,8 +155,14 @@ def _meaning(
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    options = f"mode={mode}" if mode == "rw" or _may_change(path) else "immutable=1"
     with reading(path):
-        return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+        return sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
+
+
+def _may_change(path: Path) -> bool:
+    """Tell whether anybody could be writing: a copy on a medium that cannot be written needs no log beside it."""
+    return path.with_name(path.name + "-wal").exists() or os.access(path.parent, os.W_OK)
 
 
 def _make(path: Path) -> None:
@@ -166,6 +177,7 @@ def _make(path: Path) -> None:
     try:
         for statement in ("PRAGMA synchronous = FULL", "BEGIN", *_TABLES):
             connection.execute(statement)
+        audit_table.make(connection, 0)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("COMMIT")
@@ -175,11 +187,22 @@ def _make(path: Path) -> None:
     sync_directory(path.parent)
 
 
-def _check_identity(path: Path, connection: sqlite3.Connection) -> None:
+def _format_of(path: Path, connection: sqlite3.Connection, known: tuple[int, ...]) -> int:
+    """Return a ledger's format; raises `StoreDamaged` where there is none, `StoreVersion` where it is not known."""
     if _pragma(connection, "application_id") != _APPLICATION_ID:
         raise StoreDamaged(path, "it is not a ledger", WAY_OUT)
-    if (found := _pragma(connection, "user_version")) != FORMAT:
+    found: int = _pragma(connection, "user_version")
+    if found not in known:
         raise StoreVersion(found, FORMAT)
+    return found
+
+
+def _add_audit_log(connection: sqlite3.Connection) -> None:
+    """Bring a ledger of the format before up to date; the first audit record says which events have none."""
+    connection.execute("BEGIN IMMEDIATE")
+    audit_table.make(connection, connection.execute("SELECT coalesce(max(cursor), 0) FROM events").fetchone()[0])
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.execute("COMMIT")
 
 
 def _check_pages(path: Path, connection: sqlite3.Connection) -> None:

@@ -10,15 +10,20 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
+from statek.audit.chain import event_digest
+from statek.audit.records import Draft
 from statek.core.jobs import Job, digest
+from statek.store.audit_log import AuditLog
 from statek.store.database import open_writer, writing
 from statek.store.errors import StoreUncertain
 from statek.store.history import History
 from statek.store.records import Record, Stored, Submission, checksum, pack
 
 __all__ = ["Ledger", "Record", "Stored", "Submission", "digest"]
+
+EventRow: TypeAlias = tuple[int, str, int | None, str, int | None, int, bytes, int]
 
 _PUT_BLOB: Final = "INSERT INTO blobs(digest, data) VALUES (?, ?) ON CONFLICT(digest) DO NOTHING"
 _PUT_JOB: Final = """INSERT INTO jobs(job, status, outcome, state, checksum) VALUES (?, ?, ?, ?, ?)
@@ -36,6 +41,7 @@ class Ledger(History):
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         super().__init__(path, connection)
         self._last = super().last_cursor
+        self.audit = AuditLog(path, connection)
         self._uncertain: StoreUncertain | None = None
 
     @classmethod
@@ -44,9 +50,13 @@ class Ledger(History):
         connection = open_writer(path)
         try:
             ledger = cls(path, connection)
-            ledger.events(None, after=ledger.last_cursor - 1)
         except BaseException:
             connection.close()
+            raise
+        try:
+            ledger.events(None, after=ledger.last_cursor - 1)
+        except BaseException:
+            ledger.close()
             raise
         return ledger
 
@@ -61,20 +71,29 @@ class Ledger(History):
         jobs: Iterable[Job],
         blobs: Mapping[str, bytes],
         submissions: Iterable[Submission] = (),
+        drafts: Sequence[Draft] = (),
     ) -> range:
         """Write all of it or nothing, and return the events' cursors; durable on return.
 
         Every job that a record or submission names is in `jobs` or known already. Blobs that are there stay as they
-        are. Raises `StoreUnwritable` having changed nothing, so the same append may be tried again later.
+        are. Drafts become records of the audit log; they speak of these events by their cursors. Raises
+        `StoreUnwritable` having changed nothing, so the same append may be tried again later.
         """
         cursors = range(self._last + 1, self._last + 1 + len(records))
         with self._transaction() as connection:
             connection.executemany(_PUT_BLOB, blobs.items())
             connection.executemany(_PUT_JOB, map(_job_row, jobs))
-            connection.executemany(_PUT_EVENT, map(_event_row, cursors, records))
+            rows = list(map(_event_row, cursors, records))
+            connection.executemany(_PUT_EVENT, rows)
             connection.executemany(_PUT_SUBMISSION, ((s.key, s.job, s.first_batch, s.cursor) for s in submissions))
+            head = self.audit.write(drafts, _event_digests(rows, drafts))
         self._last += len(records)
+        self.audit.advance(head)
         return cursors
+
+    def close(self) -> None:
+        self.audit.close()
+        super().close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -98,8 +117,18 @@ def _job_row(job: Job) -> tuple[str, str, str | None, bytes, int]:
     return job.job, job.status, job.outcome, state, checksum(job.job, job.status, job.outcome, state)
 
 
-def _event_row(cursor: int, record: Record) -> tuple[int, str, int | None, str, int | None, int, bytes, int]:
+def _event_row(cursor: int, record: Record) -> EventRow:
     event, body = record.event, pack(record.event)
     total = checksum(cursor, record.job, record.at_us, event.kind, body)
     batch, number = getattr(event, "batch", None), getattr(event, "number", None)
     return cursor, record.job, batch, event.kind, number, record.at_us, body, total
+
+
+def _event_digests(rows: Iterable[EventRow], drafts: Iterable[Draft]) -> dict[int, bytes]:
+    """Name the events that the drafts speak of."""
+    spoken_of = {draft.cursor for draft in drafts}
+    return {
+        cursor: event_digest(cursor, job, at_us, kind, body)
+        for cursor, job, _, kind, _, at_us, body, _ in rows
+        if cursor in spoken_of
+    }

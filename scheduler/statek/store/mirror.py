@@ -54,9 +54,13 @@ class Mirror:
         ledger_path: Path,
         on_failure: Callable[[BaseException], None],
         *,
+        on_recovery: Callable[[RecoveryReport], None] = lambda _: None,
         commit_seconds: float = COMMIT_SECONDS,
     ) -> None:
-        """`on_failure` is called in the mirror's thread when it ends without having been asked to."""
+        """`on_failure` is called in the mirror's thread when it ends without having been asked to.
+
+        `on_recovery` is called there whenever a store was set aside.
+        """
         self.ready = threading.Event()
         """Set once dbzero is open: functions run from then on, while events may still be caught up with."""
         self.recovery: RecoveryReport | None = None
@@ -64,6 +68,7 @@ class Mirror:
         self._directory = directory
         self._ledger_path = ledger_path
         self._on_failure = on_failure
+        self._on_recovery = on_recovery
         self._commit_seconds = commit_seconds
         self._thread = threading.Thread(target=self._main, name="statek-dbzero", daemon=True)
         self._changed = threading.Condition()
@@ -134,7 +139,7 @@ class Mirror:
 
     def _keep(self, ledger: History) -> None:
         """Serve until told to stop; make the store anew where dbzero fails, and give up when that does not help."""
-        self.recovery = recover(self._directory, ledger)
+        self._take_report(recover(self._directory, ledger))
         self.notify(ledger.last_cursor)
         for step_size in _STEP_SIZES:
             try:
@@ -154,7 +159,12 @@ class Mirror:
 
     def _set_aside(self, error: Exception, ledger: History) -> None:
         reason = f"dbzero failed in use: {str(error).strip()}"
-        self.recovery = set_aside(self._directory, reason, self._applied, ledger.last_cursor)
+        self._take_report(set_aside(self._directory, reason, self._applied, ledger.last_cursor))
+
+    def _take_report(self, report: RecoveryReport | None) -> None:
+        self.recovery = report
+        if report is not None:
+            self._on_recovery(report)
 
     def _serve(self, ledger: History, step_size: int) -> None:
         from statek.store.session import Session  # here, because the command must not wait for dbzero's import

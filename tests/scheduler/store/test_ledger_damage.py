@@ -12,6 +12,7 @@ import pytest
 from store_histories import fill
 
 from statek.core.events import Event
+from statek.store.database import FORMAT
 from statek.store.directory import StoreDirectory
 from statek.store.errors import StoreDamaged, StoreUnreadable, StoreVersion
 from statek.store.history import History
@@ -66,7 +67,7 @@ def test_another_sqlite_file_is_refused(store: StoreDirectory) -> None:
 
 
 def test_a_ledger_of_a_later_format_is_refused_by_writer_and_reader(full: Path) -> None:
-    execute(full, "PRAGMA user_version = 2")
+    execute(full, f"PRAGMA user_version = {FORMAT + 1}")
     for open_it in (Ledger.open, History.read):
         with pytest.raises(StoreVersion, match="newer release"):
             open_it(full)

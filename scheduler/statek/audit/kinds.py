@@ -1,0 +1,217 @@
+"""Which events become records, and what each record says: one table, from an event to what is told of it. Pure.
+
+To have another event audited, add an entry to `ENTRIES`. Whether an event has a record depends on the event alone, so
+that the verification can tell from the ledger which records there have to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from statek.audit.records import Body
+from statek.core.events import (
+    BatchEnded,
+    BatchSubmitted,
+    CallAnswered,
+    CallRequested,
+    Event,
+    JobCreated,
+    LeaseEnded,
+    LeaseGranted,
+    PolicyChanged,
+    PolicyViolated,
+)
+from statek.core.jobs import Job, RunningBatch, Usage, digest
+
+KILLS: Final = frozenset({"limit", "seccomp", "signal", "exited", "protocol", "cancelled"})
+"""Causes of a lease's end that are the death of an interpreter which nobody had released."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What an event meets: its job as it was before, and the lease that was granted last in this process."""
+
+    job: Job | None
+    lease: LeaseGranted | None
+
+    @property
+    def running(self) -> RunningBatch | None:
+        return None if self.job is None else self.job.running
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """That an event of a class is told as a record of a kind."""
+
+    event: type[Event]
+    kind: str
+    says: Callable[[Any, Scene], Body]
+    applies: Callable[[Any], bool] = lambda _: True
+    refusal: bool = False
+    """Something that was refused and that a guest can try without end: beyond an allowance it is counted, not told."""
+
+
+def entries_for(event: Event) -> tuple[Entry, ...]:
+    """List what is told of an event, in order; either all of it are refusals or none."""
+    return tuple(entry for entry in _BY_EVENT.get(type(event), ()) if entry.applies(event))
+
+
+def posture_digest(layers: Iterable[str]) -> str:
+    """Name a set of active layers: hex BLAKE2b of their sorted names."""
+    return digest(",".join(sorted(layers)).encode())
+
+
+def _policy_set(event: JobCreated | PolicyChanged, _: Scene) -> Body:
+    return {"policy": {"name": event.policy_name, "hash": event.policy}}
+
+
+def _batch_submitted(event: BatchSubmitted, _: Scene) -> Body:
+    return {"batch": event.batch, "name": event.name, "source": event.source, "policy": {"hash": event.policy}}
+
+
+def _lease_granted(event: LeaseGranted, scene: Scene) -> Body:
+    policy = "" if scene.job is None else scene.job.policy_due
+    return {**_where(event), "policy": {"name": event.policy_name, "hash": policy}, "layers": sorted(event.layers)}
+
+
+def _lease_ended(event: LeaseEnded, scene: Scene) -> Body:
+    return {**_ended_where(event, scene), "reason": event.reason, "cause": event.cause, "blamed": event.blamed}
+
+
+def _kill(event: LeaseEnded, scene: Scene) -> Body:
+    batch = None if scene.running is None else scene.running.batch
+    return {**_ended_where(event, scene), "batch": batch, "cause": event.cause, "detail": event.reason}
+
+
+def _call(event: CallRequested, _: Scene) -> Body:
+    said = {
+        "batch": event.batch,
+        "number": event.number,
+        "tool": event.tool,
+        "arguments": digest(event.arguments),
+        "argument_bytes": len(event.arguments),
+    }
+    return {**said, "rule": event.refused} if event.refused else said
+
+
+def _call_answered(event: CallAnswered, scene: Scene) -> Body:
+    return {
+        "batch": event.batch,
+        "number": event.number,
+        "tool": None if scene.running is None else scene.running.calls[event.number].tool,
+        "outcome": "ok" if event.error is None else event.error.type,
+        "result_bytes": None if event.value is None else len(event.value),
+    }
+
+
+def _violation(event: PolicyViolated, _: Scene) -> Body:
+    return {
+        "batch": event.batch,
+        "layer": event.layer,
+        "rule": event.rule,
+        "line": event.line,
+        "text": event.detail,
+    }
+
+
+def _batch_ended(event: BatchEnded, scene: Scene) -> Body:
+    """Tell what was run, under which policy, where, behind which layers, what it used and what came of it."""
+    running, lease = scene.running, scene.lease
+    said: dict[str, Any] = {
+        "batch": event.batch,
+        "outcome": event.outcome,
+        "error": None if event.error is None else event.error.type,
+        "limit": None if event.limit is None else event.limit.name,
+        **_where(lease),
+        "layers": None if lease is None else sorted(lease.layers),
+    }
+    if running is not None:
+        policy_name = None if lease is None else lease.policy_name
+        said |= {"source": running.source, "policy": {"name": policy_name, "hash": running.policy}}
+        said |= {"attempts": running.attempts, "violations": running.violations, "usage": _usage(running.usage)}
+    return said
+
+
+def _limit(event: BatchEnded, scene: Scene) -> Body:
+    """Tell which limit, what it allows, what was used, and what had been printed and done by then."""
+    assert event.limit is not None, "the entry applies where there is one"
+    said: dict[str, Any] = {
+        "batch": event.batch,
+        "limit": event.limit.name,
+        "allowed": event.limit.allowed,
+        "used": event.limit.used,
+    }
+    if scene.running is not None:
+        said |= {"printed_bytes": scene.running.console_bytes, "calls": len(scene.running.calls)}
+        said |= {"instruction": scene.running.instruction, "usage": _usage(scene.running.usage)}
+    return said
+
+
+def _where(lease: LeaseGranted | None) -> dict[str, Any]:
+    """Tell under which lease, by which executor, on which host; nothing of it where there was no lease."""
+    if lease is None:
+        return {"lease": None, "executor": None, "host": None, "posture": None}
+    return {
+        "lease": lease.lease,
+        "executor": lease.executor,
+        "host": lease.host,
+        "posture": posture_digest(lease.layers),
+    }
+
+
+def _ended_where(event: LeaseEnded, scene: Scene) -> dict[str, Any]:
+    """Tell the same of a lease that ended, which may be one of an earlier process."""
+    if scene.lease is not None and scene.lease.lease == event.lease:
+        return _where(scene.lease)
+    return {**_where(None), "lease": event.lease}
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    """Whole numbers only, which every reader of JSON writes alike."""
+    return {
+        "cpu_us": round(usage.cpu_seconds * 1e6),
+        "wall_us": round(usage.wall_seconds * 1e6),
+        "peak_memory_bytes": usage.peak_memory_bytes,
+        "output_bytes": usage.output_bytes,
+        "calls": usage.calls,
+    }
+
+
+ENTRIES: Final = (
+    Entry(JobCreated, "policy_set", _policy_set),
+    Entry(PolicyChanged, "policy_set", _policy_set),
+    Entry(BatchSubmitted, "batch_submitted", _batch_submitted),
+    Entry(LeaseGranted, "lease_granted", _lease_granted),
+    Entry(LeaseEnded, "lease_ended", _lease_ended),
+    Entry(LeaseEnded, "kill", _kill, lambda event: event.cause in KILLS),
+    Entry(CallRequested, "call_allowed", _call, lambda event: not event.refused),
+    Entry(CallRequested, "call_denied", _call, lambda event: bool(event.refused), refusal=True),
+    Entry(CallAnswered, "call_answered", _call_answered, lambda event: not event.refused),
+    Entry(PolicyViolated, "violation", _violation, refusal=True),
+    Entry(BatchEnded, "batch_ended", _batch_ended),
+    Entry(BatchEnded, "limit", _limit, lambda event: event.limit is not None),
+)
+_BY_EVENT: Final = {
+    event: tuple(entry for entry in ENTRIES if entry.event is event) for event in {entry.event for entry in ENTRIES}
+}
+AUDITED_EVENTS: Final = frozenset(event.kind for event in _BY_EVENT)
+
+GENESIS: Final = "genesis"
+COUNTED: Final = "counted"
+NOTED: Final = {
+    GENESIS: "the log begins: the store's random id, and the ledger's last event before it",
+    COUNTED: "refusals that were not told one by one: how many of which kind, and from which event to which",
+    "scheduler_started": "what a start found: jobs to go on with, leases that a former process had granted",
+    "scheduler_stopped": "a scheduler ended in good order; where this is missing before a start, it was killed",
+    "tail_missing": "a start found fewer or other records than `audit.head` names",
+    "store_set_aside": "dbzero's files could not be gone on from",
+    "executor_joined": "an executor was let in, with the layers that its probes found and did not find",
+    "executor_rejected": "an executor was refused",
+    "executor_left": "an executor is gone, and why",
+    "client_refused": "a client's request was refused",
+    "message_refused": "a message of an executor was dropped: fencing, schema, sequence",
+}
+"""Kinds of records that speak of no event."""
+KINDS: Final = frozenset(entry.kind for entry in ENTRIES) | frozenset(NOTED)
