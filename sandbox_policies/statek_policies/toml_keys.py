@@ -74,16 +74,14 @@ class _Reader:
             self._expect("]")
             index = self._entries.get(path, -1) + 1
             self._entries[path] = index
-            self._note(path, start)
             path = (*path, index)
-        self._note(path, start)
+        self._note_all(path, 0, start)
         return path
 
     def _pair(self, table: KeyPath, depth: int) -> None:
         start = self._at
         path = self._keys(table)
-        for length in range(len(table) + 1, len(path) + 1):
-            self._note(path[:length], start)
+        self._note_all(path, len(table), start)
         self._expect("=")
         self._value(path, depth)
 
@@ -145,6 +143,10 @@ class _Reader:
             if not self._take(","):
                 self._expect("}")
                 return
+
+    def _note_all(self, path: KeyPath, known: int, start: int) -> None:
+        for length in range(known + 1, len(path) + 1):
+            self._note(path[:length], start)
 
     def _note(self, path: KeyPath, start: int) -> None:
         self.lines.setdefault(path, self._line(start))
