@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from statek_executor.interpreter.channel import Channel
+from statek_executor.interpreter.crossing import GuestCrossing
+from statek_executor.interpreter.objects import CannotCross, Objects
 from statek_executor.interpreter.observations import Observations
 from statek_executor.interpreter.soft_limits import HostSection, LimitError, SoftLimits, TimeLimitError
-from statek_policies import Limits, Policy, Violation
+from statek_policies import Policy, Violation
 from statek_policies.language import PolicyViolation
 from statek_protocol.messages.base import CONSOLE_CHUNK_LIMIT, Message
 from statek_protocol.messages.interpreter import Call, Console, GuestError, Observed, Reply, Violated
-from statek_protocol.operations import SLEEP
+from statek_protocol.operations import OBJECT_OPERATIONS, SLEEP
 from statek_protocol.values import ValueRefused, decode_value, encode_value
 
 DETAIL_LIMIT: Final = 2_000
@@ -32,21 +34,44 @@ class ToolOutcomeUnknown(ToolError):
     """The scheduler died while the tool ran: it may or may not have done its work. Check before calling it again."""
 
 
+class ToolTimeout(ToolOutcomeUnknown):
+    """A tool or a method did not end in its time: it may still do its work, unless the text says otherwise."""
+
+
+class ObjectGone(ToolError):
+    """The object behind a variable is not there any more: it was deleted, or it lived in the memory of a process."""
+
+
 class ToolDenied(PolicyViolation):
-    """The policy does not allow this tool to this job; the scheduler has it on record."""
+    """The policy does not allow this tool, or this member of an object, to this job; the scheduler has it on record."""
 
     def __init__(self, detail: str) -> None:
         super().__init__("tool.denied", detail)
 
 
-GUEST_ERRORS: Final = (LimitError, TimeLimitError, ToolError, ToolOutcomeUnknown, ToolDenied)
+GUEST_ERRORS: Final = (
+    *(LimitError, TimeLimitError),
+    *(ToolError, ToolOutcomeUnknown, ToolTimeout, ObjectGone, ToolDenied),
+)
 """Exceptions of ours that guest code can meet, and so needs the names of."""
 
 _ERRORS: Final[Mapping[str, type[Exception]]] = {
     "LimitError": LimitError,
     "ToolOutcomeUnknown": ToolOutcomeUnknown,
+    "ToolTimeout": ToolTimeout,
+    "ObjectGone": ObjectGone,
     "PolicyViolation": ToolDenied,
 }
+
+_NATURAL: Final[Mapping[str, type[Exception]]] = {
+    error.__name__: error
+    for error in (
+        *(ArithmeticError, OverflowError, ZeroDivisionError, AssertionError, AttributeError, NameError),
+        *(LookupError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError),
+        *(OSError, FileExistsError, FileNotFoundError, PermissionError, TimeoutError, EOFError),
+    )
+}
+"""What an object's own code raises is raised in the guest as what it is; of a tool it is always a `ToolError`."""
 
 
 class GuestHost:
@@ -58,6 +83,8 @@ class GuestHost:
         self._limits = limits
         self._section = HostSection(limits)
         self.observations = Observations()
+        self.objects = Objects(self)
+        self._crossing = GuestCrossing(self.objects)
         self._batch = 0
         self._next_call = 0
         self.violated = False
@@ -127,21 +154,35 @@ class GuestHost:
 
     # tools
 
-    def call(self, tool: str, args: tuple[object, ...], kwargs: dict[str, object]) -> object:
-        """Have a tool run by the scheduler, and stand still until its outcome is there."""
+    def call(self, tool: str, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
+        """Have the scheduler run a tool or do an operation, and stand still until the outcome is there."""
         if self._restoring:
             raise ToolError("no tool can be called while variables are put together again")
         with self._section:
             if self._limits.reached is not None:
                 raise LimitError(f"{self._limits.reached}: no call is served after a limit")
-            limits = self._policy.limits
-            arguments = _encode_arguments(tool, args, kwargs, limits)
+            arguments = self._encode(tool, args, kwargs)
             number, self._next_call = self._next_call, self._next_call + 1
             self.send(Call(self._batch, number, tool, arguments))
             reply = self._channel.receive(Reply)
         if reply.error is not None:
-            raise _as_exception(reply.error)
-        return decode_value(reply.value or b"", max_bytes=len(reply.value or b""), max_depth=limits.argument_depth)
+            raise _as_exception(reply.error, of_object=tool in OBJECT_OPERATIONS)
+        value, depth = reply.value or b"", self._policy.limits.argument_depth + 1
+        return decode_value(value, max_bytes=len(value), max_depth=depth, crossing=self._crossing)
+
+    def _encode(self, tool: str, args: tuple[object, ...], kwargs: dict[str, object]) -> bytes:
+        """Encode a call's arguments; what cannot cross is the guest's own TypeError, with the place inside them."""
+        limits, name = self._policy.limits, f"{tool}(...)"
+        try:
+            return encode_value(
+                (args, kwargs),
+                max_bytes=limits.argument_bytes,
+                max_depth=limits.argument_depth,
+                name=name,
+                crossing=self._crossing,
+            )
+        except ValueRefused as refused:
+            raise CannotCross(f"this cannot be handed over: {refused}") from None
 
     def _observe(self, read: Callable[[], int]) -> int:
         if self.observations.full:
@@ -149,16 +190,6 @@ class GuestHost:
             if record is not None:
                 self._channel.send(Observed(self._batch, record))
         return read()
-
-
-def _encode_arguments(tool: str, args: tuple[object, ...], kwargs: dict[str, object], limits: Limits) -> bytes:
-    """Encode a call's arguments; what cannot cross is the guest's own TypeError, with the place inside them."""
-    try:
-        return encode_value(
-            (args, kwargs), max_bytes=limits.argument_bytes, max_depth=limits.argument_depth, name=f"{tool}(...)"
-        )
-    except ValueRefused as refused:
-        raise TypeError(f"this cannot be handed to a tool: {refused}") from None
 
 
 def make_tool(host: GuestHost, name: str) -> Callable[..., object]:
@@ -182,6 +213,6 @@ def wire_text(text: str) -> str:
     return plain.encode("utf-8", "backslashreplace").decode()
 
 
-def _as_exception(error: GuestError) -> Exception:
-    known = _ERRORS.get(error.type)
+def _as_exception(error: GuestError, *, of_object: bool) -> Exception:
+    known = _ERRORS.get(error.type) or (_NATURAL.get(error.type) if of_object else None)
     return known(error.message) if known else ToolError(f"{error.type}: {error.message}")
