@@ -1,0 +1,45 @@
+"""How long until a future is looked at again. Pure; the numbers that bound what looking costs are here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+FIRST_SECONDS: Final = 0.05
+"""After the first look; from then on a tenth of the time that the wait has lasted."""
+LONGEST_SECONDS: Final = 5.0
+RESTING_SECONDS: Final = 30.0
+"""For a future that is looked at when something has changed in dbzero: in case that a change was missed."""
+FAILED_SECONDS: Final = 1.0
+"""After a condition raised or hung; doubles with every failure in a row."""
+LONGEST_FAILED_SECONDS: Final = 300.0
+SHARE: Final = 0.1
+"""Of the time of dbzero's thread that looking may take."""
+
+
+def interval(waited: float, failures: int, *, resting: bool, waiting: int, cost: float) -> float:
+    """Return the seconds until the next look at a future.
+
+    `waited` is how long it has been waited for, `failures` how often in a row its condition has failed, `resting`
+    that a change wakes it, `waiting` how many futures there are to look at, and `cost` the seconds that one look takes.
+    """
+    if failures:
+        return min(LONGEST_FAILED_SECONDS, FAILED_SECONDS * 2.0 ** min(failures - 1, 16))
+    if resting:
+        return max(RESTING_SECONDS, crowd(waiting, cost))
+    own = min(LONGEST_SECONDS, max(FIRST_SECONDS, waited / 10))
+    return own if own < 1.0 else max(own, crowd(waiting, cost))
+
+
+def crowd(waiting: int, cost: float) -> float:
+    """Return the interval at which looking at everybody takes half the share; the other half is for the newest."""
+    return waiting * cost / (SHARE / 2)
+
+
+def pause(seconds: float) -> float:
+    """Return how long to leave dbzero's thread to others after looking has taken so long."""
+    return seconds * (1 - SHARE) / SHARE
+
+
+def worth_telling(failures: int) -> bool:
+    """Tell whether this failure in a row is recorded: the first, the second, the fourth, and so on."""
+    return failures & (failures - 1) == 0
