@@ -1,7 +1,7 @@
 """What the attributes give that are themselves a way to attributes: `__dict__`, `__setattr__` and their like."""
 
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from statek_policies.language import lineage
 from statek_policies.language.errors import AttributeWithheld
@@ -23,8 +23,7 @@ class Checks(Protocol):
     """What the guards know."""
 
     def read(self, value: Any, name: object, find: Callable[[str], Any]) -> Any: ...
-    def setattr(self, value: Any, name: str, new: Any) -> None: ...
-    def delattr(self, value: Any, name: str) -> None: ...
+    def check_store(self, value: object, name: object) -> str: ...
     def check_name(self, name: object) -> str: ...
     def is_guest_instance(self, value: object) -> bool: ...
     def is_guest_definition(self, value: object) -> bool: ...
@@ -32,17 +31,25 @@ class Checks(Protocol):
 
 
 class Attributes(dict[str, Any]):
-    """The attributes of a guest's object as a dict: a copy to read, and what is set in it is set on the object."""
+    """The attributes of a guest's object as a dict: a copy to read, and what is changed in it is changed in the object.
 
-    __slots__ = ("__set",)
+    As in Python, that goes past the object's own `__setattr__`.
+    """
 
-    def __init__(self, values: dict[str, Any], set_: Callable[[str, Any], None]) -> None:
-        super().__init__(values)
-        self.__set = set_
+    __slots__ = ("__check", "__real")
+
+    def __init__(self, real: dict[str, Any], check: Callable[[object], str]) -> None:
+        super().__init__(real)
+        self.__real = real
+        self.__check = check
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self.__set(name, value)
+        self.__real[self.__check(name)] = value
         super().__setitem__(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        self.__real.pop(self.__check(name), None)
 
     def update(self, *others: Any, **values: Any) -> None:
         """Set several attributes."""
@@ -59,10 +66,25 @@ class Attributes(dict[str, Any]):
             self[name] = default
         return self[name]
 
-    def _refuse(self, *_arguments: Any) -> NoReturn:
-        refuse("attribute.write", "attributes cannot be deleted through __dict__; use `del` or delattr()")
+    def pop(self, name: str, *default: Any) -> Any:
+        """Delete an attribute and return its value."""
+        if name not in self and default:
+            return default[0]
+        value = self[name]
+        del self[name]
+        return value
 
-    __delitem__ = pop = popitem = clear = _refuse
+    def popitem(self) -> tuple[str, Any]:
+        """Delete the attribute that was set last."""
+        if not self:
+            raise KeyError("there are no attributes")
+        name = next(reversed(self))
+        return name, self.pop(name)
+
+    def clear(self) -> None:
+        """Delete every attribute."""
+        for name in list(self):
+            del self[name]
 
     def __reduce_ex__(self, _protocol: object) -> Any:
         return dict, (dict(self),)
@@ -97,7 +119,7 @@ class Accessors:
         if not (self._checks.is_guest_instance(value) or self._checks.is_guest_definition(value)):
             refuse("attribute.dunder", "__dict__ is given for objects of your own classes only", AttributeWithheld)
         values = object.__getattribute__(value, "__dict__")
-        return Attributes(values, lambda name, new: self._checks.setattr(value, name, new))
+        return Attributes(values, lambda name: self._checks.check_store(value, name))
 
     def _traceback(self, value: Any) -> Any:
         if not isinstance(value, BaseException):

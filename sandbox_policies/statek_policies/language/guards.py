@@ -164,12 +164,12 @@ class Guards:
 
     def setattr(self, value: Any, name: str, new: Any) -> None:
         """Do what `value.name = new` does, for a name that is computed."""
-        self._check_store(value, name)
+        self.check_store(value, name)
         setattr(value, name, new)
 
     def delattr(self, value: Any, name: str) -> None:
         """Do what `del value.name` does, for a name that is computed."""
-        self._check_store(value, name)
+        self.check_store(value, name)
         delattr(value, name)
 
     def check_name(self, name: object) -> str:
@@ -179,8 +179,11 @@ class Guards:
             refuse("attribute.dunder", f"the attribute {exact!r} cannot be set; use a name of your own")
         return exact
 
-    def _check_store(self, value: object, name: object) -> None:
-        self.check_write(value, self.check_name(name))
+    def check_store(self, value: object, name: object) -> str:
+        """Refuse to set or delete an attribute of a computed name where a written one would be; returns the name."""
+        exact = self.check_name(name)
+        self.check_write(value, exact)
+        return exact
 
     def is_guest_instance(self, value: object) -> bool:
         """Tell whether the value's class is the guest's, or a plain record of attributes."""

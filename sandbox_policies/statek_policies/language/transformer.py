@@ -37,7 +37,7 @@ _PASSING = (
     "List ListComp NamedExpr Pass Raise Return Set SetComp Slice Starred Subscript Tuple UnaryOp While "
     "With Yield YieldFrom Assert Assign Break Continue Delete keyword withitem"
 )
-_ADDED = "Match match_case MatchValue MatchSingleton MatchSequence MatchOr"
+_ADDED = "Match match_case MatchValue MatchSequence MatchOr"
 """Patterns that read no attribute; RestrictedPython refuses `match` as a whole."""
 
 _UNVISITED = "ctx op ops kind conversion type_comment attr arg simple name rest kwd_attrs names is_async"
@@ -328,7 +328,8 @@ def _handlers() -> dict[type[ast.AST], _Handler]:
     own = {**vars(PatternRules), **vars(AttributeRules), **vars(LeanTransformer)}
     visitors = {name.removeprefix("visit_"): method for name, method in own.items() if name.startswith("visit_")}
     table |= {getattr(ast, kind): method for kind, method in visitors.items()}
-    return table | {ast.Constant: _leaf, ast.Pass: _leaf, ast.Break: _leaf, ast.Continue: _leaf}
+    leaves = (ast.Constant, ast.MatchSingleton, ast.Pass, ast.Break, ast.Continue)
+    return table | dict.fromkeys(leaves, _leaf)
 
 
 def _passing() -> Iterable[str]:

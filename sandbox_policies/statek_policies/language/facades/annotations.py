@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from statek_policies.language.guests import Guests, ancestry, class_dict, is_guest_class
+from statek_policies.language.words import is_matchable
 
 _DEEPEST = 50
 """Nested annotations that are resolved."""
@@ -22,6 +23,12 @@ def literal_eval(node_or_string: str, /) -> Any:
         return ast.literal_eval(str.__str__(node_or_string))
 
 
+def own_hints(guests: Guests, function: Any) -> dict[str, Any]:
+    """Return the annotations of a function of the guest's, those kept as text resolved."""
+    resolve = _Resolver(guests.namespace, {})
+    return {name: resolve(hint) for name, hint in _hints(function).items()} if guests.is_definition(function) else {}
+
+
 def annotation_exports(guests: Guests) -> dict[str, dict[str, object]]:
     """Return the replacements by module."""
     return {"typing": {"get_type_hints": _get_type_hints(guests)}, "ast": {"literal_eval": literal_eval}}
@@ -32,7 +39,7 @@ def _get_type_hints(guests: Guests) -> Callable[..., dict[str, Any]]:
         obj: Any, globalns: Any = None, localns: Any = None, include_extras: bool = False
     ) -> dict[str, Any]:
         if not guests.is_definition(obj):
-            raise TypeError("get_type_hints() takes a class or a function of your own")
+            return {}
         names = {**(globalns or {}), **(localns or {})}
         resolve = _Resolver(guests.namespace, names)
         return {name: _plain(resolve(hint), include_extras) for name, hint in _hints(obj).items()}
@@ -53,7 +60,7 @@ def _plain(hint: Any, include_extras: bool) -> Any:
 
 
 class _Resolver:
-    """Turns an annotation that is kept as text into what it names: names, brackets and `|`, no other code."""
+    """Turns an annotation that is kept as text into what it names: dotted names, brackets and `|`, no other code."""
 
     def __init__(self, namespace: Mapping[str, Any], names: Mapping[str, Any]) -> None:
         self._namespace = namespace
@@ -82,6 +89,8 @@ class _Resolver:
                 return self(text)
             case ast.Constant(value=value):
                 return value
+            case ast.Attribute(value=value, attr=name) if is_matchable(name):
+                return getattr(self._value(value, depth + 1), name)
             case ast.Subscript(value=value, slice=index):
                 return self._value(value, depth + 1)[self._value(index, depth + 1)]
             case ast.BinOp(left=left, op=ast.BitOr(), right=right):
@@ -90,7 +99,7 @@ class _Resolver:
                 return tuple(self._value(item, depth + 1) for item in items)
             case ast.List(elts=items):
                 return [self._value(item, depth + 1) for item in items]
-        raise TypeError("an annotation kept as text may hold names, brackets and `|` only")
+        raise TypeError("an annotation kept as text may hold dotted names, brackets and `|` only")
 
     def _named(self, name: str) -> Any:
         builtin: Mapping[str, Any] = self._namespace["__builtins__"]

@@ -6,11 +6,13 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from statek_policies.language.facades.annotations import own_hints
 from statek_policies.language.guards import Guards
 from statek_policies.language.guests import Guests
 from statek_policies.language.reports import refuse
 from statek_policies.language.standins import ABC_META, FUNCTION, GENERATOR, MODULE, shown_type
 
+_USE_REGISTER = "Use either `@register(some_class)` or plain `@register` on an annotated function."
 _COPIED = ("__name__", "__qualname__", "__doc__")
 
 
@@ -22,8 +24,7 @@ def callable_exports(guards: Guards, guests: Guests) -> dict[str, dict[str, obje
             "wraps": _wraps(guests),
             "update_wrapper": _update_wrapper(guests),
             "total_ordering": _total_ordering(guests),
-            "singledispatch": singledispatch,
-            "singledispatchmethod": singledispatchmethod,
+            **_dispatching(guests),
         },
         "operator": {"attrgetter": _attrgetter(guards), "methodcaller": _methodcaller(guards)},
         "types": {
@@ -88,30 +89,43 @@ def _total_ordering(guests: Guests) -> Callable[[Any], Any]:
     return total_ordering
 
 
-def singledispatch(func: Any) -> Any:
-    """Make a generic function; an annotation kept as text is not evaluated when a variant is registered."""
-    generic = functools.singledispatch(func)
-    register_natively = generic.register
+def _dispatching(guests: Guests) -> dict[str, object]:
+    """Return the generic functions; an annotation kept as text is resolved by name and never evaluated."""
 
-    def register(cls: Any, func: Any = None) -> Any:
-        if isinstance(cls, (type, types.UnionType)):
-            return register_natively(cls, func)
-        annotation = next(iter(getattr(cls, "__annotations__", {}).values()), None)
-        if func is not None or not isinstance(annotation, (type, types.UnionType)):
-            raise TypeError("name the class: @function.register(SomeClass)")
-        register_natively(annotation, cls)
-        return cls
+    def singledispatch(func: Any) -> Any:
+        generic = functools.singledispatch(func)
+        register_natively = generic.register
 
-    generic.register = register  # type: ignore[method-assign]  # a plain attribute of the function that was made
-    return generic
+        def register(cls: Any, func: Any = None) -> Any:
+            if _is_dispatched_on(cls):
+                return register_natively(cls, func)
+            annotated = func is None and guests.is_function(cls) and cls.__annotations__
+            if not annotated:
+                raise TypeError(f"Invalid first argument to `register()`: {cls!r}. {_USE_REGISTER}")
+            argument, hint = next(iter(own_hints(guests, cls).items()))
+            if not _is_dispatched_on(hint):
+                raise TypeError(f"Invalid annotation for {argument!r}. {hint!r} is not a class.")
+            return register_natively(hint, cls)
+
+        generic.register = register  # type: ignore[method-assign]  # a plain attribute of the function that was made
+        return generic
+
+    class singledispatchmethod(functools.singledispatchmethod):  # type: ignore[type-arg]  # no generic in 3.11
+        """A generic method over a generic function of the kind above."""
+
+        def __init__(self, func: Any) -> None:
+            super().__init__(func)
+            self.dispatcher = singledispatch(func)
+
+    singledispatchmethod.__module__, singledispatchmethod.__qualname__ = "functools", "singledispatchmethod"
+    return {"singledispatch": singledispatch, "singledispatchmethod": singledispatchmethod}
 
 
-class singledispatchmethod(functools.singledispatchmethod):  # type: ignore[type-arg]  # no generic in 3.11
-    """A generic method over a generic function of the kind above."""
-
-    def __init__(self, func: Any) -> None:
-        super().__init__(func)
-        self.dispatcher = singledispatch(func)
+def _is_dispatched_on(cls: Any) -> bool:
+    """Tell whether a generic function can be chosen by it: a class, or a union of classes."""
+    if isinstance(cls, types.UnionType) or typing.get_origin(cls) is typing.Union:
+        return all(isinstance(part, type) for part in typing.get_args(cls))
+    return isinstance(cls, type)
 
 
 def _attrgetter(guards: Guards) -> Callable[..., Any]:

@@ -1,12 +1,12 @@
 """What writes: `print`, the streams of `sys`, `pprint`, `traceback`, `warnings` and `contextlib.redirect_stdout`."""
 
-import contextlib
 import pprint
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from statek_policies.language.errors import GuestExit
+from statek_policies.language.facades.alerts import Alerts
 from statek_policies.language.host import Host
 from statek_policies.language.tracebacks import Tracebacks
 
@@ -46,9 +46,22 @@ class Console:
     """The console of one guest."""
 
     def __init__(self, host: Host, namespace: dict[str, object]) -> None:
-        self._tracebacks = Tracebacks(self.print, namespace)
-        self._stream = Stream(lambda text: host.write(text))
-        self._current: list[Any] = [self._stream]
+        self._streams = {name: Stream(self._writer(name)) for name in ("stdout", "stderr")}
+        self._tracebacks = Tracebacks(self._print_error, namespace)
+        self._targets: dict[str, list[Any]] = {name: [] for name in self._streams}
+        self._host = host
+
+    def _writer(self, name: str) -> Callable[[str], None]:
+        """Make what writes to a stream of the console, or to what stands for it meanwhile."""
+
+        def write(text: str) -> None:
+            targets = self._targets[name]
+            if not targets or targets[-1] is self._streams[name]:
+                self._host.write(text)
+            else:
+                targets[-1].write(text)
+
+        return write
 
     def print(
         self, *values: object, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
@@ -58,10 +71,13 @@ class Console:
             if value is not None and not isinstance(value, str):
                 raise TypeError(f"{name} must be None or a string, not {type(value).__name__}")
         text = (" " if sep is None else sep).join(map(str, values)) + ("\n" if end is None else end)
-        target = self._current[-1] if file is None else file
+        target = self._streams["stdout"] if file is None else file
         target.write(text)
         if flush and hasattr(target, "flush"):
             target.flush()
+
+    def _print_error(self, text: str, end: str = "\n", file: Any = None) -> None:
+        self.print(text, end=end, file=self._streams["stderr"] if file is None else file)
 
     def exports(self) -> dict[str, dict[str, object]]:
         """Return the replacements by module."""
@@ -69,8 +85,8 @@ class Console:
             "sys": self._sys(),
             "pprint": {"pprint": self._pprint(), "pp": self._pprint(sort_dicts=False)},
             "traceback": self._tracebacks.exports(),
-            "warnings": {"warn": self._warn(), **_quiet_warnings()},
-            "contextlib": {"redirect_stdout": self._redirect(), "redirect_stderr": self._redirect()},
+            "warnings": Alerts(self._print_error).exports(),
+            "contextlib": self._redirects(),
         }
 
     def builtin_print(self) -> Callable[..., None]:
@@ -94,8 +110,7 @@ class Console:
             "version": sys.version.split()[0],
             "version_info": sys.version_info,
             "platform": "linux",
-            "stdout": self._stream,
-            "stderr": self._stream,
+            **self._streams,
             "exit": guest_exit,
             "argv": [""],
             "exc_info": self._tracebacks.exc_info(),
@@ -111,43 +126,30 @@ class Console:
 
         return show
 
-    def _warn(self) -> Callable[..., None]:
-        def warn(message: Any, category: Any = UserWarning, *_ignored: Any, **_options: Any) -> None:
-            kind = type(message) if isinstance(message, Warning) else category
-            self.print(f"{kind.__name__}: {message}")
+    def _redirects(self) -> dict[str, object]:
+        return {f"redirect_{name}": _redirect(name, targets) for name, targets in self._targets.items()}
 
-        return warn
 
-    def _redirect(self) -> Callable[[Any], Any]:
-        @contextlib.contextmanager
-        def redirected(target: Any) -> Iterator[Any]:
-            self._current.append(target)
-            try:
-                yield target
-            finally:
-                self._current.remove(target)
+def _redirect(name: str, targets: list[Any]) -> type:
+    """Make the context manager that lets another stream stand for one of the console's."""
 
-        return lambda new_target: redirected(new_target)
+    class Redirect:
+        """Let what is printed go to another stream meanwhile."""
+
+        def __init__(self, new_target: Any) -> None:
+            self._target = new_target
+
+        def __enter__(self) -> Any:
+            targets.append(self._target)
+            return self._target
+
+        def __exit__(self, *_error: object) -> None:
+            targets.pop()
+
+    Redirect.__module__, Redirect.__name__, Redirect.__qualname__ = "contextlib", f"redirect_{name}", f"redirect_{name}"
+    return Redirect
 
 
 def guest_exit(code: object = None, /) -> NoReturn:
     """End the batch quietly."""
     raise GuestExit("" if code is None else str(code))
-
-
-def _quiet_warnings() -> dict[str, object]:
-    """Return the settings of `warnings`, which change nothing: each warning is printed."""
-
-    @contextlib.contextmanager
-    def catch_warnings(*_arguments: Any, **_options: Any) -> Iterator[list[Any]]:
-        yield []
-
-    def ignore(*_arguments: Any, **_options: Any) -> None:
-        return None
-
-    return {
-        "catch_warnings": lambda *arguments, **options: catch_warnings(*arguments, **options),
-        "simplefilter": ignore,
-        "filterwarnings": ignore,
-        "resetwarnings": ignore,
-    }

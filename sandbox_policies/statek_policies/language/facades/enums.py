@@ -16,9 +16,12 @@ class CheckedEnumType(enum.EnumType):
         """Look up a member, or make an enumeration from checked names."""
         if names is None:
             return super().__call__(value, **options)
-        if not set(options) <= {"start", "type", "boundary"}:
-            raise TypeError("only start, type and boundary can be given")
-        return super().__call__(_exact(value), _members(names), module=GUEST_MODULE, **options)
+        if not set(options) <= {"start", "type", "boundary", "module", "qualname"}:
+            raise TypeError("only start, type, boundary, module and qualname can be given")
+        options["module"] = GUEST_MODULE
+        if options.get("qualname") is not None:
+            options["qualname"] = _exact(options["qualname"])
+        return super().__call__(_exact(value), _members(names), **options)
 
 
 def _members(names: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import keyword
 import sys
 import types
 import typing
@@ -37,7 +38,12 @@ def record_exports(guests: Guests, check_bases: Callable[[tuple[Any, ...]], None
 
 def _namedtuple(guests: Guests) -> Callable[..., Any]:
     def namedtuple(
-        typename: str, field_names: str | Iterable[str], *, rename: bool = False, defaults: Iterable[Any] | None = None
+        typename: str,
+        field_names: str | Iterable[str],
+        *,
+        rename: bool = False,
+        defaults: Iterable[Any] | None = None,
+        module: Any = None,
     ) -> Any:
         names = field_names.replace(",", " ").split() if isinstance(field_names, str) else list(field_names)
         exact = [_exact(name) for name in names]
@@ -85,15 +91,28 @@ def _make_dataclass(guests: Guests, check_bases: Callable[[tuple[Any, ...]], Non
         body = {_method_name(name): value for name, value in dict(namespace or {}).items()}
         annotations: dict[str, Any] = {}
         for item in fields:
-            name, kind, *default = (item, Any) if isinstance(item, str) else (*item, Any)[: max(2, len(item))]
-            annotations[_field_name(name)] = kind
-            body.update({_exact(name): value for value in default})
+            name, kind, *default = _specified(item)
+            if name in annotations:
+                raise TypeError(f"Field name duplicated: {name!r}")
+            annotations[name] = kind
+            body.update(dict.fromkeys([name], *default) if default else {})
         body |= {"__annotations__": annotations, "__module__": GUEST_MODULE}
         check_bases(bases)
         made = types.new_class(_field_name(cls_name), bases, {}, lambda scope: scope.update(body))
         return _decorated(guests, made, options)
 
     return make_dataclass
+
+
+def _specified(item: Any) -> tuple[Any, ...]:
+    """Read one field: a name, or a name and a type, or these and a default."""
+    parts = (item, "typing.Any") if isinstance(item, str) else tuple(item)
+    if len(parts) not in (2, 3):
+        raise TypeError(f"Invalid field: {item!r}")
+    name = _exact(parts[0])
+    if keyword.iskeyword(name):
+        raise TypeError(f"Field names must not be keywords: {name!r}")
+    return (_field_name(name), *parts[1:])
 
 
 def _exact(name: object) -> str:

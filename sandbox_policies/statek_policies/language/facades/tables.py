@@ -107,15 +107,16 @@ PURE: dict[str, str] = {
     "tomllib": "TOMLDecodeError loads",
     "types": "EllipsisType GenericAlias MethodType NoneType NotImplementedType SimpleNamespace UnionType",
     "typing": (
-        "AbstractSet Annotated Any AnyStr BinaryIO ByteString Callable ChainMap ClassVar Collection "
-        "Concatenate Container Counter DefaultDict Deque Dict Final FrozenSet Generator Generic Hashable IO "
-        "ItemsView Iterable Iterator KeysView List Literal LiteralString Mapping MappingView Match "
+        "AbstractSet Annotated Any AnyStr AsyncContextManager AsyncGenerator AsyncIterable AsyncIterator "
+        "Awaitable BinaryIO ByteString Callable ChainMap ClassVar Collection Concatenate Container "
+        "ContextManager Coroutine Counter DefaultDict Deque Dict Final FrozenSet Generator Generic Hashable "
+        "IO ItemsView Iterable Iterator KeysView List Literal LiteralString Mapping MappingView Match "
         "MutableMapping MutableSequence MutableSet NamedTuple Never NewType NoReturn NotRequired Optional "
         "OrderedDict ParamSpec ParamSpecArgs ParamSpecKwargs Pattern Protocol Required Reversible Self "
-        "Sequence Set Sized SupportsAbs SupportsBytes SupportsComplex SupportsFloat SupportsIndex "
-        "SupportsInt SupportsRound Text TextIO Tuple Type TypeAlias TypeGuard TypeVar TypeVarTuple "
-        "TypedDict Union Unpack ValuesView assert_never assert_type cast is_typeddict overload reveal_type "
-        "runtime_checkable TYPE_CHECKING"
+        "Sequence Set Sized SupportsAbs SupportsBytes SupportsComplex SupportsFloat SupportsIndex SupportsInt "
+        "SupportsRound Text TextIO Tuple Type TypeAlias TypeGuard TypeVar TypeVarTuple TypedDict Union Unpack "
+        "ValuesView assert_never assert_type cast is_typeddict overload reveal_type runtime_checkable "
+        "TYPE_CHECKING"
     ),
     "unicodedata": (
         "bidirectional category combining decimal decomposition digit east_asian_width is_normalized lookup "
