@@ -22,8 +22,8 @@ from statek.calls.runner import ToolRunner
 from statek.composing import compose_load, compose_run, requested_at_us
 from statek.core import calls, holds, machine
 from statek.core.decisions import Decision, LeaseFault
-from statek.core.events import CallAnswered
-from statek.core.instructions import AnswerFromLedger, EndLease, Instruction, RunTool, Send, StartBatch
+from statek.core.events import CallAnswered, Event
+from statek.core.instructions import AnswerFromLedger, CheckFuture, EndLease, Instruction, RunTool, Send, StartBatch
 from statek.core.jobs import Job
 from statek.core.leases import Lease, lease_id
 from statek.core.machine import GuestMessage
@@ -32,6 +32,7 @@ from statek.pools.executors import Executor, Executors
 from statek.pools.leasing import HeldLease
 from statek.store.ledger import Ledger, Submission
 from statek.tick import Tick
+from statek.waiting import Waiting
 from statek_policies import Policy
 from statek_protocol.errors import OversizedMessage
 from statek_protocol.messages.executor import Grant, Release
@@ -76,6 +77,7 @@ class Loop:
         self._heard_from: list[HeldLease] = []
         self._work: deque[Work] = deque()
         self._wake = asyncio.Event()
+        self.waiting = Waiting(self)
 
     # what the rims call
 
@@ -109,13 +111,14 @@ class Loop:
     def recover(self) -> None:
         """Take up what the ledger says is unfinished: no lease of an earlier process is in force."""
         tick = self._new_tick()
-        jobs = list(self.ledger.jobs(("READY", "STARTED")))
+        jobs = [job for job in self.ledger.jobs(("READY", "STARTED", "SUSPENDED")) if self.waiting.has_to_go_on(job)]
         self._note_start(tick, jobs)
         for job in jobs:
             self._jobs[job.job] = job
-            if job.status == "STARTED":
+            if job.status == "STARTED" or job.leased:
                 self._end_former_lease(tick, job)
-            self._ready.append(job.job)
+            if job.status != "SUSPENDED":
+                self._ready.append(job.job)
         tick.commit(self.ledger)
         self._wake.set()
         log.info("%d jobs to go on with", len(self._ready))
@@ -128,7 +131,7 @@ class Loop:
         if self.ledger.audit.tail_missing is not None:
             log.warning("the audit log: %s", self.ledger.audit.tail_missing)
             tick.note("tail_missing", {"reason": self.ledger.audit.tail_missing})
-        leases = sum(job.status == "STARTED" for job in jobs)
+        leases = sum(job.status == "STARTED" or job.leased for job in jobs)
         found = {"release": RELEASE, "cursor": tick.after, "unfinished_jobs": len(jobs), "former_leases": leases}
         tick.note("scheduler_started", found)
 
@@ -199,9 +202,11 @@ class Loop:
     def _record(self, tick: Tick, name: str, decision: Decision, known: Job | None = None) -> Job:
         """Make a decision's events part of the turn."""
         tick.blobs.update(decision.blobs)
-        job = tick.record(name, known or self._jobs.get(name), decision.events)
+        before = known or self._jobs.get(name)
+        job = tick.record(name, before, decision.events)
         assert job is not None
-        if job.status == "DONE":
+        self.waiting.follow(tick, before, job)
+        if job.status == "DONE" or (job.awaited is not None and not job.leased):
             self._jobs.pop(name, None)
         else:
             self._jobs[name] = job
@@ -214,7 +219,8 @@ class Loop:
         held.took(size)
         self._heard_from.append(held)
         try:
-            decision = machine.receive(self._jobs[held.job], held.lease, message)
+            moment = self.waiting.moment(tick, held.job)
+            decision = machine.receive(self._jobs[held.job], held.lease, message, moment)
         except LeaseFault as fault:
             self.refuse("message_refused", "out_of_turn", {**held.told, "text": str(fault)}, job=held.job)
             log.warning("job %s: %s", held.job, fault)
@@ -227,6 +233,20 @@ class Loop:
         job = self._jobs[held.job]
         lease, epoch = held.lease.lease, held.lease.epoch
         self._apply(tick, held, machine.end_lease(job, lease, epoch, reason, blamed=blamed, cause=cause))
+
+    def decide(self, tick: Tick, name: str, decide: Callable[[Job, Lease | None], Decision]) -> Job | None:
+        """Let something that did not come under a lease be decided upon; None when there is no such job."""
+        job = tick.changed.get(name) or self.job(name)
+        if job is None:
+            return None
+        held = self._leases.get(lease_id(name, job.epoch))
+        decision = decide(job, held.lease if held else None)
+        if held is not None:
+            return self._apply(tick, held, decision)
+        after = self._record(tick, name, decision, job)
+        if after.status == "READY" and job.status == "SUSPENDED":
+            self._ready.append(name)
+        return after
 
     def held(self, lease: str) -> HeldLease | None:
         return self._leases.get(lease)
@@ -242,7 +262,7 @@ class Loop:
         for held in self.leases_of(executor):
             self.end_lease(tick, held, reason, blamed=blamed)
 
-    def _apply(self, tick: Tick, held: HeldLease, decision: Decision) -> None:
+    def _apply(self, tick: Tick, held: HeldLease, decision: Decision) -> Job:
         job = self._record(tick, held.job, decision)
         if decision.lease is None:
             self._drop_lease(held, job)
@@ -250,6 +270,7 @@ class Loop:
             held.lease = decision.lease
         for instruction in decision.instructions:
             tick.then(partial(self._carry_out, held, instruction))
+        return job
 
     def _drop_lease(self, held: HeldLease, job: Job) -> None:
         self._leases.pop(held.lease.lease, None)
@@ -319,6 +340,8 @@ class Loop:
                 held.send(message)
             case StartBatch():
                 self._send_composed(held, compose_run(self.ledger, self._jobs[held.job]))
+            case CheckFuture():
+                self.waiting.look(held.job, instruction)
             case AnswerFromLedger(batch, number):
                 found = self.ledger.answer(held.job, batch, number)
                 assert found is not None, "the machine said that it is answered"
@@ -356,17 +379,10 @@ class Loop:
         requested = requested_at_us(self.ledger, job, call.batch, call.number)
         return 0.0 if requested is None else max(0.0, time.time() - requested / 1e6)
 
-    def on_answer(self, name: str, event: CallAnswered) -> None:
-        """Take a tool's outcome, from the runner."""
-        self.do(partial(self._answered, name, event))
+    def on_answer(self, name: str, event: CallAnswered, made: tuple[Event, ...] = ()) -> None:
+        """Take a tool's outcome and what it brought to the job, from the runner."""
+        self.do(partial(self._answered, name, event, made))
 
-    def _answered(self, name: str, event: CallAnswered, tick: Tick) -> None:
-        job = self._jobs.get(name)
-        if job is None:
-            return
-        held = self._leases.get(lease_id(name, job.epoch))
-        decision = calls.answer(job, held.lease if held else None, event)
-        if held is not None:
-            self._apply(tick, held, decision)
-        else:
-            self._record(tick, name, decision)
+    def _answered(self, name: str, event: CallAnswered, made: tuple[Event, ...], tick: Tick) -> None:
+        self.decide(tick, name, lambda job, lease: calls.answer(job, lease, event, made))
+        self.waiting.take_in(tick, name, made)

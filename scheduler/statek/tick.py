@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from statek.audit.recorder import Recorder
 from statek.audit.records import Body, Draft
-from statek.core.events import Event
+from statek.core.events import Event, FutureResolved
 from statek.core.evolve import evolve
 from statek.core.jobs import Job
 from statek.store.ledger import Ledger, Record, Submission
@@ -28,6 +28,8 @@ class Tick:
     blobs: dict[str, bytes] = field(default_factory=dict)
     submissions: list[Submission] = field(default_factory=list)
     actions: list[Callable[[], object]] = field(default_factory=list)
+    resolved: dict[tuple[str, int], FutureResolved] = field(default_factory=dict)
+    """What became of futures in this turn, by job and number."""
 
     def record(self, name: str, job: Job | None, events: Iterable[Event]) -> Job | None:
         """Fold the events of one decision into a job and keep both for the commit; returns the job as it stands now."""
@@ -37,6 +39,8 @@ class Tick:
             self.records.append(Record(name, self.at_us, event))
             self.drafts += self.recorder.of_event(self.at_us, name, before, event, self.cursor)
             self.changed[name] = job
+            if isinstance(event, FutureResolved):
+                self.resolved[name, event.number] = event
         for event in decided:
             self.recorder.settle(name, event)
         return job

@@ -12,7 +12,7 @@ from typing import Final
 from statek.core import waits
 from statek.core.decisions import Decision, LeaseFault
 from statek.core.endings import divergence, fail_batch
-from statek.core.events import CallAnswered, CallRequested, PolicyViolated
+from statek.core.events import CallAnswered, CallRequested, Event, PolicyViolated
 from statek.core.instructions import AnswerFromLedger, RunTool, Send
 from statek.core.jobs import Job, RunningBatch, digest
 from statek.core.leases import Lease
@@ -88,11 +88,14 @@ def _refusal(lease: Lease, message: Call) -> tuple[str, GuestError | None, tuple
     return "", None, ()
 
 
-def answer(job: Job, lease: Lease | None, event: CallAnswered) -> Decision:
-    """Take a tool's outcome: keep it if the call still wants one, and reply if a guest stands still for it."""
+def answer(job: Job, lease: Lease | None, event: CallAnswered, made: tuple[Event, ...] = ()) -> Decision:
+    """Take a tool's outcome: keep it if the call still wants one, and reply if a guest stands still for it.
+
+    `made` are objects and futures that it brought. They are kept in any case: the application may bring them again.
+    """
     if not job.wants_answer(event.batch, event.number):
-        return Decision((), (), lease)
+        return Decision(made, (), lease)
     if lease is None or lease.awaiting != event.number:
-        return Decision((event,), (), lease)
+        return Decision((*made, event), (), lease)
     reply = Send(Reply(event.batch, event.number, event.value, event.error))
-    return Decision((event,), (reply,), replace(lease, awaiting=None))
+    return Decision((*made, event), (reply,), replace(lease, awaiting=None))

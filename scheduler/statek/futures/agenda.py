@@ -130,10 +130,8 @@ class Agenda:
         if count:
             self.cost += 0.1 * (seconds / count - self.cost)
 
-    def again(
-        self, key: Key, now: float, *, failed: bool, states: Mapping[str, int], before: Mapping[str, int]
-    ) -> None:
-        """Look at it again some time: it is not there. `states` are those of now, `before` those before the look."""
+    def again(self, key: Key, now: float, *, failed: bool, before: Mapping[str, int]) -> None:
+        """Look at it again some time: it is not there. `before` is how the prefixes stood that it looks at."""
         watch = self._watches.get(key)
         if watch is None:
             return

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
-from statek.core.events import BatchSubmitted, CallAnswered
+from statek.core.events import BatchSubmitted, CallAnswered, Event, FutureCreated, FutureResolved
 from statek.core.jobs import Job, digest
 from statek.store.database import WAY_OUT, check_everything, open_reader, reading
 from statek.store.errors import StoreDamaged
@@ -89,6 +89,21 @@ class History:
         sql = f"{_EVENTS} WHERE {_OF_JOB} AND e.batch = :batch AND e.kind = :kind AND e.number = :number LIMIT 1"
         found = self._stored(sql, {"job": job, "batch": batch, "kind": CallAnswered.kind, "number": number})
         return found[0].event if found and isinstance(found[0].event, CallAnswered) else None
+
+    def future_created(self, job: str, number: int) -> FutureCreated | None:
+        """Return what made a future of the job, or None when there is none of that number."""
+        event = self._of_future(job, FutureCreated.kind, number)
+        return event if isinstance(event, FutureCreated) else None
+
+    def future_resolved(self, job: str, number: int) -> FutureResolved | None:
+        """Return what became of a future, or None when nothing is durable."""
+        event = self._of_future(job, FutureResolved.kind, number)
+        return event if isinstance(event, FutureResolved) else None
+
+    def _of_future(self, job: str, kind: str, number: int) -> Event | None:
+        sql = f"{_EVENTS} WHERE {_OF_JOB} AND e.batch IS NULL AND e.kind = :kind AND e.number = :number LIMIT 1"
+        found = self._stored(sql, {"job": job, "kind": kind, "number": number})
+        return found[0].event if found else None
 
     def source(self, job: str, batch: int) -> tuple[str, bytes]:
         """Return the name and the source of a batch; raises KeyError when there is no such batch."""
