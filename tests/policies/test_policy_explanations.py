@@ -27,13 +27,21 @@ WITHOUT_A_DOT = {"seccomp"}
 def emitted() -> set[str]:
     """Collect every rule that our code can report, from the places where it reports."""
     files = [file for package in PACKAGES for file in sorted((TREE / package).rglob("*.py"))]
-    found = {rule for file in files for rule in _rules_in(ast.parse(file.read_text("utf-8")))}
+    trees = [ast.parse(file.read_text("utf-8")) for file in files]
+    named = dict(constant for tree in trees for constant in _constants_of(tree))
+    found = {rule for tree in trees for rule in _rules_in(tree, named)}
     return found | {f"language.{feature}" for feature in FEATURES}
 
 
-def _rules_in(tree: ast.Module) -> Iterator[str]:
-    assignments = [node for node in ast.walk(tree) if isinstance(node, ast.Assign)]
-    named = {_name(target): node.value for node in assignments for target in node.targets}
+def _constants_of(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            yield from ((_name(target), node.value) for target in node.targets)
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            yield _name(node.target), node.value
+
+
+def _rules_in(tree: ast.Module, named: dict[str, ast.expr]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node.func) in REPORTING:
             yield from _rules_among(node.args, named)
@@ -62,7 +70,15 @@ def _name(node: ast.expr) -> str:
 
 def test_the_rules_are_found_where_they_are_reported() -> None:
     found = emitted()
-    assert {"tool.denied", "seccomp", "statement.async", "attribute.dunder", "import.name", "bytecode.load"} <= found
+    assert {
+        "tool.denied",
+        "seccomp",
+        "statement.async",
+        "attribute.dunder",
+        "format.attribute",
+        "import.name",
+        "bytecode.load",
+    } <= found
 
 
 def test_every_rule_that_is_reported_is_explained_and_no_other() -> None:
@@ -105,6 +121,6 @@ def test_the_example_that_works_works_under_the_same_policy(rule: Rule) -> None:
 
 def test_only_what_no_short_program_can_do_has_no_example() -> None:
     without = {rule.name.partition(".")[0] for rule in rules().values() if rule.refused.startswith("#")}
-    assert without == {"bytecode", "seccomp", "tool", "statement"}
+    assert without == {"bytecode", "future", "seccomp", "statement", "tool"}
     assert not rules()["statement.async"].refused.startswith("#")
     assert statek_policies.Policy(tools=("mail_*",)).offers_tool("mail_send")
