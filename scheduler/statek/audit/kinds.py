@@ -17,7 +17,10 @@ from statek.core.events import (
     CallAnswered,
     CallRequested,
     Event,
+    HoldDecided,
     JobCreated,
+    JobEnded,
+    JobHeld,
     LeaseEnded,
     LeaseGranted,
     PolicyChanged,
@@ -149,6 +152,18 @@ def _limit(event: BatchEnded, scene: Scene) -> Body:
     return said
 
 
+def _job_held(event: JobHeld, _: Scene) -> Body:
+    return {"batch": event.batch}
+
+
+def _hold_decided(event: HoldDecided, _: Scene) -> Body:
+    return {"choice": event.choice, "request": event.request}
+
+
+def _job_closed(event: JobEnded, _: Scene) -> Body:
+    return {"outcome": event.outcome}
+
+
 def _where(lease: LeaseGranted | None) -> dict[str, Any]:
     """Tell under which lease, by which executor, on which host; nothing of it where there was no lease."""
     if lease is None:
@@ -192,6 +207,9 @@ ENTRIES: Final = (
     Entry(PolicyViolated, "violation", _violation, refusal=True),
     Entry(BatchEnded, "batch_ended", _batch_ended),
     Entry(BatchEnded, "limit", _limit, lambda event: event.limit is not None),
+    Entry(JobHeld, "job_held", _job_held),
+    Entry(HoldDecided, "hold_decided", _hold_decided),
+    Entry(JobEnded, "job_closed", _job_closed, lambda event: event.final),
 )
 _BY_EVENT: Final = {
     event: tuple(entry for entry in ENTRIES if entry.event is event) for event in {entry.event for entry in ENTRIES}

@@ -9,6 +9,7 @@ import click
 from statek_protocol.version import RELEASE
 
 _COMMANDS = {
+    "audit": "statek.cli.audit_command:audit_command",
     "doctor": "statek.cli.doctor_command:doctor_command",
     "exec": "statek.cli.exec_command:exec_command",
     "job": "statek.cli.job_command:job_command",
