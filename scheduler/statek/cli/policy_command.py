@@ -112,11 +112,13 @@ def diff_command(first: str, second: str, as_json: bool) -> None:
 
     Exit status: 0 if they permit the same, 1 if they differ, 2 on an error.
     """
-    found = differences(_traced(first).policy, _traced(second).policy)
+    policies = _traced(first).policy, _traced(second).policy
+    found = differences(*policies)
     if as_json:
         _print_json({"same": not found, "differences": [asdict(difference) for difference in found]})
     elif found:
-        _print(_table(("field", first, second, "permits more"), _difference_rows(found, first, second)))
+        names = (first, second) if policies[0].name == policies[1].name else (policies[0].name, policies[1].name)
+        _print(_table(("field", *names, "permits more"), _difference_rows(found, *names)))
     else:
         click.echo(shown(f"{first} and {second} permit the same"))
     sys.exit(DIFFERENT if found else SAME)
