@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\s*([A-
 
 _LARGEST_SECONDS = 7 * 24 * 3600.0
 _LARGEST_COUNT = 2**53
-_LARGEST = {"argument_bytes": 16 * MIB, "source_bytes": 8 * MIB, "workspace_bytes": 64 * MIB}
+_LARGEST = {"argument_bytes": 16 * MIB, "source_bytes": 8 * MIB, "workspace_bytes": 64 * MIB, "variables": 20_000}
 """What one message between STATEK's processes may carry (statek_protocol.messages.base; a test compares them)."""
 _SMALLEST = {"memory_bytes": 16 * MIB, "argument_depth": 1, "source_bytes": 1, "ast_nodes": 1}
 """An interpreter does not start in less memory; without source there is nothing to run. All other counts may be 0."""

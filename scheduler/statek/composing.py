@@ -8,17 +8,19 @@ from statek.core.events import CallRequested, ClockObserved
 from statek.core.jobs import Job
 from statek.store.ledger import Ledger
 from statek_policies import Policy
-from statek_protocol.messages.interpreter import BatchSource, Load, Run
+from statek_protocol.messages.interpreter import BatchSource, Load, Run, Segment
 
 
-def compose_load(ledger: Ledger, job: Job, policy: Policy, tools: Sequence[str]) -> Load:
+def compose_load(ledger: Ledger, job: Job, policy: Policy, tools: Sequence[str], temporals: Sequence[str]) -> Load:
     """Put together a job's namespace: policy, variables, the sources that define them, names of tools.
 
     Tools that the policy denies are among the names: a guest that calls one is told so, and the attempt is on record.
     """
-    workspace = None if job.workspace is None else ledger.blob(job.workspace)
-    sources = tuple(BatchSource(batch, *ledger.source(job.job, batch)) for batch in job.workspace_batches)
-    return Load(policy.to_wire(), workspace, sources, tuple(tools))
+    workspace = ledger.workspace(job)
+    sources = tuple(BatchSource(batch, *ledger.source(job.job, batch)) for batch in workspace.manifest.batches())
+    described = workspace.manifest.segments
+    segments = tuple(Segment(number, data, described[number].batches) for number, data in workspace.data.items())
+    return Load(policy.to_wire(), segments, sources, tuple(tools), tuple(temporals))
 
 
 def compose_run(ledger: Ledger, job: Job) -> Run:

@@ -201,7 +201,8 @@ class Loop:
 
     def _record(self, tick: Tick, name: str, decision: Decision, known: Job | None = None) -> Job:
         """Make a decision's events part of the turn."""
-        tick.blobs.update(decision.blobs)
+        if decision.workspace is not None:
+            tick.workspaces.append((name, decision.workspace))
         before = known or self._jobs.get(name)
         job = tick.record(name, before, decision.events)
         assert job is not None
@@ -302,7 +303,8 @@ class Loop:
 
     def _lease_out(self, tick: Tick, job: Job, policy: Policy, executor: Executor) -> None:
         epoch = job.epoch + 1
-        lease = Lease(lease_id(job.job, epoch), epoch, executor.executor, policy)
+        manifest = tick.manifest(job.job, self.ledger)
+        lease = Lease(lease_id(job.job, epoch), epoch, executor.executor, policy, manifest)
         held = HeldLease(lease, job.job, executor, executor.endpoint)
         executor.granted += 1
         executor.leases[lease.lease] = 0
@@ -348,8 +350,8 @@ class Loop:
                 held.send(Reply(batch, number, found.value, found.error))
 
     def _send_load(self, held: HeldLease) -> None:
-        tools = self.tools.names if self.tools else ()
-        self._send_composed(held, compose_load(self.ledger, self._jobs[held.job], held.lease.policy, tools))
+        tools, temporals = (self.tools.names, self.tools.temporals) if self.tools else ((), ())
+        self._send_composed(held, compose_load(self.ledger, self._jobs[held.job], held.lease.policy, tools, temporals))
 
     def _send_composed(self, held: HeldLease, message: Load | Run) -> None:
         """Send what is put together from the ledger; a job that has grown beyond what a message may be has failed."""

@@ -10,6 +10,7 @@ from statek.audit.records import Body, Draft
 from statek.core.events import Event, FutureResolved
 from statek.core.evolve import evolve
 from statek.core.jobs import Job
+from statek.core.workspaces import Manifest, WorkspaceChange
 from statek.store.ledger import Ledger, Record, Submission
 
 
@@ -26,6 +27,8 @@ class Tick:
     records: list[Record] = field(default_factory=list)
     changed: dict[str, Job] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
+    workspaces: list[tuple[str, WorkspaceChange]] = field(default_factory=list)
+    """What changes of jobs' variables, in order."""
     submissions: list[Submission] = field(default_factory=list)
     actions: list[Callable[[], object]] = field(default_factory=list)
     resolved: dict[tuple[str, int], FutureResolved] = field(default_factory=dict)
@@ -58,6 +61,11 @@ class Tick:
         """Put on the audit log what a peer can bring about: told, or counted beyond what is allowed for the reason."""
         self.drafts += self.recorder.note_bounded(self.at_us, kind, body, reason=reason, job=job)
 
+    def manifest(self, name: str, ledger: Ledger) -> Manifest:
+        """Return what there is of a job's variables when this turn is durable."""
+        decided = [change.manifest for job, change in self.workspaces if job == name]
+        return decided[-1] if decided else ledger.manifest(name)
+
     def then(self, action: Callable[[], object]) -> None:
         """Do this after the commit."""
         self.actions.append(action)
@@ -65,7 +73,9 @@ class Tick:
     def commit(self, ledger: Ledger) -> None:
         """Write everything in one transaction; raises `StoreUnwritable` and then nothing may be carried out."""
         if self.records or self.blobs or self.submissions or self.drafts:
-            ledger.append(self.records, self.changed.values(), self.blobs, self.submissions, self.drafts)
+            ledger.append(
+                self.records, self.changed.values(), self.blobs, self.submissions, self.drafts, self.workspaces
+            )
 
     def carry_out(self) -> None:
         """Do what was decided, in the order of the decisions."""

@@ -37,8 +37,15 @@ data = st.binary(max_size=200)
 errors = st.builds(interpreter.GuestError, names, st.text(max_size=50), st.none() | counts)
 breaches = st.builds(interpreter.LimitBreach, names, st.floats(0, 1e9), st.floats(0, 1e9))
 transient = st.builds(interpreter.TransientValue, names, names, names)
+segments = st.lists(
+    st.builds(interpreter.Segment, counts, data, st.lists(batches, max_size=3).map(tuple)), max_size=3
+).map(tuple)
 snapshots = st.builds(
-    interpreter.Snapshot, counts, data, st.lists(batches, max_size=3).map(tuple), st.lists(transient).map(tuple)
+    interpreter.Snapshot,
+    counts,
+    segments,
+    st.lists(counts, max_size=3).map(tuple),
+    st.lists(transient).map(tuple),
 )
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | names | data,
@@ -191,14 +198,14 @@ def test_a_text_longer_than_its_field_allows_is_refused() -> None:
 def test_extension_types_are_no_plain_values() -> None:
     for odd in (msgpack.ExtType(5, b"x"), msgpack.Timestamp(1, 2)):
         with pytest.raises(ProtocolError):
-            decode(msgpack.packb({"kind": "load", "policy": odd, "workspace": None, "sources": [], "tools": []}), ALL)
+            decode(msgpack.packb({"kind": "load", "policy": odd, "workspace": [], "sources": [], "tools": []}), ALL)
 
 
 def test_a_plain_value_has_a_bounded_depth() -> None:
     deep: list[Any] = []
     for _ in range(schema.PLAIN_DEPTH + 1):
         deep = [deep]
-    fields = {"kind": "load", "policy": deep, "workspace": None, "sources": [], "tools": []}
+    fields = {"kind": "load", "policy": deep, "workspace": [], "sources": [], "tools": []}
     with pytest.raises(InvalidField, match="deep"):
         decode(msgpack.packb(fields), interpreter.TO_INTERPRETER)
 

@@ -25,6 +25,7 @@ from statek_protocol.messages.interpreter import (
     Observed,
     Reply,
     Run,
+    Segment,
     Snapshot,
     TransientValue,
     Violated,
@@ -270,7 +271,7 @@ def test_events_of_any_size_reach_a_follower(here: Stand) -> None:
     for number in range(300):
         executor.send(executor.lease, Violated(1, "import", long, number, "runtime"))
     transient = tuple(TransientValue(long, "generator", long) for _ in range(1000))
-    executor.send(executor.lease, Finished(1, "ok", None, None, Snapshot(1, b"", (1,), transient)))
+    executor.send(executor.lease, Finished(1, "ok", None, None, Snapshot(1, (Segment(1, b"", (1,)),), (), transient)))
     here.turn()
     here.follow(accepted.job)
     here.turn()
@@ -388,7 +389,7 @@ def test_a_restart_takes_up_what_was_unfinished_from_its_last_checkpoint(tmp_pat
         for message in (
             Observed(1, b"before"),
             Call(1, 0, "nothing", b""),
-            Checkpoint(1, Snapshot(3, b"variables", (1,), ())),
+            Checkpoint(1, Snapshot(3, (Segment(1, b"variables", (1,)),), (), ())),
         ):
             executor.send(executor.lease, message)
             before.turn()
@@ -403,8 +404,11 @@ def test_a_restart_takes_up_what_was_unfinished_from_its_last_checkpoint(tmp_pat
         assert not ended.blamed
         executor = after.executor(workers=2)
         assert {grant.job for grant in executor.all(Grant)} == {job, waiting}
-        [load] = [load for load in executor.all(Load) if load.workspace is not None]
-        assert (load.workspace, [source.source for source in load.sources]) == (b"variables", [b"source"])
+        [load] = [load for load in executor.all(Load) if load.workspace]
+        assert (load.workspace, [source.source for source in load.sources]) == (
+            (Segment(1, b"variables", (1,)),),
+            [b"source"],
+        )
         [run] = [run for run in executor.all(Run) if run.source == b"source"]
         assert (run.first_instruction, run.first_call, run.observed) == (3, 1, (b"after",))
 
@@ -471,7 +475,10 @@ def test_what_does_not_fit_into_a_message_fails_its_job_alone(here: Stand) -> No
     lease = executor.lease
     for number in range(1, 12):
         here.turn()
-        executor.send(lease, Finished(number, "ok", None, None, Snapshot(1, b"", tuple(range(1, number + 1)), ())))
+        executor.send(
+            lease,
+            Finished(number, "ok", None, None, Snapshot(1, (Segment(1, b"", tuple(range(1, number + 1))),), (), ())),
+        )
         here.turn()
     executor.send(lease, Lost(12, "stopped", "moved", None))
     here.turn()

@@ -44,6 +44,7 @@ from statek_protocol.messages.interpreter import (
     LimitBreach,
     Observed,
     Run,
+    Segment,
     Snapshot,
     TransientValue,
     Violated,
@@ -295,11 +296,12 @@ breaches = st.none() | st.builds(
     LimitBreach, st.sampled_from(["calls", "changed", "output_bytes", "x"]), st.floats(), st.floats()
 )
 transients = st.builds(TransientValue, texts, st.text(min_size=1, max_size=9), texts)
+segments = st.builds(Segment, counts, st.binary(max_size=9), st.lists(batches, max_size=3).map(tuple))
 snapshots = st.builds(
     Snapshot,
     counts,
-    st.binary(max_size=9),
-    st.lists(batches, max_size=3).map(tuple),
+    st.lists(segments, max_size=3).map(tuple),
+    st.lists(counts, max_size=3).map(tuple),
     st.lists(transients, max_size=2).map(tuple),
 )
 LEASED: st.SearchStrategy[Message] = st.one_of(

@@ -9,11 +9,11 @@ import mmap
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from statek_executor.errors import ChannelClosed, ReplayDiverged
 from statek_executor.interpreter.host import GuestHost, violated_message, wire_text
-from statek_executor.interpreter.session import Session, WorkspaceTooLarge, batch_filename
+from statek_executor.interpreter.session import Session, WorkspaceTooLarge
 from statek_executor.interpreter.soft_limits import SoftLimits
 from statek_policies.language import (
     CompiledBatch,
@@ -31,7 +31,6 @@ from statek_protocol.messages.interpreter import (
     GuestError,
     LimitBreach,
     Run,
-    Snapshot,
 )
 
 BALLAST_BYTES: Final = 4 * 1024 * 1024
@@ -42,6 +41,7 @@ WORTH_SECONDS: Final = 0.05
 """Nothing shorter than this is worth a checkpoint."""
 
 Outcome = Literal["ok", "error", "blocked", "limit"]
+S = TypeVar("S")
 
 
 class Boundary:
@@ -110,6 +110,7 @@ class BatchRunner:
     def _execute(self, run: Run, compiled: CompiledBatch) -> tuple[Outcome, GuestError | None, LimitBreach | None]:
         """Execute the instructions; whatever the guest raises becomes a value here."""
         self._batch, self._last_checkpoint = run.batch, time.perf_counter()
+        self._session.note_touched(compiled)
         try:
             self._limits.enter_guest()
             exec(compiled.code, self._session.globals)  # noqa: S102 - the point of it all
@@ -119,26 +120,26 @@ class BatchRunner:
             raise
         except BaseException as error:  # noqa: BLE001 - the guest may raise anything
             self._limits.leave_guest()
-            return self._ended_by(run.batch, error)
+            return self._ended_by(compiled.name, error)
         return self._soft_limit_or("ok", None)
 
-    def _ended_by(self, batch: int, error: BaseException) -> tuple[Outcome, GuestError | None, LimitBreach | None]:
+    def _ended_by(self, name: str, error: BaseException) -> tuple[Outcome, GuestError | None, LimitBreach | None]:
         """Tell what an exception that left guest code means for the batch."""
         if isinstance(error, MemoryError):
             self._ballast = None
             allowed = self._session.policy.limits.memory_bytes
-            described = self._describe(error, batch)
+            described = self._describe(error, name)
             _drop_frames(error)
             return "limit", described, LimitBreach("memory_bytes", allowed, allowed)
         if isinstance(error, GuestExit) or (isinstance(error, SystemExit) and _is_zero(error)):
             return self._soft_limit_or("ok", None)
         if isinstance(error, PolicyViolation):
-            return self._soft_limit_or("blocked", self._describe(error, batch))
-        return self._soft_limit_or("error", self._describe(error, batch))
+            return self._soft_limit_or("blocked", self._describe(error, name))
+        return self._soft_limit_or("error", self._describe(error, name))
 
-    def _describe(self, error: BaseException, batch: int) -> GuestError:
+    def _describe(self, error: BaseException, name: str) -> GuestError:
         """Turn a guest's exception into data: its class's name, its text, and the batch's line that it came through."""
-        return GuestError(_name_of(error), wire_text(self._text_of(error)), _line_of(error, batch))
+        return GuestError(_name_of(error), wire_text(self._text_of(error)), _line_of(error, name))
 
     def _text_of(self, error: BaseException) -> str:
         """Ask the exception for its text; a guest's own `__str__` may raise anything, or run until a limit."""
@@ -168,21 +169,20 @@ class BatchRunner:
         if at_stake < max(WORTH_SECONDS, WORTH_FACTOR * self._encode_seconds) or self._host.observations.replaying:
             return
         try:
-            snapshot = self._snapshot()
+            snapshot = self._timed(self._session.checkpoint)
         except WorkspaceTooLarge:
             # Said at the end of the batch, if it is still so: what is too large now may be gone by then.
             self._encode_seconds = max(self._encode_seconds, at_stake)
         else:
-            # A checkpoint that would lose a variable in mid-batch is none: the batch may still use it. A crash is then
-            # made up for by a longer replay.
-            if not snapshot.transient:
+            if snapshot is not None:  # otherwise a crash is made up for by a longer replay
                 self._host.send(Checkpoint(self._batch, snapshot))
         self._last_checkpoint = time.perf_counter()
 
-    def _snapshot(self) -> Snapshot:
+    def _timed(self, take: Callable[[int], S]) -> S:
+        """Take a snapshot where the batch stands, and remember how long that takes."""
         started = time.perf_counter()
         try:
-            return self._session.snapshot(self._boundary.position)
+            return take(self._boundary.position)
         finally:
             self._encode_seconds = time.perf_counter() - started
 
@@ -191,8 +191,7 @@ class BatchRunner:
         snapshot = None
         try:
             self._host.observations.check_all_told()
-            snapshot = self._snapshot()
-            self._session.forget_transient(snapshot)
+            snapshot = self._timed(self._session.final_snapshot)
         except ReplayDiverged as divergence:
             self._host.send(Failed(run.batch, "diverged", str(divergence)))
             return
@@ -223,8 +222,7 @@ def _is_zero(error: SystemExit) -> bool:
     return code is None or (type(code) in (int, bool) and code == 0)
 
 
-def _line_of(error: BaseException, batch: int) -> int | None:
-    filename = batch_filename(batch)
+def _line_of(error: BaseException, filename: str) -> int | None:
     line = None
     trace: TracebackType | None = error.__traceback__
     while trace is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from statek_executor.errors import ChannelClosed
@@ -21,7 +22,7 @@ from statek_policies import Policy
 from statek_policies.language import GuestExit, preload
 from statek_protocol.codec import decode, encode
 from statek_protocol.messages.base import Message
-from statek_protocol.messages.interpreter import TO_INTERPRETER, Failed, Load, Reply, Run
+from statek_protocol.messages.interpreter import TO_INTERPRETER, Failed, Load, Reply, Run, Segment
 
 M = TypeVar("M", bound=Message)
 
@@ -58,7 +59,7 @@ def warm_up() -> None:
 def _rehearse() -> None:
     """Run a job as a child will, from its first message on."""
     nowhere = _NoChannel()
-    load = _through_the_wire(Load(Policy.load("default").to_wire(), None, (), ()))
+    load = _through_the_wire(Load(Policy.load("default").to_wire(), (), (), ()))
     run = _through_the_wire(Run(1, "warm-up", _WARM_UP, 0, 0, ()))
     _through_the_wire(Reply(1, 0, b"", None))
     policy = Policy.from_wire(load.policy)
@@ -98,7 +99,7 @@ def _serve_job(channel: Channel, load: Load, run: Run) -> None:
     host = surroundings.host
     host.begin_batch(run.batch, run.first_call)
     session = Session(load, policy, surroundings)
-    problem = None if load.workspace is None else _restore(session, host, load.workspace)
+    problem = None if not load.workspace else _restore(session, host, load.workspace)
     if problem is not None:
         host.send(Failed(run.batch, "workspace", wire_text(problem)))
         channel.receive(Run)  # the lease ends now; whatever comes is the end of the channel
@@ -110,7 +111,7 @@ def _serve_job(channel: Channel, load: Load, run: Run) -> None:
         SOFT_LIMITS.begin_batch()
 
 
-def _restore(session: Session, host: GuestHost, workspace: bytes) -> str | None:
+def _restore(session: Session, host: GuestHost, workspace: Sequence[Segment]) -> str | None:
     """Take up the variables; returns what is wrong with them, if anything is."""
     try:
         with host.restoring():

@@ -5,20 +5,35 @@ Runs inside the wall, and so decides nothing that the scheduler would have to be
 
 from __future__ import annotations
 
+import gc
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from statek_executor.interpreter.host import GUEST_ERRORS, make_tool
+from statek_executor.interpreter.objects import HostObject
 from statek_executor.interpreter.prepared import Surroundings
-from statek_executor.workspace import Decoded, Definitions, MalformedWorkspace, Transient, decode, encode, lose
+from statek_executor.workspace import (
+    BESIDE,
+    Baseline,
+    Changes,
+    Definitions,
+    MalformedWorkspace,
+    Transient,
+    decode,
+    lose,
+    names_in,
+    runs_when_collected,
+)
 from statek_policies import Policy
 from statek_policies.language import CompiledBatch, GuestRandom, compile_batch
-from statek_protocol.messages.interpreter import LimitBreach, Load, Snapshot, TransientValue
+from statek_protocol.messages.interpreter import LimitBreach, Load, Segment, Snapshot, TransientValue
 
 TRANSIENT_LIMIT = 1_000
 _TOOL_PREFIX = "tools."
 _ERROR_PREFIX = "errors."
+_REACHES_BEYOND = frozenset({"setcontext", "redirect_stdout", "redirect_stderr"})
+"""Names of what can leave an object of the guest with the host, where code that names no variable comes to it."""
 
 
 class WorkspaceTooLarge(Exception):
@@ -38,41 +53,60 @@ class Session:
         self.environment = surroundings.environment
         self.globals = self.environment.globals
         self._sources = {source.batch: (source.name, source.source) for source in load.sources}
-        self._compiled: dict[int, CompiledBatch] = {}
+        self._compiled: dict[bytes, CompiledBatch] = {}
+        """By the source: an agent that repeats itself is not compiled again."""
+        self._names: dict[str, frozenset[str]] = {}
+        """What the code of a batch can load or store, by its name."""
         self.definitions = Definitions(self.globals, self._load_batch)
         self._provided: dict[str, object] = {error.__name__: error for error in GUEST_ERRORS}
         self._provided |= {name: make_tool(host, name) for name in load.tools}
+        self._provided[HostObject.__name__] = HostObject
         self._references = {id(value): name for name, value in self._provided.items()}
         self.globals.update(self._provided)
         self._draw_position: list[object] = [None, 0]
         self._lost: tuple[Transient, ...] = ()
         """What could not be put together again, until it is told with the end of the batch."""
+        self._baseline = Baseline(self.definitions, self, self._find)
+        self._touched: frozenset[str] = frozenset()
+        """The names that the code of the batch in hand can load or store."""
+        self._all_touched = False
+        """Whether more can be changed from now on than what names lead to."""
+        self._has_finalisers = False
+        """Whether some code of the job makes what runs code when it is collected as garbage."""
+        self._collections = 0
+        """How often the garbage collector had run when the baseline was made."""
 
-    def restore(self, workspace: bytes) -> None:
+    def restore(self, workspace: Iterable[Segment]) -> None:
         """Take up the variables of an earlier checkpoint; raises `WorkspaceError`, or whatever a guest's hash does."""
-        decoded = self._decode(workspace)
-        if decoded.transient:
-            # The hash of a key may use functions and other variables of the guest, which are there now.
-            decoded = self._decode(workspace)
+        segments = {segment.number: segment.data for segment in workspace}
+        beside = segments.pop(BESIDE, None)
+        decoded = decode(segments, definitions=self.definitions, references=self, publish=self._publish)
         self._lost = decoded.transient
-        try:
-            self._take_up(decoded.extra)
-        except (KeyError, TypeError, ValueError, OverflowError) as fault:
-            raise MalformedWorkspace(f"what is stored beside the variables cannot be read: {fault}") from fault
+        self._all_touched = bool(decoded.transient)
+        self._baseline.restore(decoded, segments)
+        if beside is not None:
+            self._restore_beside(beside)
 
-    def _decode(self, workspace: bytes) -> Decoded:
-        decoded = decode(workspace, definitions=self.definitions, references=self)
-        if not all(map(self._is_variable, decoded.variables)):
+    def _publish(self, variables: Mapping[str, object]) -> None:
+        """Put variables in place as they are read: the hash of a key may use functions and variables of the guest."""
+        if not all(map(self._is_variable, variables)):
             raise MalformedWorkspace("a variable has a name that no variable can have")
-        self.globals.update(decoded.variables)
-        return decoded
+        self.globals.update(variables)
 
     def _is_variable(self, name: object) -> bool:
         """Tell whether a source could spell the name: guards are found by names that none can."""
         return type(name) is str and name.isidentifier() and name not in self.environment.reserved
 
-    def _take_up(self, beside: Mapping[str, Any]) -> None:
+    def _restore_beside(self, data: bytes) -> None:
         """Go on with chance and the monotonic clock where they were left."""
+        beside = decode({BESIDE: data}, definitions=self.definitions, references=self).variables
+        try:
+            self._take_up(beside)
+        except (KeyError, TypeError, ValueError, OverflowError) as fault:
+            raise MalformedWorkspace(f"what is stored beside the variables cannot be read: {fault}") from fault
+        self._baseline.restore_beside(beside, data)
+
+    def _take_up(self, beside: Mapping[str, Any]) -> None:
         if beside["random"] is not None:
             _set_random_state(self.environment.random, beside["random"])
         monotonic, (seed, drawn) = beside["monotonic"], beside["draw"]
@@ -87,63 +121,108 @@ class Session:
 
     def compile(self, batch: int, name: str, source: bytes) -> CompiledBatch:
         """Compile a batch through the one compile path and remember what it defines."""
-        compiled = self._compiled.get(batch)
+        compiled = self._compiled.get(source)
         if compiled is None:
-            compiled = self._compiled[batch] = compile_batch(source, name=batch_filename(batch), policy=self.policy)
-            self._sources[batch] = (name, source)
-            self.definitions.add(batch, compiled.code)
+            compiled = self._compiled[source] = compile_batch(source, name=batch_filename(batch), policy=self.policy)
+            names = self._names[compiled.name] = names_in(compiled.code)
+            self._all_touched |= not names.isdisjoint(_REACHES_BEYOND)
+            self._has_finalisers |= runs_when_collected(compiled.code)
+        self._sources[batch] = (name, source)
+        self.definitions.add(batch, compiled.code)
         return compiled
 
-    def snapshot(self, instruction: int) -> Snapshot:
-        """Encode the variables; raises `WorkspaceTooLarge`."""
-        variables = self._variables()
+    def note_touched(self, compiled: CompiledBatch) -> None:
+        """Remember what the code of a batch can change, before it runs."""
+        self._touched |= self._names[compiled.name]
+
+    def checkpoint(self, instruction: int) -> Snapshot | None:
+        """Encode for a checkpoint inside the batch; None if it would lose a variable, which the batch may still use."""
+        changes = self._compare()
+        if changes.transient or self._lost:
+            return None
+        self._baseline.note_sent(changes)
+        return self._snapshot(instruction, changes)
+
+    def final_snapshot(self, instruction: int) -> Snapshot:
+        """Encode at the end of the batch, and begin the next one from there; raises `WorkspaceTooLarge`.
+
+        The living namespace gets what a restored one would have in place of variables that are not kept. Otherwise the
+        next batch would find them or not, depending on whether this process is still there.
+        """
+        changes = self._compare()
+        snapshot = self._snapshot(instruction, changes)
+        self._baseline.advance(changes)
+        self._touched = frozenset()
+        if self._has_finalisers:
+            self._collections = _collections()
+        if snapshot.transient:
+            self._forget_transient(snapshot)
+        return snapshot
+
+    def _compare(self) -> Changes:
+        """Compare the variables with what the scheduler has, without guest code in between: finalisers must wait."""
+        collected = self._has_finalisers and _collections() != self._collections
+        touched = None if self._all_touched or collected else self._touched
+        gc.disable()
+        try:
+            changes = self._baseline.compare(touched, self._beside())
+        finally:
+            gc.enable()
         limits = self.policy.limits
-        if len(variables) > limits.variables:
-            raise WorkspaceTooLarge(LimitBreach("variables", limits.variables, len(variables)))
-        extra = {
+        if changes.variables > limits.variables:
+            raise WorkspaceTooLarge(LimitBreach("variables", limits.variables, changes.variables))
+        if changes.size > limits.workspace_bytes:
+            raise WorkspaceTooLarge(LimitBreach("workspace_bytes", limits.workspace_bytes, changes.size))
+        return changes
+
+    def _snapshot(self, instruction: int, changes: Changes) -> Snapshot:
+        transient = tuple(
+            TransientValue(value.name[:200], value.type[:200], value.reason[:500])
+            for value in (*self._lost, *changes.transient)[:TRANSIENT_LIMIT]
+        )
+        segments = tuple(Segment(part.number, part.data, part.batches) for part in changes.written)
+        return Snapshot(instruction, segments, tuple(sorted(changes.dropped)), transient)
+
+    def _beside(self) -> dict[str, object]:
+        """Give what is kept beside the variables: where chance and the monotonic clock stand."""
+        return {
             "random": _random_state(self.environment.random),
             "draw": self._host.observations.draw_position(),
             "monotonic": self._host.observations.monotonic_position,
         }
-        encoded = encode(variables, definitions=self.definitions, references=self, extra=extra)
-        if len(encoded.data) > limits.workspace_bytes:
-            raise WorkspaceTooLarge(LimitBreach("workspace_bytes", limits.workspace_bytes, len(encoded.data)))
-        transient = tuple(
-            TransientValue(value.name[:200], value.type[:200], value.reason[:500])
-            for value in (*self._lost, *encoded.transient)[:TRANSIENT_LIMIT]
-        )
-        return Snapshot(instruction, encoded.data, tuple(sorted(encoded.batches)), transient)
 
-    def forget_transient(self, snapshot: Snapshot) -> None:
-        """Put into the living namespace what a restored one would have in place of variables that are not kept.
-
-        Otherwise the next batch would find them or not, depending on whether this process is still there.
-        """
+    def _forget_transient(self, snapshot: Snapshot) -> None:
         self._lost = ()
+        names = {value.name for value in snapshot.transient if value.name in self.globals}
         for value in snapshot.transient:
-            if value.name in self.globals:
+            if value.name in names:
                 self.globals[value.name] = lose(value.name, value.type, value.reason)
+        self._baseline.forget_transient(names)
 
     # what statek_executor.workspace.References asks for
 
     def reference(self, obj: object) -> str | None:
         name = self._references.get(id(obj))
         if name is None:
-            return self.environment.reference(obj)
+            return self._host.objects.reference(obj) or self.environment.reference(obj)
         return (_ERROR_PREFIX if isinstance(obj, type) else _TOOL_PREFIX) + name
 
     def resolve(self, ref: str) -> object:
         for prefix in (_ERROR_PREFIX, _TOOL_PREFIX):
             if ref.startswith(prefix):
                 return self._provided[ref.removeprefix(prefix)]
-        return self.environment.resolve(ref)
+        found = self._host.objects.resolve(ref)
+        return self.environment.resolve(ref) if found is None else found
 
-    def _variables(self) -> dict[str, object]:
-        reserved, provided = self.environment.reserved, self._provided
+    def _find(self, names: Iterable[str] | None) -> dict[str, object]:
+        """Give those of these names that are variables of the guest, or all."""
+        variables, reserved, provided = self.globals, self.environment.reserved, self._provided
         return {
-            name: value
-            for name, value in self.globals.items()
-            if name not in reserved and not (name in provided and provided[name] is value)
+            name: variables[name]
+            for name in (list(variables) if names is None else names)
+            if name in variables
+            and name not in reserved
+            and not (name in provided and provided[name] is variables[name])
         }
 
     def _load_batch(self, batch: int) -> types.CodeType:
@@ -154,6 +233,11 @@ class Session:
 def batch_filename(batch: int) -> str:
     """Return the name that a batch's code objects carry: it tells frames of one batch from those of another."""
     return f"<batch {batch}>"
+
+
+def _collections() -> int:
+    """Return how often the garbage collector has run in this process."""
+    return sum(generation["collections"] for generation in gc.get_stats())
 
 
 def _random_state(generator: GuestRandom) -> object:

@@ -65,7 +65,8 @@ class Flow:
         """Tell whether a message is to be dropped: a checkpoint that comes when more than enough were kept of late."""
         if not isinstance(message, Checkpoint):
             return False
-        return not self._checkpoints.take_if_there(len(message.snapshot.workspace), now)
+        size = sum(len(segment.data) for segment in message.snapshot.segments)
+        return not self._checkpoints.take_if_there(size, now)
 
     def pause_after(self, message: Message, now: float) -> float:
         """Return the seconds for which nothing more is to be read; calls wait for their replies anyway."""

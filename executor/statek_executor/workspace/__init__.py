@@ -3,19 +3,26 @@
 errors, lost          what can go wrong, and what stands for a value that could not be kept
 definitions           code by its place in the job's durable source
 references            handed-out objects by name
-survey, nodes         what is reachable, and what of it has an identity
+reach, partition      what guest code can come to from where; which variables are stored together
+changes               what the scheduler does not have yet
+survey, nodes         what is stored of variables, and what of it has an identity
 portraits             which topic describes an object: containers, functions, classes, instances (layout), library
-encoder, decoder      the stored form; places names what it leaves out
+encoder, decoder      the stored form of a segment; places names what it leaves out
 """
 
+from statek_executor.workspace.changes import BESIDE, Baseline, Changes
 from statek_executor.workspace.decoder import Decoded, decode
 from statek_executor.workspace.definitions import Definitions
 from statek_executor.workspace.encoder import Encoded, Transient, encode
 from statek_executor.workspace.errors import MalformedWorkspace, MissingSource, TransientValueError, WorkspaceError
 from statek_executor.workspace.lost import Lost, lose
+from statek_executor.workspace.reach import names_in, runs_when_collected
 from statek_executor.workspace.references import References
 
 __all__ = [
+    "BESIDE",
+    "Baseline",
+    "Changes",
     "Decoded",
     "Definitions",
     "Encoded",
@@ -29,4 +36,6 @@ __all__ = [
     "decode",
     "encode",
     "lose",
+    "names_in",
+    "runs_when_collected",
 ]

@@ -32,6 +32,14 @@ _ALIASES: Final[tuple[type, ...]] = (
 )
 """The index is stored. All are made of an origin, arguments, a name and whether they may be called."""
 
+SHARED_FORMS: Final = frozenset({*_ALIASES, types.GenericAlias, types.UnionType})
+"""Forms that never change and that `typing` hands out again for equal arguments, to variables that share nothing."""
+
+
+def parts_of_form(form: Any) -> tuple[Any, ...]:
+    """Give what a shared form is made of."""
+    return (*form.__args__,) if type(form) is types.UnionType else (form.__origin__, *form.__args__)
+
 
 def _depict_alias(alias: Any, sight: Sight) -> Node:
     head = (_ALIASES.index(type(alias)), alias.__origin__, alias.__args__, alias._name, alias._inst)

@@ -69,7 +69,12 @@ def depict_class(cls: Any, sight: Sight) -> Node:
 
 
 def _belongs_to_library(cls: type, sight: Sight) -> bool:
-    if not layout.is_made_at_run_time(cls) or sight.layout(cls).has_hidden_state:
+    return belongs_to_library(cls) or sight.layout(cls).has_hidden_state
+
+
+def belongs_to_library(cls: type) -> bool:
+    """Tell whether a class is built into the interpreter, or stands in a module under its name."""
+    if not layout.is_made_at_run_time(cls):
         return True
     name = layout.namespace(cls).get("__module__")
     module = sys.modules.get(name) if type(name) is str else None

@@ -1,15 +1,16 @@
-"""How do bytes become a job's variables again?
+"""How do the bytes of segments become a job's variables again?
 
-Objects are made first and filled afterwards. A job (the making or filling of one node) that meets a reference to an
-object that is not there yet waits for it. Bytes that no encoder wrote end in `MalformedWorkspace`; nothing but the
-listed kinds of objects is ever made. The only code of the guest that can run here is the hashing and comparing of its
-own objects where they are keys or members: last, when they are complete, and with their faults kept apart.
+Segments are read one after the other, landmarks before what names them. In each, objects are made first and filled
+afterwards. A job (the making or filling of one node) that meets a reference to an object that is not there yet waits
+for it. Bytes that no encoder wrote end in `MalformedWorkspace`; nothing but the listed kinds of objects is ever made.
+The only code of the guest that can run here is the hashing and comparing of its own objects where they are keys or
+members: last, when all variables are there that it may use, and with its faults kept apart.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -19,6 +20,7 @@ from statek_executor.workspace.encoder import VERSION, Transient
 from statek_executor.workspace.errors import MalformedWorkspace, WorkspaceError
 from statek_executor.workspace.layout import Layout
 from statek_executor.workspace.lost import Lost, lose
+from statek_executor.workspace.partition import depth_first
 from statek_executor.workspace.portraits import FILLERS, MAKERS
 from statek_executor.workspace.references import References, object_of
 from statek_protocol import leaves, values
@@ -29,17 +31,33 @@ _DEPTH: Final = 300
 _FIRST_FILLED: Final = {nodes.LIST: 0, nodes.DICT: 0, nodes.FUNCTION: 1}
 """Plain containers first, for others may copy what is in them; then functions, whose names their wrappers copy."""
 
-_KINDS: Final = MAKERS.keys() | {nodes.REFERENCE, nodes.LOST}
+_KINDS: Final = MAKERS.keys() | {nodes.REFERENCE, nodes.LOST, nodes.VARIABLE}
 
 Job: TypeAlias = Callable[[], None]
 
 
+Publish: TypeAlias = Callable[[Mapping[str, object]], None]
+"""Takes up variables as soon as they are there; raises `MalformedWorkspace` for a name that no variable can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What one segment says of itself."""
+
+    expressions: dict[str, bytes]
+    needs: tuple[str, ...]
+    loads: tuple[str, ...]
+    records: list[list[Any]]
+    order: list[int]
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A job's variables and what was stored beside them; `transient` names what could not be put together again."""
+    """A job's variables; `transient` names what could not be put together again."""
 
     variables: dict[str, object]
-    extra: dict[str, object]
+    contents: dict[int, Contents]
+    """By the numbers of the segments."""
     transient: tuple[Transient, ...] = field(default=())
 
 
@@ -50,41 +68,121 @@ class _NotMade(Exception):
         self.number = number
 
 
-def decode(data: bytes, *, definitions: Definitions, references: References) -> Decoded:
+def decode(
+    segments: Mapping[int, bytes],
+    *,
+    definitions: Definitions,
+    references: References,
+    publish: Publish = lambda variables: None,
+) -> Decoded:
     """Read what `encode` wrote; raises `MalformedWorkspace`, or `MissingSource` when a batch is not there any more."""
     try:
-        return _Decoder(definitions, references).decode(data)
+        return _decode(segments, definitions, references, publish)
     except WorkspaceError:
         raise
     except Exception as fault:  # hostile bytes can make constructors, or hashes of the guest, raise anything
         raise MalformedWorkspace(f"not a workspace: {type(fault).__name__}: {fault}") from fault
 
 
-class _Decoder(values.Reader):
-    """One reading of one workspace."""
+def _decode(
+    segments: Mapping[int, bytes], definitions: Definitions, references: References, publish: Publish
+) -> Decoded:
+    contents = {number: _contents(segments[number]) for number in sorted(segments)}
+    variables: dict[str, object] = {}
+    transient: list[Transient] = []
+    decoders = [
+        _Decoder(definitions, references, contents[number], variables, transient) for number in _in_turn(contents)
+    ]
+    for read in (_Decoder.read_what_needs_no_hash, _Decoder.read_the_rest):
+        for decoder in decoders:
+            found = read(decoder)
+            variables.update(found)
+            publish(found)
+    for decoder in decoders:
+        decoder.hash_late()
+    in_order = {name: variables[name] for part in contents.values() for name in part.expressions}
+    return Decoded(in_order, contents, tuple(transient))
 
-    def __init__(self, definitions: Definitions, references: References) -> None:
+
+def _contents(data: bytes) -> Contents:
+    """Take a segment apart without making anything of it."""
+    version, expressions, needs, loads, records, order = values.Reader(max_depth=_DEPTH).read(data)
+    if version != VERSION:
+        raise MalformedWorkspace(f"a segment of form {version}; this release reads form {VERSION}")
+    if sorted(order) != list(range(len(records))) or any(kind not in _KINDS for kind, _, _ in records):
+        raise MalformedWorkspace("a table of nodes that is not one")
+    if not all(type(name) is str for name in (*expressions, *needs, *loads)):
+        raise MalformedWorkspace("a name that is no text")
+    return Contents(expressions, tuple(needs), tuple(loads), records, order)
+
+
+def _in_turn(contents: Mapping[int, Contents]) -> list[int]:
+    """Order segments so that each comes after those whose landmarks it names."""
+    owners: dict[str, int] = {}
+    for number, part in contents.items():
+        for name in part.expressions:
+            if owners.setdefault(name, number) != number:
+                raise MalformedWorkspace(f"a variable in two segments: {name[:80]}")
+    done: dict[int, None] = {}
+    for number in contents:
+        depth_first(number, lambda number: [owners[name] for name in contents[number].needs if name in owners], done)
+    return list(done)
+
+
+class _Decoder(values.Reader):
+    """One reading of one segment."""
+
+    def __init__(
+        self,
+        definitions: Definitions,
+        references: References,
+        contents: Contents,
+        variables: Mapping[str, object],
+        transient: list[Transient],
+    ) -> None:
         super().__init__(max_depth=_DEPTH, other=self._other)
         self.definitions = definitions
         self.references = references
-        self._records: list[list[Any]] = []
+        self._expressions = dict(contents.expressions)
+        self._order = contents.order
+        self._records = contents.records
+        self._variables = variables
+        self._transient = transient
         self._made: dict[int, Any] = {}
         self._waiting: dict[int, list[Job]] = {}
         self._layouts: dict[type, Layout] = {}
         self._late: list[tuple[object, Job]] = []
-        self._transient: list[Transient] = []
+        self._postponed: list[int] = []
 
-    def decode(self, data: bytes) -> Decoded:
-        """Read the whole: the nodes first, then the expressions of the variables."""
-        version, variables, extra, self._records, order = values.Reader(max_depth=_DEPTH).read(data)
-        if version != VERSION:
-            raise MalformedWorkspace(f"a workspace of form {version}; this release reads form {VERSION}")
-        if sorted(order) != list(range(len(self._records))) or any(kind not in _KINDS for kind, _, _ in self._records):
-            raise MalformedWorkspace("a table of nodes that is not one")
-        self._build(order)
-        read, beside = ({name: self.read(part) for name, part in group.items()} for group in (variables, extra))
-        self._hash_late()
-        return Decoded(read, beside, tuple(self._transient))
+    def read_what_needs_no_hash(self) -> dict[str, object]:
+        """Make all but the frozensets of the guest's own objects, and read the variables that do not refer to one."""
+        if self._order:
+            self._build()
+        found: dict[str, object] = {}
+        for name, expression in list(self._expressions.items()):
+            try:
+                found[name] = self._read_whole(expression)
+            except _NotMade:
+                continue  # with the rest
+            del self._expressions[name]
+        return found
+
+    def read_the_rest(self) -> dict[str, object]:
+        """Make the frozensets that ask objects of the guest for their hashes, and read what refers to them."""
+        for number in self._postponed:
+            self._attempt(self._maker(number))
+        if self._waiting:
+            raise MalformedWorkspace("nodes that need each other before they exist")
+        return {name: self._read_whole(expression) for name, expression in self._expressions.items()}
+
+    def hash_late(self) -> None:
+        """Fill what has keys or members of the guest's own classes. Their faults cost that container's items only."""
+        for obj, hashing in self._late:
+            try:
+                hashing()
+            except Exception as fault:  # noqa: BLE001 - the guest's own __hash__ or __eq__ may raise anything
+                reason = f"the hash of a key or member raised {values.type_name(fault)}"
+                self._transient.append(Transient("a container", values.type_name(obj), reason))
 
     def layout(self, cls: type) -> Layout:
         """Give the layout of a class's instances."""
@@ -96,23 +194,30 @@ class _Decoder(values.Reader):
         """Do this when everything else is complete: it asks objects of the guest for their hashes."""
         self._late.append((obj, hashing))
 
-    def _build(self, order: list[int]) -> None:
-        postponed = [number for number in order if self._is_postponed(number)]
-        for number in order:
-            if not self._is_postponed(number):
+    def _build(self) -> None:
+        generated: list[int] = []
+        for number in self._order:
+            if self._records[number][0] == nodes.GENERATED:
+                generated.append(number)
+            elif self._hashes_at_once(number):
+                self._postponed.append(number)
+            else:
                 self._attempt(self._maker(number))
-        for number in sorted(order, key=lambda number: _FIRST_FILLED.get(self._records[number][0], 2)):
+        for number in sorted(self._order, key=lambda number: _FIRST_FILLED.get(self._records[number][0], 2)):
             for job in self._fillers(number):
                 self._attempt(job)
-        for number in sorted(postponed, key=lambda number: self._records[number][0] != nodes.GENERATED):
+        for number in generated:  # their classes must be complete
             self._attempt(self._maker(number))
-        if self._waiting:
-            raise MalformedWorkspace("nodes that need each other before they exist")
 
-    def _is_postponed(self, number: int) -> bool:
-        """Tell whether making a node needs others complete: generated methods, and what hashes objects of the guest."""
+    def _hashes_at_once(self, number: int) -> bool:
+        """Tell whether to make a node is to ask objects of the guest for their hashes."""
         kind, _, body = self._records[number]
-        return kind == nodes.GENERATED or (kind == nodes.FROZENSET and self.read(body) is True)
+        return kind == nodes.FROZENSET and self._read_whole(body) is True
+
+    def _read_whole(self, expression: bytes) -> Any:
+        """Read an expression from its outermost level; an earlier reading may have ended at a node that is missing."""
+        self._depth_left = _DEPTH
+        return self.read(expression)
 
     def _attempt(self, job: Job) -> None:
         """Do a job, and those that waited for what it made; one that meets something missing waits itself."""
@@ -132,7 +237,7 @@ class _Decoder(values.Reader):
         make_object = self._make_hashing if kind == nodes.FROZENSET else self._make
 
         def make() -> None:
-            self._made[number] = make_object(kind, self.read(head))
+            self._made[number] = make_object(kind, self._read_whole(head))
 
         return make
 
@@ -150,6 +255,8 @@ class _Decoder(values.Reader):
             return lose(*map(str, head))
         if kind == nodes.REFERENCE:
             return self._refer(*head)
+        if kind == nodes.VARIABLE:
+            return self._landmark(*head)
         missing = next((part for part in head if type(part) is Lost), None) if kind in _NEEDS_HEAD else None
         if missing is not None:
             return missing
@@ -162,6 +269,12 @@ class _Decoder(values.Reader):
         except KeyError:
             return lose(name, "name", "the policy does not offer it any more")
 
+    def _landmark(self, name: str) -> object:
+        """Give a function or class of another segment; it may itself be one that could not be kept."""
+        if name not in self._variables:
+            raise MalformedWorkspace(f"a segment needs the variable {name!r}, which no segment before it holds")
+        return self._variables[name]
+
     def _fillers(self, number: int) -> list[Job]:
         kind, _, body = self._records[number]
         if kind not in FILLERS or body is None:
@@ -173,20 +286,11 @@ class _Decoder(values.Reader):
     def _filler(self, number: int, kind: int, attribute: str | None, body: bytes) -> Job:
         def fill() -> None:
             made = self._object(number)
-            content = self.read(body)
+            content = self._read_whole(body)
             if type(made) is not Lost:
                 FILLERS[kind](made, content if attribute is None else {attribute: content}, self)
 
         return fill
-
-    def _hash_late(self) -> None:
-        """Fill what has keys or members of the guest's own classes. Their faults cost that container's items only."""
-        for obj, hashing in self._late:
-            try:
-                hashing()
-            except Exception as fault:  # noqa: BLE001 - the guest's own __hash__ or __eq__ may raise anything
-                reason = f"the hash of a key or member raised {values.type_name(fault)}"
-                self._transient.append(Transient("a container", values.type_name(obj), reason))
 
     def _object(self, number: int) -> Any:
         if number not in self._made:

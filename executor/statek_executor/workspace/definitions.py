@@ -31,8 +31,13 @@ class Definitions:
         """By identity, for equal code may stand in two places; the code is held so that its identity stays taken."""
 
     def add(self, batch: int, code: CodeType) -> None:
-        """Make known the code that a batch was compiled to; a batch that was compiled again is known under both."""
+        """Make known the code that a batch was compiled to; a batch that was compiled again is known under both.
+
+        Two batches of the same source may have one code; what it defines is found in the first of them.
+        """
         self._batches.setdefault(batch, code)
+        if id(code) in self._positions:
+            return
         pending: list[tuple[CodeType, Position]] = [(code, (batch, ()))]
         while pending:
             code, position = pending.pop()

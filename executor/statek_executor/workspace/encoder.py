@@ -1,12 +1,13 @@
-"""How do a job's variables become bytes?
+"""How do variables that are stored together, a segment of the workspace, become bytes?
 
-Every variable is one expression: its own segment of the stored form, which changes only when the variable does. What
-variables share, and everything that is not plain, is in the table of nodes beside them.
+Every variable is one expression. What variables share, and everything that is not plain, is in the table of nodes
+beside them. What belongs to another segment is a landmark: a function or class that is itself a variable, and is
+referred to by that variable's name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ import msgpack
 from statek_executor.workspace import nodes, places
 from statek_executor.workspace.definitions import Definitions
 from statek_executor.workspace.nodes import Node, lost_node
+from statek_executor.workspace.partition import depth_first
 from statek_executor.workspace.references import References
 from statek_executor.workspace.survey import Survey, Variable
 from statek_protocol import leaves, values
@@ -39,11 +41,13 @@ class Transient:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A job's variables as bytes, what they leave out, and the batches whose sources decoding needs."""
+    """Variables as bytes, what they leave out, and the batches whose sources decoding needs."""
 
     data: bytes
-    transient: tuple[Transient, ...]
-    batches: frozenset[int]
+    transient: tuple[Transient, ...] = ()
+    batches: frozenset[int] = frozenset()
+    lost: frozenset[str] = frozenset()
+    """Variables of which nothing is kept."""
 
 
 def encode(
@@ -51,20 +55,41 @@ def encode(
     *,
     definitions: Definitions,
     references: References,
-    extra: Mapping[str, object] | None = None,
+    landmarks: Mapping[int, str] | None = None,
+    needs: Collection[str] = (),
+    loads: Collection[str] = (),
 ) -> Encoded:
-    """Write all of a job's variables; runs no code of the guest, and loses nothing but what it names."""
-    survey = Survey(definitions, references)
+    """Write variables; runs no code of the guest, and loses nothing but what it names.
+
+    `landmarks` names functions and classes that are variables by their identity; those of other segments are stored as
+    their names. `needs` (those of them that decoding
+    needs) and `loads` (global names that code here uses) are stored along, for whoever decides what to read first and
+    what can have changed.
+    """
+    survey = Survey(definitions, references, landmarks or {}, variables.keys())
     surveyed = [survey.explore(name, value) for name, value in variables.items()]
-    extras = [survey.explore(name, value) for name, value in (extra or {}).items()]
     lost = [node for node in survey.nodes.values() if node.kind == nodes.LOST and not node.head[0]]
     places.name_lost(lost, surveyed, survey.nodes)
     table = _Table(survey)
-    segments = [{item.name: table.segment(item) for item in group} for group in (surveyed, extras)]
-    data = msgpack.packb([VERSION, *segments, *table.records()])
-    return Encoded(
-        data, tuple(Transient(*node.head) for node in lost) + tuple(table.refused), frozenset(survey.batches)
-    )
+    expressions = {item.name: table.expression(item) for item in surveyed}
+    records, order = table.records()
+    data = msgpack.packb([VERSION, expressions, sorted(needs), sorted(loads), records, order])
+    gone = frozenset(name for name, value in variables.items() if survey.is_lost(value))
+    transient = tuple(Transient(*node.head) for node in lost) + tuple(table.refused)
+    return Encoded(data, transient, frozenset(survey.batches), gone)
+
+
+class PlainWriter:
+    """Writes segments of one plain variable each, in which nothing occurs twice."""
+
+    def __init__(self) -> None:
+        self._writer = values.Writer(max_bytes=_NO_LIMIT)
+        self._packer = msgpack.Packer(buf_size=512)
+
+    def write(self, name: str, value: object) -> bytes:
+        """Give the same bytes that `encode` gives; raises `leaves.Unencodable` for what is to be lost."""
+        data: bytes = self._packer.pack([VERSION, {name: self._writer.write(value)}, (), (), (), ()])
+        return data
 
 
 class _Table(values.Writer):
@@ -81,15 +106,15 @@ class _Table(values.Writer):
         self._place = ""
         self.refused: list[Transient] = []
 
-    def segment(self, variable: Variable) -> bytes:
-        """Write one variable's expression."""
+    def expression(self, variable: Variable) -> bytes:
+        """Write one variable's value."""
         self._place = variable.name
         if not variable.special and not variable.touches(self._survey.nodes):
             try:
                 return self._plain.write(variable.value)
             except leaves.Unencodable:
                 pass  # a value of a plain type that cannot be written; below it becomes a placeholder
-        return self._expression(self._link(variable.value))
+        return self.write(self._link(variable.value))
 
     def records(self) -> tuple[list[list[Any]], list[int]]:
         """Write the nodes, and the order in which they can be made."""
@@ -112,9 +137,6 @@ class _Table(values.Writer):
         """Write a reference where there is a node, and else what every writer writes."""
         number = self._numbers.get(id(value))
         return super().extend(value) if number is None else self._reference(number)
-
-    def _expression(self, value: object) -> bytes:
-        return self.write(value)
 
     def _noting(self, value: object) -> tuple[bytes, list[int]]:
         """Write an expression that is not itself a node, and tell which nodes it refers to."""
@@ -173,27 +195,9 @@ def _order(table: list[Node], heads: list[list[int]], bodies: list[list[int]]) -
     done: dict[int, None] = {}
     late = [number for number, node in enumerate(table) if node.kind == nodes.FROZENSET and node.hashes_late]
     for number in range(len(table)):
-        _visit(number, heads, done)
+        depth_first(number, heads.__getitem__, done)
     after: dict[int, None] = {}
     for number in late:
-        _visit(number, [head + body for head, body in zip(heads, bodies, strict=True)], after)
+        depth_first(number, lambda number: heads[number] + bodies[number], after)
     rank = {number: place for place, number in enumerate(number for number in after if number in set(late))}
     return sorted(done, key=lambda number: rank.get(number, -1))
-
-
-def _visit(start: int, edges: list[list[int]], done: dict[int, None]) -> None:
-    """Add a node to those that are done, after everything that it leads to."""
-    if start in done:
-        return
-    path: list[tuple[int, Iterator[int]]] = [(start, iter(edges[start]))]
-    entered = {start}
-    while path:
-        number, rest = path[-1]
-        for following in rest:
-            if following not in done and following not in entered:
-                entered.add(following)
-                path.append((following, iter(edges[following])))
-                break
-        else:
-            path.pop()
-            done[number] = None

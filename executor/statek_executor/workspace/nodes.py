@@ -1,6 +1,6 @@
 """What is known of an object that has an identity of its own in a stored workspace?
 
-A workspace is stored as expressions (one per variable) and a table of nodes. An expression is a tree of plain values in
+A segment is stored as expressions (one per variable) and a table of nodes. An expression is a tree of plain values in
 which a reference stands for a node. A node has a kind, a head and a body. The head is what is needed to make the object
 at all, the body is what can be put into it afterwards; so cycles, which always pass through something that can be
 filled later, are no problem, and nodes are made in an order in which every head is ready.
@@ -62,6 +62,8 @@ TYPING_ALIAS: Final = 35
 TYPE_VARIABLE: Final = 36
 FORWARD: Final = 37
 DECORATED: Final = 38
+VARIABLE: Final = 41
+PENDING: Final = 39
 
 BY_ATTRIBUTE: Final = frozenset({CLASS, NAMEDTUPLE})
 """Kinds whose body is a dictionary of attributes, each of which is stored and filled on its own."""

@@ -7,7 +7,7 @@ import types
 from typing import Any, Final
 
 from statek_executor.workspace import annotations as annotation_forms
-from statek_executor.workspace import classes, containers, exceptions, functions, instances, library
+from statek_executor.workspace import classes, containers, exceptions, functions, instances, library, pendings
 from statek_executor.workspace.lost import Lost, facts
 from statek_executor.workspace.nodes import LOST, REFERENCE, Fill, Make, Node, Portray, Sight, lost_node
 from statek_executor.workspace.references import name_of
@@ -21,9 +21,9 @@ _TRANSIENT: Final[dict[type, str]] = {
     types.TracebackType: "a traceback",
     types.MethodWrapperType: "a method of a value, taken by its dunder name",
 }
-_TOPICS: Final = (annotation_forms, containers, functions, library)
+_TOPICS: Final = (annotation_forms, containers, functions, library, pendings)
 _ALL_TOPICS: Final = (*_TOPICS, classes, exceptions, instances)
-_PORTRAITS: Final[dict[type, Portray]] = {
+PORTRAITS: Final[dict[type, Portray]] = {
     kind: portray for topic in _TOPICS for kind, portray in topic.PORTRAITS.items()
 }
 MAKERS: Final[dict[int, Make]] = {kind: make for topic in _ALL_TOPICS for kind, make in topic.MAKERS.items()}
@@ -38,8 +38,8 @@ def portray(obj: Any, sight: Sight) -> Node:
     if name is not None:
         return Node(obj, REFERENCE, (name,))
     kind = type(obj)
-    if kind in _PORTRAITS:
-        return _PORTRAITS[kind](obj, sight)
+    if kind in PORTRAITS:
+        return PORTRAITS[kind](obj, sight)
     if classes.is_class(obj):
         return classes.depict_class(obj, sight)
     if kind in _TRANSIENT:

@@ -42,7 +42,13 @@ _TYPING_FORMS: Final[Any] = (typing._SpecialForm, typing._BaseGenericAlias)  # t
 def _machinery() -> Iterator[tuple[str, Any]]:
     for name in ("MISSING", "KW_ONLY", "Field", "InitVar", "_FIELD", "_FIELD_CLASSVAR", "_FIELD_INITVAR"):
         yield f"dataclasses.{name}", getattr(dataclasses, name)
-    for name in ("_HAS_DEFAULT_FACTORY", "_DataclassParams", "_dataclass_getstate", "_dataclass_setstate"):
+    for name in (
+        "_HAS_DEFAULT_FACTORY",
+        "_DataclassParams",
+        "_dataclass_getstate",
+        "_dataclass_setstate",
+        "_EMPTY_METADATA",
+    ):
         yield f"dataclasses.{name}", getattr(dataclasses, name)
     for enumeration in (enum.Enum, enum.IntEnum, enum.StrEnum, enum.Flag, enum.IntFlag, enum.ReprEnum):
         yield f"enum.{enumeration.__name__}", enumeration

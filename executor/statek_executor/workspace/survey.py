@@ -1,4 +1,4 @@
-"""What is reachable from a job's variables, and which of it has an identity that has to be kept?
+"""What is stored of variables, and which of it has an identity that has to be kept?
 
 `gc.get_referents` walks plain containers a whole level at a time, in C. What is met twice, what is nested too deep for
 one expression, and everything that is not plain becomes a node. No code of the guest runs: sizes, members and
@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import gc
 import itertools
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from statek_executor.workspace.containers import depict_container
 from statek_executor.workspace.definitions import Definitions
 from statek_executor.workspace.layout import Layout
-from statek_executor.workspace.nodes import LOST, Node, hashes_plainly
+from statek_executor.workspace.nodes import LOST, VARIABLE, Node, hashes_plainly
+from statek_executor.workspace.partition import EMPTY, LONG_TEXT
 from statek_executor.workspace.portraits import portray
 from statek_executor.workspace.references import References
 from statek_protocol import leaves, values
@@ -24,12 +25,6 @@ T = TypeVar("T")
 
 CUT: Final = 48
 """Every so many levels a container becomes a node, so that expressions stay shallow and nothing recurses deeply."""
-
-LONG_TEXT: Final = 64
-"""Texts longer than this are stored once however often they occur; shorter ones are as cheap as a reference."""
-
-_EMPTY: Final = frozenset({id(()), id(frozenset())})
-"""Met everywhere, and nobody's own."""
 
 _FILLABLE: Final = frozenset({list, dict, set})
 
@@ -51,11 +46,16 @@ class Variable:
 
 
 class Survey:
-    """The walk over all variables, and the nodes that it found."""
+    """The walk over variables that are stored together, and the nodes that it found."""
 
-    def __init__(self, definitions: Definitions, references: References) -> None:
+    def __init__(
+        self, definitions: Definitions, references: References, landmarks: Mapping[int, str], own: Collection[str]
+    ) -> None:
         self.definitions = definitions
         self.references = references
+        self._landmarks = landmarks
+        self._own_names = own
+        """The variables that are stored together: their functions and classes are described here."""
         self.nodes: dict[int, Node] = {}
         """By the identity of the object; every object is held by its node."""
         self.batches: set[int] = set()
@@ -94,7 +94,7 @@ class Survey:
         """Give the node of a class that others rest on; one that cannot be kept is lost without being in the table."""
         node = self.nodes.get(id(cls)) or self._refused.get(id(cls))
         if node is None:
-            node = portray(cls, self)
+            node = self._portray(cls)
             if node.kind == LOST:
                 self._refused[id(cls)] = node
             else:
@@ -116,16 +116,27 @@ class Survey:
         self._promote_fillable(node.head)
         return node
 
+    def is_lost(self, obj: object) -> bool:
+        """Tell whether nothing of an object is kept."""
+        node = self.nodes.get(id(obj))
+        return node is not None and node.kind == LOST
+
     def own(self, container: T) -> T:
         """Mark a container that exists for a portrait only, so that it does not become a node."""
         self._own[id(container)] = container
         return container
 
+    def _portray(self, special: Any) -> Node:
+        name = self._landmarks.get(id(special))
+        if name is None or name in self._own_names:
+            return portray(special, self)
+        return Node(special, VARIABLE, (name,))
+
     def _depict(self, specials: list[Any]) -> list[Any]:
         """Give what has to be explored below these objects, without what was explored before."""
         for special in specials:
             if id(special) not in self.nodes:
-                self.add(portray(special, self))
+                self.add(self._portray(special))
         found, self._pending = self._pending, []
         return [part for node in found for part in (node.head, node.body) if part]
 
@@ -164,7 +175,7 @@ class Survey:
     def _promote(self, container: Any) -> None:
         """Make a container or long text a node; what it holds is explored where it was met."""
         identity = id(container)
-        if identity in self.nodes or identity in self._own or identity in _EMPTY:
+        if identity in self.nodes or identity in self._own or identity in EMPTY:
             return
         node = depict_container(container, self)
         node.variable = self._variable

@@ -21,6 +21,10 @@ ARGUMENTS_LIMIT: Final = 16 * MIB
 """Bytes of a call's arguments or result that any policy may allow."""
 WORKSPACE_LIMIT: Final = 64 * MIB
 """Bytes of a workspace that any policy may allow."""
+VARIABLES_LIMIT: Final = 20_000
+"""Variables of a workspace that any policy may allow."""
+SEGMENTS_LIMIT: Final = VARIABLES_LIMIT + 1
+"""Parts of a workspace: at most one for each variable, and one for what is kept beside them."""
 OBSERVATION_LIMIT: Final = 1 * MIB
 """Bytes of one record of observations."""
 FRAME_LIMIT: Final = 80 * MIB
@@ -30,7 +34,7 @@ Identifier = Annotated[str, Bounds(1, NAME_LIMIT)]
 Sentence = Annotated[str, Bounds(0, TEXT_LIMIT)]
 BatchNumber = Annotated[int, Bounds(1, 10**9)]
 Count = Annotated[int, Bounds(0, 2**53)]
-Workspace = Annotated[bytes, Bounds(0, WORKSPACE_LIMIT)]
+SegmentData = Annotated[bytes, Bounds(0, WORKSPACE_LIMIT)]
 Source = Annotated[bytes, Bounds(0, SOURCE_LIMIT)]
 
 

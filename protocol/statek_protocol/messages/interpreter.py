@@ -17,14 +17,15 @@ from statek_protocol.messages.base import (
     KIB,
     MIB,
     OBSERVATION_LIMIT,
+    SEGMENTS_LIMIT,
     WORKSPACE_LIMIT,
     BatchNumber,
     Count,
     Identifier,
     Message,
+    SegmentData,
     Sentence,
     Source,
-    Workspace,
 )
 from statek_protocol.schema import Bounds, PlainField
 
@@ -59,6 +60,16 @@ class LimitBreach:
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a workspace, stored and replaced as a whole: one variable, or several that share objects."""
+
+    number: Count
+    data: SegmentData
+    batches: Annotated[tuple[BatchNumber, ...], Bounds(0, 10_000)]
+    """The batches whose sources are needed to read it."""
+
+
+@dataclass(frozen=True, slots=True)
 class TransientValue:
     """A variable, or a place inside one, whose value is not kept after the batch."""
 
@@ -86,7 +97,8 @@ class Load(Message):
     kind: ClassVar[str] = "load"
     max_bytes: ClassVar[int] = FRAME_LIMIT
     policy: PlainField
-    workspace: Workspace | None
+    workspace: Annotated[tuple[Segment, ...], Bounds(0, SEGMENTS_LIMIT)]
+    """Empty for a job that has no variables yet."""
     sources: Annotated[tuple[BatchSource, ...], Bounds(0, 10_000)]
     tools: Annotated[tuple[Identifier, ...], Bounds(0, 10_000)]
     """Names under which the guest finds the scheduler's tools."""
@@ -169,12 +181,18 @@ class Observed(Message):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The workspace as it stands before that instruction of the batch (or after its last one)."""
+    """The workspace as it stands before that instruction of the batch (or after its last one).
+
+    It says what differs from the workspace that was there when the batch began; whatever it does not mention is as it
+    was. A segment that an earlier snapshot of the same batch mentioned is mentioned again, so that none of them needs
+    to have been kept.
+    """
 
     instruction: Count
-    workspace: Workspace
-    batches: Annotated[tuple[BatchNumber, ...], Bounds(0, 10_000)]
-    """The batches whose sources are needed to read the workspace again."""
+    segments: Annotated[tuple[Segment, ...], Bounds(0, SEGMENTS_LIMIT)]
+    """Those that are new or changed."""
+    dropped: Annotated[tuple[Count, ...], Bounds(0, 2 * SEGMENTS_LIMIT)]
+    """Numbers of those that are no more; one that the scheduler does not have is none to it either."""
     transient: Annotated[tuple[TransientValue, ...], Bounds(0, 1_000)]
 
 
@@ -183,7 +201,7 @@ class Checkpoint(Message):
     """interpreter to scheduler: from now on a crash costs only what the batch does after this."""
 
     kind: ClassVar[str] = "checkpoint"
-    max_bytes: ClassVar[int] = WORKSPACE_LIMIT + MIB
+    max_bytes: ClassVar[int] = WORKSPACE_LIMIT + 4 * MIB
     batch: BatchNumber
     snapshot: Snapshot
 
@@ -210,7 +228,7 @@ class Finished(Message):
     """
 
     kind: ClassVar[str] = "finished"
-    max_bytes: ClassVar[int] = WORKSPACE_LIMIT + MIB
+    max_bytes: ClassVar[int] = WORKSPACE_LIMIT + 4 * MIB
     batch: BatchNumber
     outcome: Literal["ok", "error", "blocked", "limit"]
     error: GuestError | None

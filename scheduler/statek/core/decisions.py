@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from statek.core.events import Event
 from statek.core.instructions import Instruction
 from statek.core.leases import Lease
+from statek.core.workspaces import WorkspaceChange
 
 
 class LeaseFault(Exception):
@@ -16,10 +16,11 @@ class LeaseFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What follows from one message: events to make durable (with their blobs), then instructions to carry out."""
+    """What follows from one message: events to make durable (with the variables), then instructions to carry out."""
 
     events: tuple[Event, ...] = ()
     instructions: tuple[Instruction, ...] = ()
     lease: Lease | None = None
     """The lease as it stands afterwards; None when it has ended."""
-    blobs: Mapping[str, bytes] = field(default_factory=dict)
+    workspace: WorkspaceChange | None = None
+    """What changes of the variables that are kept."""

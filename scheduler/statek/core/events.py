@@ -11,10 +11,12 @@ from typing import Annotated, ClassVar, Literal
 
 from statek.core.awaiting import FutureShape, Parts
 from statek.core.jobs import Digest, Outcome, Usage
+from statek.core.workspaces import StoredSegment
 from statek_policies.rules import OnViolation
 from statek_protocol.messages.base import (
     ARGUMENTS_LIMIT,
     NAME_LIMIT,
+    SEGMENTS_LIMIT,
     SOURCE_LIMIT,
     BatchNumber,
     Count,
@@ -146,7 +148,10 @@ class CheckpointTaken(Event):
     batch: BatchNumber
     instruction: Count
     workspace: Digest
-    batches: Annotated[tuple[BatchNumber, ...], Bounds(0, 10_000)]
+    """Of all segments as they are now (`workspaces.Manifest.root`)."""
+    segments: Annotated[tuple[StoredSegment, ...], Bounds(0, SEGMENTS_LIMIT)]
+    """Those that are new or changed."""
+    dropped: Annotated[tuple[Count, ...], Bounds(0, SEGMENTS_LIMIT)]
     transient: Annotated[tuple[TransientValue, ...], Bounds(0, 1_000)]
 
 
@@ -292,6 +297,30 @@ class JobResumed(Event):
     kind: ClassVar[str] = "job_resumed"
     batch: BatchNumber
     call: Count
+
+
+@dataclass(frozen=True, slots=True)
+class HandleBound(Event):
+    """The job was given an object of the application's under a number, which it keeps for ever."""
+
+    kind: ClassVar[str] = "handle_bound"
+    number: Count
+    origin: Literal["local", "dbzero", "memory"]
+    """How it is found again: by its name among what the application exports, by its uuid, or not at all."""
+    reference: Annotated[str, Bounds(0, 2_000)]
+    type_name: Identifier
+    """The name of its class as the guest sees it."""
+    class_name: Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class VariablesOffered(Event):
+    """The job was given variables that the application exports."""
+
+    kind: ClassVar[str] = "variables_offered"
+    names: Annotated[tuple[Identifier, ...], Bounds(0, 10_000)]
+    values: Digest
+    """The blob of the encoded dict: values by name, with handles in the places of objects."""
 
 
 EVENTS: dict[str, type[Event]] = {cls.kind: cls for cls in Event.__subclasses__()}

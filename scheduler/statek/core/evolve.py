@@ -21,6 +21,7 @@ from statek.core.events import (
     FutureCreated,
     FutureResolved,
     FutureTroubled,
+    HandleBound,
     HoldDecided,
     JobCreated,
     JobEnded,
@@ -32,6 +33,7 @@ from statek.core.events import (
     PolicyChanged,
     PolicyViolated,
     UsageMetered,
+    VariablesOffered,
 )
 from statek.core.jobs import CallEntry, Job, PendingBatch, RunningBatch, digest
 from statek.errors import BugInScheduler
@@ -112,7 +114,8 @@ def _(event: CallRequested, job: Job) -> Job:
 def _(event: CallAnswered, job: Job) -> Job:
     running = _running(job)
     calls = list(running.calls)
-    calls[event.number] = replace(calls[event.number], answered=True)
+    violated = event.error is not None and event.error.type == "PolicyViolation"
+    calls[event.number] = replace(calls[event.number], answered=True, violated=violated)
     return replace(job, running=replace(running, calls=tuple(calls)))
 
 
@@ -138,8 +141,8 @@ def _(event: CheckpointTaken, job: Job) -> Job:
         job,
         running=position,
         workspace=event.workspace,
-        workspace_batches=event.batches,
         transient=event.transient,
+        offered_values=(),
     )
 
 
@@ -230,3 +233,14 @@ def _(event: JobHeld, job: Job) -> Job:
 @_after.register
 def _(event: HoldDecided, job: Job) -> Job:
     return replace(job, status="READY", held=None, decided=event.request)
+
+
+@_after.register
+def _(event: HandleBound, job: Job) -> Job:
+    return replace(job, handles=max(job.handles, event.number + 1))
+
+
+@_after.register
+def _(event: VariablesOffered, job: Job) -> Job:
+    values = (*job.offered_values, event.values)
+    return replace(job, offered=(*job.offered, *event.names), offered_values=values)

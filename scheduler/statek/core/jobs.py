@@ -75,6 +75,8 @@ class CallEntry:
     answered: bool
     console_bytes: Count = 0
     """Console output that came before it, from the start of the batch."""
+    violated: bool = False
+    """The answer is that it violates the policy, and the violation is on record with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,7 @@ class Job:
     pending: Annotated[tuple[PendingBatch, ...], Bounds(0, 1_000_000)] = ()
     running: RunningBatch | None = None
     workspace: Digest | None = None
-    """The blob of the last checkpoint's variables."""
-    workspace_batches: Annotated[tuple[BatchNumber, ...], Bounds(0, 10_000)] = ()
-    """The batches whose sources that workspace needs."""
+    """Digest of the last checkpoint's variables (`workspaces.Manifest.root`); None before the first."""
     transient: Annotated[tuple[TransientValue, ...], Bounds(0, 1_000)] = ()
     error: GuestError | None = None
     limit: LimitBreach | None = None
@@ -151,6 +151,12 @@ class Job:
     futures_combined: Count = 0
     """How many it ever made of others itself: these have odd numbers. So each side numbers without asking the other."""
     awaited: AwaitedFuture | None = None
+    handles: Count = 0
+    """The number that the next object of the application's will have (`HandleBound`)."""
+    offered: Annotated[tuple[Identifier, ...], Bounds(0, 10_000)] = ()
+    """Names of the application's variables that it was ever given."""
+    offered_values: Annotated[tuple[Digest, ...], Bounds(0, 10_000)] = ()
+    """The blobs of those that no checkpoint has behind it."""
 
     @property
     def policy_due(self) -> str:

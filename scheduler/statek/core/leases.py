@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from statek.core.workspaces import Manifest
 from statek_policies import Policy
 
 
@@ -20,6 +21,8 @@ class Lease:
     epoch: int
     executor: str
     policy: Policy
+    manifest: Manifest = field(default_factory=Manifest)
+    """What is kept of the variables; what the interpreter sends is a difference to it."""
     console_bytes: int = 0
     console_checksum: int = 0
     calls: int = 0

@@ -13,13 +13,12 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Final, assert_never
 
-from statek.core import calls, transient, violations
+from statek.core import calls, snapshots, transient, violations
 from statek.core.decisions import Decision, LeaseFault
 from statek.core.endings import at_checkpoint, divergence, end_batch, ending, fail_batch
 from statek.core.events import (
     BatchEnded,
     BatchStarted,
-    CheckpointTaken,
     ClockObserved,
     ConsolePrinted,
     Event,
@@ -30,7 +29,7 @@ from statek.core.events import (
 )
 from statek.core.evolve import begin
 from statek.core.instructions import EndLease, StartBatch
-from statek.core.jobs import ATTEMPTS_LIMIT, Job, Outcome, RunningBatch, Usage, digest
+from statek.core.jobs import ATTEMPTS_LIMIT, Job, Outcome, RunningBatch, Usage
 from statek.core.leases import Lease
 from statek.core.moment import Moment
 from statek_policies import Limits
@@ -45,7 +44,6 @@ from statek_protocol.messages.interpreter import (
     GuestError,
     LimitBreach,
     Observed,
-    Snapshot,
     Violated,
 )
 
@@ -169,21 +167,9 @@ def _checkpoint(running: RunningBatch, lease: Lease, message: Checkpoint) -> Dec
     """Keep the workspace; one that a replay takes on its way to where the record ends would cut that record short."""
     if not _caught_up(running, lease) or lease.violations < running.violations:
         return Decision((), (), lease)
-    taken, blobs = _keep(running, lease, message.snapshot)
-    return Decision((taken,), (), lease, blobs)
-
-
-def _keep(running: RunningBatch, lease: Lease, snapshot: Snapshot) -> tuple[CheckpointTaken, dict[str, bytes]]:
-    if snapshot.instruction < running.instruction:
-        raise LeaseFault(f"a checkpoint at instruction {snapshot.instruction}, behind {running.instruction}")
-    if len(snapshot.workspace) > lease.policy.limits.workspace_bytes:
-        raise LeaseFault(f"a workspace of {len(snapshot.workspace)} bytes, more than the policy allows")
-    if len(set(snapshot.batches)) < len(snapshot.batches) or max(snapshot.batches, default=0) > running.batch:
-        raise LeaseFault("a workspace that names a batch twice, or one that was not run")
-    name = digest(snapshot.workspace)
-    kept = transient.kept(snapshot.transient)
-    taken = CheckpointTaken(running.batch, snapshot.instruction, name, snapshot.batches, kept)
-    return taken, {name: snapshot.workspace}
+    change = snapshots.take(lease.manifest, message.snapshot, limits=lease.policy.limits, batch=running.batch)
+    taken = snapshots.checkpoint(running, message.snapshot, change)
+    return Decision((taken,), (), replace(lease, manifest=change.manifest), change)
 
 
 def _violated(running: RunningBatch, lease: Lease, message: Violated) -> Decision:
@@ -202,11 +188,13 @@ def _finished(job: Job, running: RunningBatch, lease: Lease, message: Finished) 
     left = snapshot.transient if snapshot is not None else ()
     limit = _limit(lease, message.limit)
     ended = BatchEnded(running.batch, message.outcome, message.error, limit, transient.kept(left))
-    decision = end_batch(job, lease, ended)
     if snapshot is None:
-        return decision
-    taken, blobs = _keep(running, lease, snapshot)
-    return replace(decision, events=(taken, *transient.notice(running.batch, left), *decision.events), blobs=blobs)
+        return end_batch(job, lease, ended)
+    change = snapshots.take(lease.manifest, snapshot, limits=lease.policy.limits, batch=running.batch)
+    taken = snapshots.checkpoint(running, snapshot, change)
+    decision = end_batch(job, replace(lease, manifest=change.manifest), ended)
+    events = (taken, *transient.notice(running.batch, left), *decision.events)
+    return replace(decision, events=events, workspace=change)
 
 
 def _limit(lease: Lease, limit: LimitBreach | None) -> LimitBreach | None:

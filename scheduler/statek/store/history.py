@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from statek.core.events import BatchSubmitted, CallAnswered, Event, FutureCreated, FutureResolved
 from statek.core.jobs import Job, digest
+from statek.core.workspaces import EMPTY_ROOT, Manifest, Workspace
+from statek.store import segments
 from statek.store.database import WAY_OUT, check_everything, open_reader, reading
 from statek.store.errors import StoreDamaged
 from statek.store.records import Stored, Submission, UnreadableRow, checksum, unpack_event, unpack_job
@@ -122,6 +125,20 @@ class History:
             raise self._damaged(f"blob {name} has another content")
         return data
 
+    def manifest(self, job: str) -> Manifest:
+        """Return what there is of a job's variables, without the variables."""
+        rows = self._rows(segments.DESCRIBED, (job,))
+        return Manifest.of(self._read(f"a segment of {job}", partial(segments.described, *row)) for row in rows)
+
+    def workspace(self, job: Job) -> Workspace:
+        """Return a job's variables as its last checkpoint left them."""
+        rows = self._rows(segments.WHOLE, (job.job,))
+        found = [self._read(f"a segment of {job.job}", partial(segments.whole, *row)) for row in rows]
+        manifest = Manifest.of(segment for segment, _ in found)
+        if manifest.root != (job.workspace or EMPTY_ROOT):
+            raise self._damaged(f"the variables of {job.job} are not those of its last checkpoint")
+        return Workspace(manifest, {segment.number: data for segment, data in found})
+
     def submission(self, key: str) -> Submission | None:
         """Return what a submission with that key became, or None when the key is new."""
         sql = """SELECT s.key, j.job, s.first_batch, s.cursor
@@ -132,8 +149,8 @@ class History:
     def verify(self) -> None:
         """Read and check everything there is; takes as long as reading the file. Raises `StoreDamaged`."""
         check_everything(self._path, self._connection)
-        for _ in self.jobs():
-            pass
+        for job in self.jobs():
+            self.workspace(job)
         after = 0
         while page := self.events(None, after):
             after = page[-1].cursor
@@ -180,6 +197,9 @@ class History:
     def _checked(self, place: str, columns: Row, expected: int, unpack: Callable[[], T]) -> T:
         if checksum(*columns) != expected:
             raise self._damaged(f"{place} does not have its checksum")
+        return self._read(place, unpack)
+
+    def _read(self, place: str, unpack: Callable[[], T]) -> T:
         try:
             return unpack()
         except UnreadableRow as error:

@@ -15,6 +15,8 @@ from typing import Final, TypeAlias
 from statek.audit.chain import event_digest
 from statek.audit.records import Draft
 from statek.core.jobs import Job, digest
+from statek.core.workspaces import WorkspaceChange
+from statek.store import segments
 from statek.store.audit_log import AuditLog
 from statek.store.database import open_writer, writing
 from statek.store.errors import StoreUncertain
@@ -72,11 +74,12 @@ class Ledger(History):
         blobs: Mapping[str, bytes],
         submissions: Iterable[Submission] = (),
         drafts: Sequence[Draft] = (),
+        workspaces: Iterable[tuple[str, WorkspaceChange]] = (),
     ) -> range:
         """Write all of it or nothing, and return the events' cursors; durable on return.
 
-        Every job that a record or submission names is in `jobs` or known already. Blobs that are there stay as they
-        are. Drafts become records of the audit log; they speak of these events by their cursors. Raises
+        Every job that a record, submission or workspace names is in `jobs` or known already. Blobs that are there stay
+        as they are. Drafts become records of the audit log; they speak of these events by their cursors. Raises
         `StoreUnwritable` having changed nothing, so the same append may be tried again later.
         """
         cursors = range(self._last + 1, self._last + 1 + len(records))
@@ -86,6 +89,7 @@ class Ledger(History):
             rows = list(map(_event_row, cursors, records))
             connection.executemany(_PUT_EVENT, rows)
             connection.executemany(_PUT_SUBMISSION, ((s.key, s.job, s.first_batch, s.cursor) for s in submissions))
+            segments.write(connection, workspaces)
             head = self.audit.write(drafts, _event_digests(rows, drafts))
         self._last += len(records)
         self.audit.advance(head)

@@ -15,6 +15,7 @@ import msgpack
 
 from statek.core.events import EVENTS, Event
 from statek.core.jobs import Job
+from statek.core.workspaces import StoredSegment
 from statek_protocol import schema
 from statek_protocol.errors import ProtocolError
 
@@ -76,6 +77,11 @@ def unpack_event(kind: str, data: bytes) -> Event:
 def unpack_job(data: bytes) -> Job:
     """Read a job's state back; raises `UnreadableRow`."""
     return _unpack(Job, data)
+
+
+def unpack_segment(data: bytes) -> StoredSegment:
+    """Read back what describes a segment of a workspace; raises `UnreadableRow`."""
+    return _unpack(StoredSegment, data)
 
 
 def _unpack(cls: type[T], data: bytes) -> T:

@@ -13,7 +13,8 @@ FLOODS = {
 number = 0
 while True:
     number += 1
-    attack.send(Checkpoint(attack.run.batch, Snapshot(0, number.to_bytes(8, "big") + bytes(15 << 20), (), ())))
+    large = Segment(1, number.to_bytes(8, "big") + bytes(15 << 20), ())
+    attack.send(Checkpoint(attack.run.batch, Snapshot(0, (large,), (), ())))
 """,
     "single bytes": "while True: attack.send(Console(attack.run.batch, b'x'))",
     "observations": "while True: attack.send(Observed(attack.run.batch, b'x'))",

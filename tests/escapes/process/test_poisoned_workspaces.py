@@ -9,9 +9,8 @@ POISON = """
 from statek_executor.workspace import Definitions, encode
 class Nothing:
     def reference(self, obj): return None
-beside = {"random": None, "draw": [None, 0], "monotonic": 0}
-written = encode({NAME: 7}, definitions=Definitions({}, None), references=Nothing(), extra=beside)
-attack.finish(snapshot=Snapshot(1, written.data, (), ()))
+written = encode({NAME: 7}, definitions=Definitions({}, None), references=Nothing())
+attack.finish(snapshot=Snapshot(1, (Segment(1, written.data, ()),), (), ()))
 os._exit(0)  # so that the next batch gets an interpreter of its own
 """
 

@@ -10,7 +10,7 @@ LARGEST_TEXT = r"'\U0001F600' * 15_500"
 WORDS = {
     "long names of what is not kept": f"""
 value = TransientValue({LARGEST_TEXT}, "t", {LARGEST_TEXT})
-attack.finish(snapshot=Snapshot(1, b"", (), (value,) * 20))
+attack.finish(snapshot=Snapshot(1, (), (), (value,) * 20))
 """,
     "long violations": f"""
 for _ in range(60):
@@ -23,7 +23,7 @@ attack.send(Violated(attack.run.batch, "\0", "a\0b'; drop table jobs; --", 2**53
 attack.finish(outcome="error", error=GuestError("\0", "\0\ufffe", 2**53))
 """,
     "a console that is no text": r"attack.send(Console(attack.run.batch, bytes(range(256)))); attack.finish()",
-    "a place far behind the end": "attack.finish(snapshot=Snapshot(2**53, b'', (), ()))",
+    "a place far behind the end": "attack.finish(snapshot=Snapshot(2**53, (), (), ()))",
     "a limit used to the last number": "attack.finish(outcome='limit', limit=LimitBreach('calls', 1e308, 1.7e308))",
     "sleeps of no length": """
 for number, value in enumerate([float("nan"), float("inf"), -1, 1e300, 10**400, "x", None, [], True]):

@@ -12,7 +12,7 @@ from interpreter_stand import Batch, Interpreter, interpreter, successor
 from statek_executor.interpreter.batch import WORTH_SECONDS
 from statek_executor.supervisor import metering
 from statek_policies import Limits, Policy
-from statek_protocol.messages.interpreter import Checkpoint, Console, Failed, Observed, Run
+from statek_protocol.messages.interpreter import Checkpoint, Console, Failed, Observed, Run, Segment
 
 BUSY = f"""
 import time
@@ -200,7 +200,7 @@ def started(process: Interpreter, source: str = "print('reached')\n") -> Batch:
 
 @pytest.mark.parametrize("workspace", [b"", b"\x00", b"garbage", b"\xff" * 100, b"\x95\x01\x80\x80\x90\x90"])
 def test_a_workspace_that_is_none_fails_the_batch(workspace: bytes) -> None:
-    with interpreter(workspace=workspace) as process:
+    with interpreter(workspace=[Segment(1, workspace, ())]) as process:
         batch = started(process)
         assert (batch.failed.code, batch.console) == ("workspace", "")
         assert process.close() == 0
@@ -210,11 +210,12 @@ def test_every_cut_and_many_flips_of_a_workspace_fail_or_load_but_end_no_process
     with interpreter() as process:
         source = "class P:\n    pass\np = P()\np.x = [1, {2: p}]\ndef f():\n    return p\n"
         snapshot = process.run(source).snapshot
-    data = snapshot.workspace
+    [data] = [segment.data for segment in snapshot.segments if b"\x81\xa1p" in segment.data]
     broken = [data[:length] for length in range(0, len(data), 23)]
     broken += [data[:at] + bytes([data[at] ^ 0x41]) + data[at + 1 :] for at in range(0, len(data), 17)]
-    for workspace in broken:
-        with interpreter(workspace=workspace, sources={1: source.encode()}) as process:
+    for changed in broken:
+        others = [segment for segment in snapshot.segments if segment.data != data]
+        with interpreter(workspace=[*others, Segment(3, changed, ())], sources={1: source.encode()}) as process:
             last = started(process).messages[-1]
             assert last.kind in ("finished", "failed")
             assert not (isinstance(last, Failed) and last.code == "bug"), last
@@ -223,11 +224,11 @@ def test_every_cut_and_many_flips_of_a_workspace_fail_or_load_but_end_no_process
 def test_a_source_that_is_missing_or_not_allowed_any_more_fails_the_batch() -> None:
     with interpreter() as process:
         snapshot = process.run("import math\ndef f():\n    return math.pi\n").snapshot
-    with interpreter(workspace=snapshot.workspace) as process:
+    with interpreter(workspace=snapshot.segments) as process:
         assert started(process).failed.code == "workspace"
     strict = Policy(imports=("json",))
     with interpreter(
-        strict, workspace=snapshot.workspace, sources=dict(process.sources) or {1: b"import math\n"}
+        strict, workspace=snapshot.segments, sources=dict(process.sources) or {1: b"import math\n"}
     ) as process:
         assert started(process).failed.code == "workspace"
 

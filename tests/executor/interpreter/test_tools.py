@@ -75,14 +75,14 @@ def test_a_tool_may_be_kept_in_a_variable_and_called_later() -> None:
     with interpreter(tools={"one": lambda: 1}) as process:
         first = process.run("kept = [one]\n")
         assert not first.snapshot.transient
-        with interpreter(tools={"one": lambda: 2}, workspace=first.snapshot.workspace) as other:
+        with interpreter(tools={"one": lambda: 2}, workspace=first.snapshot.segments) as other:
             assert other.run("print(kept[0](), kept[0] is one)\n", 2).console == "2 True\n"
 
 
 def test_a_guests_own_variable_hides_a_tool() -> None:
     with interpreter(tools={"one": lambda: 1}) as process:
         first = process.run("one = 'mine'\n")
-        with interpreter(tools={"one": lambda: 1}, workspace=first.snapshot.workspace) as other:
+        with interpreter(tools={"one": lambda: 1}, workspace=first.snapshot.segments) as other:
             assert other.run("print(one)\n", 2).console == "mine\n"
 
 

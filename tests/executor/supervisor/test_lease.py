@@ -38,11 +38,12 @@ from statek_protocol.messages.interpreter import (
     Observed,
     Reply,
     Run,
+    Segment,
     Snapshot,
     Violated,
 )
 
-SNAPSHOT = Snapshot(1, b"workspace", (1,), ())
+SNAPSHOT = Snapshot(1, (Segment(1, b"workspace", (1,)),), (), ())
 FINISHED = Finished(1, "ok", None, None, SNAPSHOT)
 
 

@@ -29,7 +29,7 @@ from statek_protocol.messages.executor import UNACKNOWLEDGED_BYTES, UNACKNOWLEDG
 from statek_protocol.messages.interpreter import Call, Checkpoint, Console, LimitBreach, Observed, Snapshot, Violated
 
 VIOLATED = Violated(1, "import", "os", 1, "runtime")
-CHECKPOINT = Checkpoint(1, Snapshot(0, b"", (), ()))
+CHECKPOINT = Checkpoint(1, Snapshot(0, (), (), ()))
 
 
 def counted(quota: BatchQuota, message: Message, elapsed: float = 0.0) -> int:

@@ -10,9 +10,9 @@ import functools
 import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from statek_executor.workspace import Decoded, Definitions, Encoded, decode, encode
+from statek_executor.workspace import Baseline, Changes, Decoded, Definitions, Encoded, decode, encode
 from statek_policies import Policy, Violation
 from statek_policies.language import build_environment, compile_batch
 
@@ -55,6 +55,7 @@ class Process:
         self.globals = self.environment.globals
         self.definitions = Definitions(self.globals, self._load)
         self.withdrawn: set[str] = set()
+        self.baseline = Baseline(self.definitions, self, self._find)
 
     def run(self, source: str) -> None:
         """Run a batch after all earlier ones."""
@@ -67,19 +68,28 @@ class Process:
     def variables(self) -> dict[str, object]:
         return {name: value for name, value in self.globals.items() if name not in self.environment.reserved}
 
-    def encode(self, **extra: object) -> Encoded:
-        return encode(self.variables(), definitions=self.definitions, references=self, extra=extra)
+    def encode(self) -> Encoded:
+        """Write all variables as one segment."""
+        return encode(self.variables(), definitions=self.definitions, references=self)
 
     def restore(self, data: bytes) -> Decoded:
-        decoded = decode(data, definitions=self.definitions, references=self)
-        self.globals.update(decoded.variables)
+        return self.restore_all({1: data})
+
+    def restore_all(self, segments: Mapping[int, bytes]) -> Decoded:
+        """Take up variables, and begin to compare with them."""
+        decoded = decode(segments, definitions=self.definitions, references=self, publish=self.globals.update)
+        self.baseline.restore(decoded, segments)
         return decoded
+
+    def divide(self) -> Changes:
+        """Write all variables as the segments that they are stored in."""
+        return Baseline(self.definitions, self, self._find).compare(None, {})
 
     def successor(self) -> Process:
         """Continue the job in another process, from nothing but bytes and the sources that the encoding asks for."""
-        encoded = self.encode()
-        process = Process({batch: self.sources[batch] for batch in encoded.batches})
-        assert process.restore(encoded.data).transient == ()
+        written = self.divide().written
+        process = Process({batch: self.sources[batch] for part in written for batch in part.batches})
+        assert process.restore_all({part.number: part.data for part in written}).transient == ()
         process.sources = dict(self.sources)
         return process
 
@@ -89,6 +99,10 @@ class Process:
             module.__name__: module for module in (collections, dataclasses, enum, functools, re, types, typing)
         }
         return eval(expression, {**libraries, **self.globals, "__builtins__": builtins})
+
+    def _find(self, names: Iterable[str] | None) -> dict[str, object]:
+        variables = self.variables()
+        return variables if names is None else {name: variables[name] for name in names if name in variables}
 
     def reference(self, obj: object) -> str | None:
         return self.environment.reference(obj)

@@ -49,14 +49,14 @@ fast = cache(outer)
 PROCESS = Process()
 PROCESS.run(SOURCE)
 DATA = PROCESS.encode().data
-VERSION, VARIABLES, EXTRA, TABLE, ORDER = msgpack.unpackb(DATA, strict_map_key=False)
+VERSION, VARIABLES, NEEDS, LOADS, TABLE, ORDER = msgpack.unpackb(DATA, strict_map_key=False)
 
 
 def attempt(data: bytes) -> object:
     """Decode in a fresh process; anything but a result or a fault of the workspace fails the test."""
     process = Process(PROCESS.sources)
     try:
-        return decode(data, definitions=process.definitions, references=process)
+        return decode({1: data}, definitions=process.definitions, references=process)
     except WorkspaceError as fault:
         return fault
 
@@ -67,7 +67,7 @@ def test_the_untouched_bytes_decode() -> None:
 
 @given(st.binary(max_size=200))
 @example(b"")
-@example(b"\x95\x01\x80\x80\x90\x90")
+@example(b"\x96\x02\x80\x90\x90\x90\x90")
 @example(b"\xdd\xff\xff\xff\xff" * 100)
 def test_any_bytes_are_a_workspace_or_malformed(data: bytes) -> None:
     attempt(data)
@@ -93,14 +93,14 @@ def test_any_exchange_of_heads_bodies_and_kinds_is_a_workspace_or_malformed(seed
         chance.choice(table)[part] = chance.choice([chance.choice(table)[part], chance.choice(sorted(MAKERS))])
     order = list(ORDER)
     chance.shuffle(order)
-    attempt(msgpack.packb([VERSION, VARIABLES, EXTRA, table, chance.choice([order, ORDER])]))
+    attempt(msgpack.packb([VERSION, VARIABLES, NEEDS, LOADS, table, chance.choice([order, ORDER])]))
 
 
 def single(kind: int, head: list[object], body: object = None) -> bytes:
     """Build a workspace of one node and one variable that is it."""
     reference = msgpack.packb(msgpack.ExtType(nodes.REF, bytes(4)))
     record = [kind, msgpack.packb(head), None if body is None else msgpack.packb(body)]
-    return msgpack.packb([VERSION, {"x": reference}, {}, [record], [0]])
+    return msgpack.packb([VERSION, {"x": reference}, [], [], [record], [0]])
 
 
 @pytest.mark.parametrize(
@@ -122,20 +122,25 @@ def single(kind: int, head: list[object], body: object = None) -> bytes:
         single(nodes.DECORATED, ["nullcontext", 1]),
         single(nodes.FORWARD, ["__import__('os')"]),
         single(nodes.INSTANCE, [1, 0, None]),
-        msgpack.packb([VERSION + 1, {}, {}, [], []]),
-        msgpack.packb([VERSION, {}, {}, [], [0]]),
-        msgpack.packb([VERSION, {"x": 1}, {}, [], []]),
-        msgpack.packb([VERSION, {}, {}]),
+        msgpack.packb([VERSION + 1, {}, [], [], [], []]),
+        msgpack.packb([VERSION, {}, [], [], [], [0]]),
+        msgpack.packb([VERSION, {"x": 1}, [], [], [], []]),
+        msgpack.packb([VERSION, {}, []]),
+        msgpack.packb([VERSION, {}, [1], [], [], []]),
+        msgpack.packb([VERSION, {}, [], [b"x"], [], []]),
+        msgpack.packb([VERSION, {1: b"\xc0"}, [], [], [], []]),
+        single(nodes.VARIABLE, ["nowhere"]),
+        single(nodes.VARIABLE, ["x"]),
         msgpack.packb(7),
         DATA + b"\xc0",
         DATA[:-1],
     ],
-    ids=range(23),
+    ids=range(28),
 )
 def test_forged_nodes_are_malformed(data: bytes) -> None:
     process = Process(PROCESS.sources)
     with pytest.raises(MalformedWorkspace):
-        decode(data, definitions=process.definitions, references=process)
+        decode({1: data}, definitions=process.definitions, references=process)
 
 
 def test_a_field_name_that_is_source_text_never_reaches_the_generator_of_methods() -> None:
@@ -152,6 +157,6 @@ def test_a_field_name_that_is_source_text_never_reaches_the_generator_of_methods
 
 def test_a_malformed_workspace_of_great_length_costs_little() -> None:
     forged = msgpack.packb(
-        [VERSION, {}, {}, [[nodes.TUPLE, b"\xdd\x00\xff\xff\xff" * 1000, None]] * 50, list(range(50))]
+        [VERSION, {}, [], [], [[nodes.TUPLE, b"\xdd\x00\xff\xff\xff" * 1000, None]] * 50, list(range(50))]
     )
     assert isinstance(attempt(forged), MalformedWorkspace)

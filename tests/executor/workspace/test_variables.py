@@ -18,7 +18,7 @@ PROCESS = Process()
 def again(**variables: object) -> dict[str, object]:
     encoded = encode(variables, definitions=PROCESS.definitions, references=PROCESS)
     assert encoded.transient == ()
-    return decode(encoded.data, definitions=PROCESS.definitions, references=PROCESS).variables
+    return decode({1: encoded.data}, definitions=PROCESS.definitions, references=PROCESS).variables
 
 
 @given(VALUES, VALUES)
@@ -84,7 +84,7 @@ def test_a_long_text_is_stored_once_however_often_it_occurs() -> None:
     text = "x" * 100_000
     encoded = encode({"a": [text] * 1000, "b": text}, definitions=PROCESS.definitions, references=PROCESS)
     assert len(encoded.data) < 200_000
-    kept = decode(encoded.data, definitions=PROCESS.definitions, references=PROCESS).variables
+    kept = decode({1: encoded.data}, definitions=PROCESS.definitions, references=PROCESS).variables
     assert kept["a"][0] is kept["a"][999] is kept["b"]  # type: ignore[index]
 
 
@@ -187,16 +187,6 @@ def test_modules_and_functions_that_were_handed_out_come_back_as_those_of_the_ne
     assert successor.globals["show"] is successor.environment.resolve("builtins.print")
     successor.run("print(j.dumps([root(4)]), isinstance([], abc.Sequence))")
     assert successor.host.console == "[2.0] True\n"
-
-
-def test_what_is_stored_beside_the_variables_comes_back_apart_from_them() -> None:
-    process = Process()
-    process.run("x = [1]")
-    state = random.Random(3).getstate()
-    encoded = encode({"x": [1]}, definitions=process.definitions, references=process, extra={"random": state})
-    decoded = decode(encoded.data, definitions=process.definitions, references=process)
-    assert decoded.variables == {"x": [1]}
-    assert decoded.extra == {"random": state}
 
 
 def test_an_unchanged_plain_variable_keeps_the_bytes_of_its_segment() -> None:

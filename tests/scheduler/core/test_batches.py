@@ -142,7 +142,7 @@ def end_with(transient: tuple[TransientValue, ...]) -> World:
     world = World()
     world.submit(OK)
     world.grant()
-    world.receive(Finished(1, "ok", None, None, Snapshot(1, b"", (), transient)))
+    world.receive(Finished(1, "ok", None, None, Snapshot(1, (), (), transient)))
     world.check_ended()
     return world
 

@@ -17,6 +17,7 @@ from statek_protocol.messages.interpreter import (
     Failed,
     Finished,
     Observed,
+    Segment,
     Snapshot,
     Violated,
 )
@@ -25,7 +26,7 @@ FIRST = Program(((Say(b"hello "), Ask("search", b"a"), Say(b"world\n"), Ask("sea
 ASKED_A = Call(1, 0, "search", b"a")
 ASKED_B = Call(1, 1, "search", b"b")
 ASKED_LAST = Call(1, 2, "last", b"")
-SNAPSHOT = Snapshot(0, b"workspace", (), ())
+SNAPSHOT = Snapshot(0, (Segment(1, b"workspace", ()),), (), ())
 
 
 def said(text: bytes) -> Console:

@@ -22,11 +22,12 @@ from statek_protocol.messages.interpreter import (
     Finished,
     LimitBreach,
     Observed,
+    Segment,
     Snapshot,
     Violated,
 )
 
-SNAPSHOT = Snapshot(1, b"workspace", (1,), ())
+SNAPSHOT = Snapshot(1, (Segment(1, b"workspace", (1,)),), (), ())
 
 
 def check_fault(world: World, message: GuestMessage) -> None:
@@ -97,20 +98,22 @@ def test_what_the_supervisor_and_our_own_code_may_say_while_a_call_is_outstandin
 def test_a_checkpoint_behind_the_last_one() -> None:
     world = begun()
     world.receive(Checkpoint(1, SNAPSHOT))
-    check_fault(world, Checkpoint(1, Snapshot(0, b"", (), ())))
-    check_fault(world, finished(Snapshot(0, b"", (), ())))
+    check_fault(world, Checkpoint(1, Snapshot(0, (), (), ())))
+    check_fault(world, finished(Snapshot(0, (), (), ())))
 
 
 def test_a_workspace_larger_than_the_policy_allows() -> None:
     policy = Policy(limits=Limits(workspace_bytes=4))
-    check_fault(begun(policy=policy), Checkpoint(1, Snapshot(1, b"12345", (), ())))
-    check_fault(begun(policy=policy), finished(Snapshot(1, b"12345", (), ())))
+    check_fault(
+        begun(policy=policy), Checkpoint(1, Snapshot(1, (Segment(1, b"123", ()), Segment(2, b"45", ())), (), ()))
+    )
+    check_fault(begun(policy=policy), finished(Snapshot(1, (Segment(1, b"123", ()), Segment(2, b"45", ())), (), ())))
 
 
 @pytest.mark.parametrize("batches", [(2,), (10**9,), (1, 1), (1, 2)])
 def test_a_workspace_that_needs_sources_which_are_not_there(batches: tuple[int, ...]) -> None:
-    check_fault(begun(), Checkpoint(1, Snapshot(1, b"", batches, ())))
-    check_fault(begun(Program(()), Program(())), finished(Snapshot(1, b"", batches, ())))
+    check_fault(begun(), Checkpoint(1, Snapshot(1, (Segment(1, b"", batches),), (), ())))
+    check_fault(begun(Program(()), Program(())), finished(Snapshot(1, (Segment(1, b"", batches),), (), ())))
 
 
 @pytest.mark.parametrize("name", ["changed", "names", "to_wire", "__class__", "__init__", "no_such_limit"])

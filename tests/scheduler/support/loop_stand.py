@@ -31,7 +31,7 @@ from statek_protocol.messages.executor import (
     Pull,
     Stamp,
 )
-from statek_protocol.messages.interpreter import Finished, Run, Snapshot
+from statek_protocol.messages.interpreter import Finished, Run, Segment, Snapshot
 from statek_protocol.version import PROTOCOL_VERSION
 
 M = TypeVar("M", bound=Message)
@@ -140,10 +140,11 @@ class Stand:
         job: str | None = None,
         policy: Policy | None = POLICY,
         limits: dict[str, object] | None = None,
+        fields: dict[str, object] | None = None,
     ) -> None:
         batches = tuple(NewBatch(f"batch {number}", source) for number, source in enumerate(sources))
         wire = None if policy is None else policy.to_wire()
-        self.ask(Submit(key, job, wire, limits or {}, {}, batches))
+        self.ask(Submit(key, job, wire, limits or {}, fields or {}, batches))
 
     def submitted(self, *sources: bytes, key: str = "key", job: str | None = None) -> Accepted:
         """Submit and have it accepted."""
@@ -175,7 +176,7 @@ class Stand:
 
 def finished(run: Run) -> Finished:
     """An ordinary end of that batch."""
-    return Finished(run.batch, "ok", None, None, Snapshot(1, b"workspace", (run.batch,), ()))
+    return Finished(run.batch, "ok", None, None, Snapshot(1, (Segment(1, b"workspace", (run.batch,)),), (), ()))
 
 
 def make_stand(ledger: Ledger, *, max_concurrency: int = 10, give_up_unplaceable: bool = False) -> Stand:

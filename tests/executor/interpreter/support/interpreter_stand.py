@@ -8,7 +8,7 @@ import signal
 import socket
 import textwrap
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn, TypeVar
@@ -32,6 +32,7 @@ from statek_protocol.messages.interpreter import (
     Observed,
     Reply,
     Run,
+    Segment,
     Snapshot,
     Violated,
 )
@@ -98,6 +99,12 @@ def _arguments(call: Call) -> object:
     return decode_value(call.arguments, max_bytes=2**24, max_depth=200)
 
 
+def changed(segments: Mapping[int, Segment], snapshot: Snapshot) -> dict[int, Segment]:
+    """Take up what a snapshot says of the workspace as it was when the batch began."""
+    kept = {number: segment for number, segment in segments.items() if number not in snapshot.dropped}
+    return kept | {segment.number: segment for segment in snapshot.segments}
+
+
 class Interpreter:
     """One process that serves one job."""
 
@@ -111,11 +118,16 @@ class Interpreter:
             _serve(self._socket, theirs)
         theirs.close()
         self.sources: dict[int, bytes] = {}
+        self.segments: dict[int, Segment] = {}
+        """The workspace as the last batch that ended left it."""
+        self.segments_before: dict[int, Segment] = {}
+        """The workspace as the last batch that began found it."""
 
-    def load(self, workspace: bytes | None = None, sources: dict[int, bytes] | None = None) -> None:
+    def load(self, workspace: Iterable[Segment] = (), sources: dict[int, bytes] | None = None) -> None:
         self.sources = dict(sources or {})
         batches = tuple(BatchSource(batch, f"batch {batch}", source) for batch, source in self.sources.items())
-        self.send(Load(self._policy.to_wire(), workspace, batches, tuple(self._tools)))
+        self.segments = {segment.number: segment for segment in workspace}
+        self.send(Load(self._policy.to_wire(), tuple(self.segments.values()), batches, tuple(self._tools)))
 
     def run(
         self,
@@ -130,6 +142,7 @@ class Interpreter:
         """Run a batch to its end, answering its calls; or until the test has heard what it waited for."""
         code = textwrap.dedent(source).encode("utf-8", "surrogatepass") if isinstance(source, str) else source
         self.sources[batch] = code
+        self.segments_before = self.segments
         self.send(Run(batch, f"batch {batch}", code, first_instruction, first_call, tuple(observed)))
         result = Batch(code)
         self.go_on(result, until)
@@ -139,6 +152,8 @@ class Interpreter:
         while not until(result):
             message = self.receive()
             result.messages.append(message)
+            if isinstance(message, Finished) and message.snapshot is not None:
+                self.segments = changed(self.segments, message.snapshot)
             if isinstance(message, Finished | Failed):
                 return
             if isinstance(message, Call):
@@ -210,7 +225,7 @@ def interpreter(
     policy: Policy | None = None,
     *,
     tools: dict[str, Tool] | None = None,
-    workspace: bytes | None = None,
+    workspace: Iterable[Segment] = (),
     sources: dict[int, bytes] | None = None,
     loaded: bool = True,
 ) -> Iterator[Interpreter]:
@@ -238,8 +253,9 @@ def successor(
     policy: Policy | None = None,
     tools: dict[str, Tool] | None = None,
 ) -> Iterator[Interpreter]:
-    """Another process that goes on from what one left."""
+    """Another process that goes on from what one left in its last batch."""
     kept = snapshot.snapshot if isinstance(snapshot, Checkpoint) else snapshot
-    sources = {batch: before.sources[batch] for batch in kept.batches}
-    with interpreter(policy, tools=tools, workspace=kept.workspace, sources=sources) as process:
+    segments = changed(before.segments_before, kept)
+    sources = {batch: before.sources[batch] for segment in segments.values() for batch in segment.batches}
+    with interpreter(policy, tools=tools, workspace=segments.values(), sources=sources) as process:
         yield process

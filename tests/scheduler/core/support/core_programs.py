@@ -18,6 +18,7 @@ from statek_protocol.messages.interpreter import (
     Observed,
     Reply,
     Run,
+    Segment,
     Snapshot,
     Violated,
 )
@@ -177,4 +178,4 @@ class Interpreter:
         return self._untold[-1]
 
     def _snapshot(self, batch: int, instruction: int) -> Snapshot:
-        return Snapshot(instruction, json.dumps(self.memory).encode(), (batch,), ())
+        return Snapshot(instruction, (Segment(1, json.dumps(self.memory).encode(), (batch,)),), (), ())

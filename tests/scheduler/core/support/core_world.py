@@ -31,6 +31,7 @@ from statek.core.jobs import Job
 from statek.core.leases import Lease, lease_id
 from statek.core.machine import GuestMessage
 from statek.core.submissions import submit
+from statek.core.workspaces import Manifest
 from statek.store.records import pack, unpack_event, unpack_job
 from statek_policies import Policy
 from statek_protocol.messages.base import Message
@@ -58,6 +59,9 @@ class World:
     policy: Policy = POLICY
     events: list[Event] = field(default_factory=list)
     blobs: dict[str, bytes] = field(default_factory=dict)
+    segments: dict[int, bytes] = field(default_factory=dict)
+    manifest: Manifest = field(default_factory=Manifest)
+    """The variables that are kept, and what there is of them."""
     programs: dict[int, Program] = field(default_factory=dict)
     live: Job | None = None
     lease: Lease | None = None
@@ -90,16 +94,16 @@ class World:
         events, blobs = submit(self.live, JOB, batches, wire)
         self.programs |= dict(enumerate(programs, first))
         self.submissions += 1
-        self._record(Decision(events, blobs=blobs))
+        self.blobs |= blobs
+        self._record(Decision(events))
 
     def grant(self) -> None:
         """Give the job to an executor."""
         epoch = self.job.epoch + 1
         wire = json.loads(self.blobs[self.job.policy_due])
-        lease = Lease(lease_id(JOB, epoch), epoch, "executor", Policy.from_wire(wire))
+        lease = Lease(lease_id(JOB, epoch), epoch, "executor", Policy.from_wire(wire), self.manifest)
         self.interpreter = Interpreter(self._clock, chunk=self.chunk)
-        workspace = self.job.workspace
-        self.interpreter.load(None if workspace is None else self.blobs[workspace])
+        self.interpreter.load(self.segments.get(1))
         self.apply(machine.grant(self.job, lease, host="host"))
 
     def receive(self, message: GuestMessage) -> Decision:
@@ -178,7 +182,11 @@ class World:
             assert unpack_event(event.kind, pack(event)) == event
             self.events.append(event)
             self.live = evolve(self.live, event)
-        self.blobs |= decision.blobs
+        if decision.workspace is not None:
+            change = decision.workspace
+            self.manifest = change.manifest
+            kept = {number: data for number, data in self.segments.items() if number not in change.dropped}
+            self.segments = kept | {segment.number: data for segment, data in change.stored}
 
     def _forget_lease(self) -> None:
         self.lease = self.interpreter = self._talk = self._reply = None

@@ -1,0 +1,326 @@
+"""What of a job's variables has changed since the scheduler was told of them last?
+
+Guest code changes an object only by way of a variable that it names, and what it reaches from there. Variables that
+share objects are one segment (`partition`), so the segments of the names that a batch's code loads, of the names that
+functions in their reach load, and so on, are all that can have changed. They are written anew; those that come out with
+the bytes that they had before are not sent. All other segments are not even looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from statek_executor.workspace.decoder import Decoded
+from statek_executor.workspace.definitions import Definitions
+from statek_executor.workspace.encoder import Encoded, PlainWriter, Transient, encode
+from statek_executor.workspace.partition import Group, depth_first, is_landmark, partition
+from statek_executor.workspace.reach import Reach
+from statek_executor.workspace.references import References
+from statek_protocol import leaves
+
+BESIDE: Final = 0
+"""Number of the segment for what is kept beside the variables."""
+
+FINGERPRINT_BYTES: Final = 32
+
+Find: TypeAlias = Callable[[Iterable[str] | None], dict[str, object]]
+"""Gives those of these names that are variables now, with their values; all variables for None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One segment as it was written last."""
+
+    number: int
+    names: tuple[str, ...]
+    loads: frozenset[str]
+    needs: frozenset[str]
+    size: int
+    fingerprint: bytes
+    landmarks: tuple[tuple[str, weakref.ref[Any]], ...] = ()
+    """Variables whose functions or classes other segments may name; not held, so that nothing ends later for it."""
+    transient: tuple[Transient, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A segment's bytes, and the batches whose sources are needed to read them."""
+
+    number: int
+    data: bytes
+    batches: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Changes:
+    """The difference between what the scheduler has and what there is now."""
+
+    written: list[Written] = field(default_factory=list)
+    dropped: set[int] = field(default_factory=set)
+    segments: dict[int, Segment] = field(default_factory=dict)
+    """Those that were written anew, sent or not."""
+    transient: tuple[Transient, ...] = ()
+    """What the workspace does not keep, in those segments and in all others."""
+    size: int = 0
+    """Of the whole workspace, in bytes."""
+    variables: int = 0
+    """In the whole workspace."""
+    beside: Mapping[str, object] | None = None
+
+
+class Baseline:
+    """The workspace as the scheduler has it for certain: what was loaded, or left by the last batch that ended."""
+
+    def __init__(self, definitions: Definitions, references: References, find: Find) -> None:
+        self._definitions = definitions
+        self._references = references
+        self._find = find
+        self._reach = Reach(definitions, references)
+        self._plain = PlainWriter()
+        self._segments: dict[int, Segment] = {}
+        self._places: dict[str, int] = {}
+        """The segment of each variable."""
+        self._landmarks: dict[int, str] = {}
+        self._transient: dict[int, tuple[Transient, ...]] = {}
+        self._beside: Mapping[str, object] | None = None
+        self._size = 0
+        self._next = BESIDE + 1
+        self._sent: set[int] = set()
+        """Segments of which the scheduler was told since, though nobody knows whether it took that up."""
+
+    def restore(self, decoded: Decoded, segments: Mapping[int, bytes]) -> None:
+        """Begin with what was loaded."""
+        changes = Changes()
+        landmarks = self._landmarks_among([], decoded.variables)
+        for number, part in decoded.contents.items():
+            values = {name: decoded.variables[name] for name in part.expressions}
+            group = Group(list(values), loads=set(part.loads), needs=set(part.needs))
+            changes.segments[number] = _segment(number, group, segments[number], (), values, landmarks)
+        self.advance(changes)
+
+    def restore_beside(self, beside: Mapping[str, object], data: bytes) -> None:
+        """Take up what was loaded beside the variables."""
+        self.advance(_with_beside(Changes(), beside, data))
+
+    def compare(self, touched: Iterable[str] | None, beside: Mapping[str, object]) -> Changes:
+        """Tell what has changed if code with these names has run since then; None if all may have changed.
+
+        What this tells is everything since the baseline, whatever was told since then: of all that is sent before a
+        batch ends any part may be dropped on its way. `beside` is plain, and kept as a segment of its own.
+        """
+        numbers, names = self._in_reach(touched)
+        values = self._find(names)
+        self._add_dependents(numbers, values)
+        landmarks = self._landmarks_among(numbers, values)
+        groups = partition(values, landmarks, self._reach) if values else []
+        encoded = self._write(groups, values, landmarks)
+        changes = self._changes(numbers, groups, encoded, values, landmarks)
+        if beside != self._beside or BESIDE in self._sent:
+            self._write_beside(changes, beside)
+        return changes
+
+    def note_sent(self, changes: Changes) -> None:
+        """Remember that the scheduler may have taken these up; until the batch ends they are told again each time."""
+        self._sent.update(changes.dropped, (part.number for part in changes.written))
+
+    def advance(self, changes: Changes) -> None:
+        """Make what was compared the baseline: the scheduler has it, or will never hear of this process again."""
+        for number in changes.dropped | changes.segments.keys():
+            self._forget(number)
+        for number, segment in changes.segments.items():
+            self._learn(number, segment)
+        if changes.beside is not None:
+            self._beside = changes.beside
+        self._sent.clear()
+
+    def forget_transient(self, names: Collection[str]) -> None:
+        """Do not tell again that these variables are not kept: placeholders have taken their places."""
+        for number, lost in list(self._transient.items()):
+            self._transient[number] = tuple(value for value in lost if value.name not in names)
+
+    # what can have changed
+
+    def _in_reach(self, touched: Iterable[str] | None) -> tuple[set[int], list[str] | None]:
+        """Give the segments that code with these names can have changed, and all names that it can have come to."""
+        if touched is None:
+            return set(self._segments) - {BESIDE}, None
+        numbers: set[int] = set()
+        names = set(touched)
+        pending = list(names)
+        for number in self._sent & self._segments.keys() - {BESIDE}:
+            pending += self._segments[number].names
+        while pending:
+            number = self._places.get(pending.pop(), BESIDE)
+            if number == BESIDE or number in numbers:
+                continue
+            numbers.add(number)
+            segment = self._segments[number]
+            further = {*segment.names, *segment.loads, *segment.needs} - names
+            names |= further
+            pending += further
+        return numbers, sorted(names)
+
+    def _add_dependents(self, numbers: set[int], values: dict[str, object]) -> None:
+        """Add the segments that name a function or class which is not the value of that variable any more."""
+        gone = {
+            name
+            for number in numbers
+            for name, refer in self._segments[number].landmarks
+            if (landmark := refer()) is None or values.get(name) is not landmark
+        }
+        if not gone:
+            return
+        for number, segment in self._segments.items():
+            if number not in numbers and not segment.needs.isdisjoint(gone):
+                numbers.add(number)
+                values.update(self._find(segment.names))
+
+    def _landmarks_among(self, numbers: Collection[int], values: Mapping[str, object]) -> dict[int, str]:
+        """Name the landmarks of all segments, those of these segments as they are now."""
+        before = {name for number in numbers for name, _ in self._segments[number].landmarks}
+        now = [name for name, value in values.items() if is_landmark(value) and not self._reach.is_free(value)]
+        if not before and not now:
+            return self._landmarks
+        landmarks = {identity: name for identity, name in self._landmarks.items() if name not in before}
+        for name in sorted(now, key=lambda name: name not in before):
+            landmarks.setdefault(id(values[name]), name)
+        return landmarks
+
+    # writing it
+
+    def _write(
+        self, groups: list[Group], values: Mapping[str, object], landmarks: dict[int, str]
+    ) -> dict[int, Encoded]:
+        """Write groups, by their places; landmarks that cannot be kept end to be any, before others name them."""
+        encoded: dict[int, Encoded] = {}
+        for place in _in_turn(groups):
+            encoded[place] = self._encode(groups[place], values, landmarks)
+            for name in encoded[place].lost:
+                if landmarks.get(id(values[name])) == name:
+                    del landmarks[id(values[name])]
+        return encoded
+
+    def _encode(self, group: Group, values: Mapping[str, object], landmarks: Mapping[int, str]) -> Encoded:
+        if group.plain:
+            (name,) = group.names
+            try:
+                return Encoded(self._plain.write(name, values[name]))
+            except leaves.Unencodable:
+                pass  # a plain type, but a value of it that cannot be written: below it becomes a placeholder
+        return encode(
+            {name: values[name] for name in group.names},
+            definitions=self._definitions,
+            references=self._references,
+            landmarks=landmarks,
+            needs=group.needs,
+            loads=group.loads,
+        )
+
+    def _changes(
+        self,
+        numbers: set[int],
+        groups: list[Group],
+        encoded: Mapping[int, Encoded],
+        values: Mapping[str, object],
+        landmarks: Mapping[int, str],
+    ) -> Changes:
+        """Number what was written, as before where there was a before, and leave out what is the same."""
+        changes = Changes(size=self._size, variables=len(self._places))
+        fresh = itertools.count(self._next)
+        for place, group in enumerate(groups):
+            found = encoded[place]
+            number = next(self._numbers_before(group, numbers, changes.segments), None) or next(fresh)
+            segment = _segment(number, group, found.data, found.transient, values, landmarks)
+            before = self._segments.get(number)
+            changes.segments[number] = segment
+            if before is None or before.fingerprint != segment.fingerprint or number in self._sent:
+                changes.written.append(Written(number, found.data, tuple(sorted(found.batches))))
+        changes.dropped = (numbers | self._sent) - changes.segments.keys() - {BESIDE}
+        self._count(changes, numbers)
+        return changes
+
+    def _numbers_before(self, group: Group, numbers: set[int], taken: Collection[int]) -> Iterator[int]:
+        places = (self._places.get(name, BESIDE) for name in group.names)
+        return (number for number in places if number in numbers and number not in taken)
+
+    def _count(self, changes: Changes, numbers: set[int]) -> None:
+        """Add up the whole workspace: what was not looked at, and what was."""
+        before = [self._segments[number] for number in numbers]
+        now = changes.segments.values()
+        changes.size += sum(part.size for part in now) - sum(part.size for part in before)
+        changes.variables += sum(len(part.names) for part in now) - sum(len(part.names) for part in before)
+        untouched = [value for number, lost in self._transient.items() if number not in numbers for value in lost]
+        changes.transient = (*untouched, *(value for part in now for value in part.transient))
+
+    def _write_beside(self, changes: Changes, beside: Mapping[str, object]) -> None:
+        data = encode(beside, definitions=self._definitions, references=self._references).data
+        before = self._segments.get(BESIDE)
+        changes.size += len(data) - (before.size if before else 0)
+        _with_beside(changes, beside, data)
+        changes.written.append(Written(BESIDE, data, ()))
+
+    # keeping the books
+
+    def _forget(self, number: int) -> None:
+        segment = self._segments.pop(number, None)
+        if segment is None:
+            return
+        self._size -= segment.size
+        self._transient.pop(number, None)
+        for name in segment.names:
+            if self._places.get(name) == number:
+                del self._places[name]
+        gone = {name for name, _ in segment.landmarks}
+        if gone:
+            self._landmarks = {identity: name for identity, name in self._landmarks.items() if name not in gone}
+
+    def _learn(self, number: int, segment: Segment) -> None:
+        self._segments[number] = segment
+        self._size += segment.size
+        self._next = max(self._next, number + 1)
+        self._places.update(dict.fromkeys(segment.names, number))
+        for name, refer in segment.landmarks:
+            self._landmarks[id(refer())] = name
+        if segment.transient:
+            self._transient[number] = segment.transient
+
+
+def _segment(
+    number: int,
+    group: Group,
+    data: bytes,
+    transient: tuple[Transient, ...],
+    values: Mapping[str, object],
+    landmarks: Mapping[int, str],
+) -> Segment:
+    own = [name for name in group.names if is_landmark(values[name]) and landmarks.get(id(values[name])) == name]
+    refers = tuple((name, weakref.ref(values[name])) for name in own)
+    loads, needs = frozenset(group.loads), frozenset(group.needs)
+    return Segment(number, tuple(group.names), loads, needs, len(data), _fingerprint(data), refers, transient)
+
+
+def _with_beside(changes: Changes, beside: Mapping[str, object], data: bytes) -> Changes:
+    changes.segments[BESIDE] = Segment(BESIDE, (), frozenset(), frozenset(), len(data), _fingerprint(data))
+    changes.beside = beside
+    return changes
+
+
+def _fingerprint(data: bytes) -> bytes:
+    """Give what stands for the bytes of a segment in a comparison: the bytes themselves while they are short."""
+    return data if len(data) < FINGERPRINT_BYTES else hashlib.blake2b(data, digest_size=FINGERPRINT_BYTES).digest()
+
+
+def _in_turn(groups: Sequence[Group]) -> Iterable[int]:
+    """Order groups so that each comes after those whose landmarks it names."""
+    if not any(group.needs for group in groups):
+        return range(len(groups))
+    places = {name: place for place, group in enumerate(groups) for name in group.names}
+    done: dict[int, None] = {}
+    for place in range(len(groups)):
+        depth_first(place, lambda place: [places[name] for name in groups[place].needs if name in places], done)
+    return done
