@@ -10,5 +10,7 @@ What an application uses is here; nothing happens on import.
 """
 
 from statek.calls.tools import tool
+from statek.futures.results import FutureError, FutureFailed, FutureResult, get_all_future, get_any_future
+from statek.futures.temporals import temporal
 
-__all__ = ["tool"]
+__all__ = ["FutureError", "FutureFailed", "FutureResult", "get_all_future", "get_any_future", "temporal", "tool"]

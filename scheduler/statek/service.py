@@ -11,6 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,9 @@ import zmq
 from statek.api.clients import Clients
 from statek.calls.runner import ToolRunner
 from statek.calls.tools import ToolRegistry
+from statek.futures.inspector import Inspector
+from statek.futures.registry import Futures
+from statek.futures.watcher import Watcher
 from statek.local_pool import LocalPool
 from statek.loop import Loop
 from statek.pools.endpoint import RouterEndpoint
@@ -33,6 +37,7 @@ from statek_protocol.transport.endpoints import Endpoint, parse_endpoint
 log = logging.getLogger(__name__)
 
 MAX_CONCURRENCY: Final = 100
+MAX_SUSPENDED: Final = 100_000
 PRESENCE_SECONDS: Final = 0.5
 """Between two looks at who is still there."""
 MIRROR_STOP_SECONDS: Final = 30.0
@@ -49,6 +54,8 @@ class ServiceOptions:
     """Of the local pool."""
     tools: ToolRegistry = field(default_factory=ToolRegistry)
     max_concurrency: int = MAX_CONCURRENCY
+    max_suspended: int | None = MAX_SUSPENDED
+    """Jobs that may wait for futures at the same time; None for no bound."""
 
 
 class Service:
@@ -63,6 +70,7 @@ class Service:
         self._endpoints: list[RouterEndpoint] = []
         self._pool: Pool | None = None
         self._runner: ToolRunner | None = None
+        self._watcher: Watcher | None = None
         self._loop: Loop | None = None
 
     def stop(self) -> None:
@@ -120,6 +128,7 @@ class Service:
         self._runner = loop.tools = ToolRunner(self._options.tools, mirror, loop.on_answer)
         self._pool = pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
         api = Clients(loop, clients)
+        self._watcher = self._watch_futures(loop, mirror)
         loop.listeners += [lambda _: mirror.notify(ledger.last_cursor), api.on_committed]
         self._loop = loop
         loop.recover()
@@ -132,6 +141,15 @@ class Service:
         executors.start(pool.on_frames)
         clients.start(api.on_frames)
         return [asyncio.create_task(self._watch(part)) for part in work]
+
+    def _watch_futures(self, loop: Loop, mirror: Mirror) -> Watcher:
+        futures = Futures(lambda: self._options.tools.temporals)
+        watcher = Watcher(Inspector(futures), mirror, loop.waiting)
+        mirror.submit(partial(_answer_conditions, futures), quiet=True)
+        loop.waiting.watcher = watcher
+        loop.waiting.max_suspended = self._options.max_suspended
+        mirror.listeners.append(watcher.stir)
+        return watcher
 
     async def _watch_presence(self, loop: Loop, pool: Pool) -> None:
         while True:
@@ -166,6 +184,8 @@ class Service:
     async def _shut_down(self, local: LocalPool, mirror: Mirror | None, ledger: Ledger | None) -> None:
         if self._pool is not None:
             self._pool.drain()
+        if self._watcher is not None:
+            self._watcher.close()
         if self._runner is not None:
             await self._runner.close()
         await local.stop()
@@ -187,3 +207,10 @@ class Service:
             self._failure = error
         finally:
             ledger.close()
+
+
+def _answer_conditions(futures: Futures) -> None:
+    """Let the jobs' objects in dbzero ask the application's conditions. In dbzero's thread."""
+    from statek.store.awaited import answer_conditions_with  # imports dbzero
+
+    answer_conditions_with(futures)

@@ -70,6 +70,10 @@ class ToolRunner:
     def names(self) -> tuple[str, ...]:
         return self._tools.names
 
+    @property
+    def temporals(self) -> tuple[str, ...]:
+        return tuple(self._tools.temporals)
+
     def start(self, job: str, call: RunTool, limits: Limits, waited_seconds: float) -> None:
         """Run a call, unless it is under way already; its outcome comes by the callback."""
         key = CallKey(job, call.batch, call.number)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
 from statek.errors import AppUnusable
+from statek.futures.temporals import Temporal, definition_of
 from statek_protocol.messages.base import NAME_LIMIT
 
 P = ParamSpec("P")
@@ -81,6 +82,8 @@ class ToolRegistry:
 
     def __init__(self, functions: Iterable[Callable[..., Any]] = ()) -> None:
         self._tools: dict[str, Tool] = {}
+        self.temporals: dict[str, Temporal] = {}
+        """Those whose result may be a future that its own condition resolves."""
         for function in functions:
             self.add(function)
 
@@ -95,6 +98,9 @@ class ToolRegistry:
         if name in self._tools:
             raise AppUnusable(f"two tools are called {name!r}")
         self._tools[name] = Tool(name, function, marks.thread, marks.idempotent, _wants_key(function))
+        definition = definition_of(function)
+        if definition is not None:
+            self.temporals[name] = definition
 
     def get(self, name: str) -> Tool | None:
         return self._tools.get(name)

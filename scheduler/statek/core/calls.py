@@ -47,8 +47,7 @@ def _repeated_call(job: Job, running: RunningBatch, lease: Lease, message: Call,
         return fail_batch(job, running, lease, divergence(detail))
     if entry.answered:
         reply = AnswerFromLedger(message.batch, message.number)
-        violations = lease.violations + len(_refusal(lease, message)[2])
-        return Decision((), (reply,), replace(lease, awaiting=None, violations=violations))
+        return Decision((), (reply,), replace(lease, awaiting=None, violations=lease.violations + entry.violated))
     if message.tool in FUTURE_OPERATIONS:
         return waits.operate(job, lease, message, moment)
     return Decision(
@@ -91,11 +90,14 @@ def _refusal(lease: Lease, message: Call) -> tuple[str, GuestError | None, tuple
 def answer(job: Job, lease: Lease | None, event: CallAnswered, made: tuple[Event, ...] = ()) -> Decision:
     """Take a tool's outcome: keep it if the call still wants one, and reply if a guest stands still for it.
 
-    `made` are objects and futures that it brought. They are kept in any case: the application may bring them again.
+    `made` are objects and futures that it brought, and the violation that it is answered with, if it is one. What it
+    brought is kept in any case: the application may bring it again.
     """
+    brought = tuple(one for one in made if not isinstance(one, PolicyViolated))
     if not job.wants_answer(event.batch, event.number):
-        return Decision(made, (), lease)
+        return Decision(brought, (), lease)
     if lease is None or lease.awaiting != event.number:
         return Decision((*made, event), (), lease)
     reply = Send(Reply(event.batch, event.number, event.value, event.error))
-    return Decision((*made, event), (reply,), replace(lease, awaiting=None))
+    violations = lease.violations + len(made) - len(brought)
+    return Decision((*made, event), (reply,), replace(lease, awaiting=None, violations=violations))

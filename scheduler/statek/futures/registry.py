@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from statek.core.awaiting import FuturePart
 from statek.core.events import Event, FutureCreated, FutureResolved
 from statek.futures.dependencies import DependencyGone, decode_deps, encode_deps
 from statek.futures.results import CombinedFuture, FutureElement, FutureResult
-from statek.futures.temporals import Temporal, definition_of
+from statek.futures.temporals import Temporal
 from statek_protocol.references import PATH_LIMIT, FutureRef
 
 KEPT: Final = 10_000
@@ -34,19 +34,15 @@ class FutureRefused(TypeError):
 class Futures:
     """The futures of all jobs of one scheduler."""
 
-    def __init__(self, functions: Callable[[str], object | None]) -> None:
-        """`functions` gives the tool of a name."""
-        self._function = functions
-        self._names: dict[tuple[int, int], str] = {}
+    def __init__(self, temporals: Callable[[], Mapping[str, Temporal]]) -> None:
+        """`temporals` gives the application's temporal tools by name, as they are now."""
+        self._temporals = temporals
         self._next: dict[str, int] = {}
         self._kept: OrderedDict[tuple[str, int], FutureResult] = OrderedDict()
 
-    def name_tools(self, names: tuple[str, ...]) -> None:
-        """Learn which temporal definition belongs to which tool."""
-        for name in names:
-            definition = definition_of(self._function(name))
-            if definition is not None and definition.condition is not None:
-                self._names.setdefault((id(definition.complement), id(definition.condition)), name)
+    def forget(self) -> None:
+        """Let go of all objects: dbzero is opened anew, and the application loaded anew."""
+        self._kept.clear()
 
     def registration(self, job: str, *, registered: int, room: int, encode: Encode) -> Registration:
         """Begin to let futures cross to a job, as the answer to one call or as part of one value.
@@ -81,18 +77,17 @@ class Futures:
 
     def tool_of(self, future: FutureResult) -> str:
         """Return the name of the tool whose functions a future has; raises `FutureRefused` when no tool has them."""
-        complement, condition = future.functions
-        name = self._names.get((id(complement), id(condition)))
-        if name is None:
-            function = getattr(condition, "__name__", "its condition")
-            raise FutureRefused(
-                f"a future with the condition {function} cannot be kept: no tool of the application is marked with it, "
-                f"so it could not be found again after a restart; offer one with @temporal(condition={function}, ...)"
-            )
-        return name
+        for name, definition in self._temporals().items():
+            if (definition.complement, definition.condition) == future.functions:
+                return name
+        function = getattr(future.functions[1], "__name__", "its condition")
+        raise FutureRefused(
+            f"a future with the condition {function} cannot be kept: no tool of the application is marked with it, so "
+            f"it could not be found again after a restart; offer one with @temporal(condition={function}, ...)"
+        )
 
     def _made_anew(self, created: FutureCreated) -> FutureResult:
-        definition = definition_of(self._function(created.function)) if created.function else None
+        definition = self._temporals().get(created.function)
         if created.function and (definition is None or definition.condition is None):
             raise FutureRefused(f"the application has no temporal tool {created.function!r} any more")
         future = FutureResult(decode_deps(created.deps), created.state_num, key=created.key or None)

@@ -42,6 +42,7 @@ class _Task:
 
     run: Callable[[], Any]
     durable: bool
+    quiet: bool
     future: Future[Any]
 
 
@@ -65,6 +66,8 @@ class Mirror:
         """Set once dbzero is open: functions run from then on, while events may still be caught up with."""
         self.recovery: RecoveryReport | None = None
         """The last time that a store had to be made anew, in this run."""
+        self.listeners: list[Callable[[], None]] = []
+        """Called in the mirror's thread when a function has run there that may have changed something."""
         self._directory = directory
         self._ledger_path = ledger_path
         self._on_failure = on_failure
@@ -87,17 +90,18 @@ class Mirror:
             self._known = max(self._known, cursor)
             self._changed.notify_all()
 
-    def submit(self, run: Callable[[], T], *, durable: bool = False) -> Future[T]:
+    def submit(self, run: Callable[[], T], *, durable: bool = False, quiet: bool = False) -> Future[T]:
         """Run a function in the dbzero thread, one at a time and in order; its outcome is the future's.
 
-        What it changes in dbzero is committed within about a second, or before the future is done when `durable`.
+        What it changes in dbzero is committed within about a second, or before the future is done when `durable`. Those
+        in `listeners` are told of it, unless it is `quiet` because it only looks.
         The objects may lie behind the ledger; `wait_until` tells. Raises `MirrorStopped` when the thread has ended.
         """
         future: Future[T] = Future()
         with self._changed:
             if self._stopping or self._ended:
                 raise MirrorStopped
-            self._tasks.append(_Task(run, durable, future))
+            self._tasks.append(_Task(run, durable, quiet, future))
             self._changed.notify_all()
         return future
 
@@ -196,8 +200,15 @@ class Mirror:
         for _ in range(len(self._tasks)):
             task = self._tasks.popleft()
             if task.future.set_running_or_notify_cancel():
-                session.changed()
+                if not task.quiet:
+                    session.changed()
                 _run(task, session)
+                if not task.quiet:
+                    self._tell_listeners()
+
+    def _tell_listeners(self) -> None:
+        for listener in self.listeners:
+            listener()
 
     def _step(self, session: Session, ledger: History, step_size: int) -> None:
         if not self._behind or self._abandoned:

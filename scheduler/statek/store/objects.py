@@ -15,9 +15,11 @@ from typing import Final
 
 import dbzero as db0
 
+from statek.store.awaited import Future
+
 PREFIX: Final = "statek"
 """The dbzero prefix of all objects here; application objects live in prefixes of their own."""
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Format of these objects. Older ones are not migrated: the store is made anew from the ledger."""
 
 
@@ -170,7 +172,10 @@ class Job:
         self.host_utf8 = b""
         self.batches = 0
         self.next_instr_num = 0
-        self.awaited_result: object | None = None
+        self.awaited_result: Future | None = None
+        """What it waits for while it is suspended in a call for a future's value."""
+        self.futures: dict[int, Future] = {}
+        """Its futures that are not resolved, by number."""
         self.workspace: str | None = None
         """Digest of the last checkpoint's variables in the ledger."""
         self.transient: list[bytes] = []

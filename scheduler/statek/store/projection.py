@@ -9,6 +9,8 @@ from functools import singledispatch
 
 from statek.core import events
 from statek.errors import BugInScheduler
+from statek.store import markers
+from statek.store.awaited import Future
 from statek.store.objects import (
     BatchLogItem,
     Job,
@@ -121,10 +123,64 @@ def _(event: events.LeaseEnded, job: Job, at_us: int) -> None:
 
 
 @_apply.register
+def _(event: events.FutureCreated, job: Job, at_us: int) -> None:
+    future = Future(job.job_utf8, event.number, event.shape, to_bytes(event.function), to_bytes(event.key))
+    future.deps_data, future.state_num, future.deadline_us = event.deps, event.state_num, event.deadline_us
+    future.parts = [job.futures[part.number] for part in event.parts if part.number in job.futures]
+    future.created_us = at_us
+    job.futures[event.number] = future
+
+
+@_apply.register
+def _(event: events.FutureTroubled, job: Job, at_us: int) -> None:
+    future = job.futures.get(event.number)
+    if future is not None:
+        future.trouble_utf8, future.failures = to_bytes(event.error), event.failures
+
+
+@_apply.register
+def _(event: events.FutureResolved, job: Job, at_us: int) -> None:
+    future = job.futures.pop(event.number, None)
+    if future is not None:
+        future.resolved = True
+
+
+@_apply.register
+def _(event: events.JobSuspended, job: Job, at_us: int) -> None:
+    future = job.futures[event.future]
+    future.awaited_since_us = event.since_us
+    job.awaited_result, job.next_instr_num = future, event.instruction
+    job.status = "SUSPENDED"
+
+
+@_apply.register
+def _(event: events.JobResumed, job: Job, at_us: int) -> None:
+    _awake(job)
+
+
+def _awake(job: Job) -> None:
+    if job.awaited_result is not None:
+        job.awaited_result = None
+        job.status = "STARTED" if job.executor_utf8 else "READY"
+
+
+@_apply.register
 def _(event: events.BatchEnded, job: Job, at_us: int) -> None:
+    _awake(job)
     job.outcome, job.error, job.limit = event.outcome, _error(event.error), _limit(event.limit)
     job.next_instr_num = 0
     _end(job, event.batch, event.outcome, at_us)
+    markers.forget(job.job, event.batch)
+
+
+@_apply.register
+def _(event: events.HandleBound, job: Job, at_us: int) -> None:
+    """Nothing that an application sees: it has the object itself."""
+
+
+@_apply.register
+def _(event: events.VariablesOffered, job: Job, at_us: int) -> None:
+    """Nothing that an application sees: the variables are its own."""
 
 
 @_apply.register
