@@ -1,0 +1,201 @@
+"""Calls as they are carried out in the thread that owns dbzero: among the application's objects, one at a time.
+
+An operation on an object, and a tool marked `transactional=True`, has its changes in dbzero exactly once: they are
+committed together with a marker that holds the outcome (`store.markers`), before the outcome becomes durable in the
+ledger. When a scheduler died in between, the marker tells the next one what came of it; where there is none, nothing
+was changed, and the call is made again. What an operation changes elsewhere (a file, an object in memory) has no such
+guarantee, and an operation that changed nothing leaves no marker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import dbzero as db0
+
+from statek.calls import operations
+from statek.calls.application import Application
+from statek.calls.crossing import Futures, JobCrossing, ObjectIsGone
+from statek.calls.handles import ForgedHandle, HandleTable
+from statek.calls.members import MemberRefused
+from statek.calls.operations import Chunk, IsMethod
+from statek.calls.outcomes import CallOutcome, failed, from_marker, raised, to_marker
+from statek.calls.tools import Tool
+from statek.core.events import Event, FutureCreated, HandleBound
+from statek.store import markers
+from statek_policies import Policy
+from statek_protocol.operations import OBJECT_GET
+from statek_protocol.references import FutureRef, HandleRef, PlainReferences
+from statek_protocol.values import NESTING, ValueRefused, decode_value, encode_value
+
+UNKNOWN_HANDLE = "handle.unknown"
+"""The rule for a number that the job was never given."""
+_REFERENCES = PlainReferences()
+_ANY_DEPTH = 256
+
+
+@dataclass(frozen=True)
+class ObjectCall:
+    """A call and what is needed to carry it out, put together in the loop's thread."""
+
+    job: str
+    batch: int
+    number: int
+    name: str
+    """Of the tool or the operation."""
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    policy: Policy
+    table: HandleTable
+    futures: Callable[[], Futures]
+    futures_registered: int = 0
+    """How many futures of the application the job has on record."""
+    repeated: bool = False
+
+
+class ObjectSpace:
+    """The application's objects, and what is done with them. All of it in dbzero's thread."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+
+    def operate(self, call: ObjectCall) -> CallOutcome:
+        """Do an operation on an object; its changes in dbzero happen once."""
+        return self._once(call, partial(self._operated, call))
+
+    def run_transactional(self, call: ObjectCall, tool: Tool) -> CallOutcome:
+        """Run a tool whose changes in dbzero happen once."""
+        return self._once(call, partial(self._called, call, tool))
+
+    def run(self, call: ObjectCall, tool: Tool) -> CallOutcome:
+        """Run an ordinary tool."""
+        return self._attempt(call, partial(self._called, call, tool))
+
+    def resolve(self, call: ObjectCall) -> ObjectCall | CallOutcome:
+        """Put objects in the places of handles, for a tool that runs elsewhere; an outcome where that fails."""
+        crossing = self._crossing(call)
+        try:
+            return replace(call, args=crossing.resolve(call.args), kwargs=crossing.resolve(call.kwargs))
+        except BaseException as error:  # noqa: BLE001 - hashes of application objects may have been asked for
+            return _failure(error)
+
+    def cross(self, call: ObjectCall, result: object) -> CallOutcome:
+        """Let the result of a tool that ran elsewhere cross."""
+        return self._attempt(call, lambda _: result)
+
+    def _once(self, call: ObjectCall, run: Callable[[JobCrossing], Any]) -> CallOutcome:
+        if call.repeated:
+            found = self._found(call)
+            if found is not None:
+                return found
+        with db0.atomic():  # nothing in it may commit, so that the changes and the marker are one commit
+            with db0.locked() as changes:
+                outcome = self._attempt(call, run)
+            prefixes = {prefix for prefix, _ in changes.get_mutation_log()}
+            if prefixes:
+                markers.put(prefixes, call.job, call.batch, call.number, to_marker(outcome))
+        return outcome
+
+    def _attempt(self, call: ObjectCall, run: Callable[[JobCrossing], Any]) -> CallOutcome:
+        """Do it and let the result cross; whatever is raised becomes data."""
+        crossing = self._crossing(call)
+        try:
+            result = run(crossing)
+            value = self._encoded(crossing, call.name, result)
+        except BaseException as error:  # noqa: BLE001 - application code ran, and may raise anything
+            call.table.undo()
+            return _failure(error)
+        return CallOutcome(value, None, crossing.take_events())
+
+    def _encoded(self, crossing: JobCrossing, name: str, result: Any) -> bytes:
+        if not isinstance(result, Chunk):
+            return crossing.encode(result, f"{name} returned what cannot cross to the guest: the result")
+        while True:
+            try:
+                return crossing.encode((result.items, result.ended), name, more_depth=2)
+            except ValueRefused:
+                if len(result.items) < 2:
+                    raise
+                result = result.half()
+
+    def _operated(self, call: ObjectCall, crossing: JobCrossing) -> Any:
+        if call.kwargs or not call.args or not isinstance(call.args[0], HandleRef):
+            raise TypeError(f"{call.name} takes an object and what belongs to it")
+        arguments = [crossing.resolve(argument) for argument in call.args]
+        result = operations.perform(call.name, arguments, call.policy)
+        if operations.is_part(call.name, result):
+            attribute = arguments[1] if call.name == OBJECT_GET else None
+            return crossing.part(arguments[0], attribute, result)
+        return result
+
+    def _called(self, call: ObjectCall, tool: Tool, crossing: JobCrossing) -> Any:
+        args, kwargs = crossing.resolve(call.args), crossing.resolve(call.kwargs)
+        return tool.function(*args, **kwargs)
+
+    def _crossing(self, call: ObjectCall) -> JobCrossing:
+        return JobCrossing(call.table, self._application.offer, call.policy.limits, call.futures)
+
+    # after a crash
+
+    def _found(self, call: ObjectCall) -> CallOutcome | None:
+        """Return what a scheduler before this one did and could not tell."""
+        try:
+            data = markers.find(call.job, call.batch, call.number)
+        except markers.HalfDone as half:
+            text = f"{call.name}: the scheduler died while it was committed: {half}"
+            return failed("ToolOutcomeUnknown", text)
+        return None if data is None else self._taken_over(call, from_marker(data))
+
+    def _taken_over(self, call: ObjectCall, outcome: CallOutcome) -> CallOutcome:
+        """Take over what an outcome bound; the numbers may be taken by now, and are then put anew into the value."""
+        bound = [event for event in outcome.events if isinstance(event, HandleBound)]
+        others = tuple(event for event in outcome.events if not isinstance(event, HandleBound))
+        if not _futures_fit(call, others):
+            text = f"{call.name}: it was done before the scheduler died, but what it waits for cannot be taken up again"
+            return failed("ToolOutcomeUnknown", text)
+        numbers = {binding.number: call.table.rebind(binding).number for binding in bound}
+        value = outcome.value
+        if value is not None and any(old != new for old, new in numbers.items()):
+            value = _renumbered(value, numbers)
+        return replace(outcome, value=value, events=(*call.table.take_new(), *others))
+
+
+def _futures_fit(call: ObjectCall, events: tuple[Event, ...]) -> bool:
+    """Tell whether the futures that a marker tells of can still have the numbers that they were given."""
+    created = [event.number for event in events if isinstance(event, FutureCreated)]
+    return created == [2 * (call.futures_registered + index) for index in range(len(created))]
+
+
+def _failure(error: BaseException) -> CallOutcome:
+    """Say as data why there is no result."""
+    match error:
+        case MemberRefused():
+            return failed("PolicyViolation", str(error), rule=error.rule)
+        case ForgedHandle():
+            return failed("PolicyViolation", str(error), rule=UNKNOWN_HANDLE)
+        case ObjectIsGone():
+            return failed("ObjectGone", str(error))
+        case IsMethod():
+            return failed("IsMethod", str(error))
+        case ValueRefused():
+            return failed("TypeError", error.path + ": " + error.reason)
+    return raised(error)
+
+
+def _renumbered(value: bytes, numbers: dict[int, int]) -> bytes:
+    tree = decode_value(value, max_bytes=len(value), max_depth=_ANY_DEPTH, crossing=_REFERENCES)
+    changed = _with_numbers(tree, numbers)
+    return encode_value(changed, max_bytes=2 * len(value), max_depth=_ANY_DEPTH, crossing=_REFERENCES)
+
+
+def _with_numbers(value: Any, numbers: dict[int, int]) -> Any:
+    if isinstance(value, HandleRef):
+        return replace(value, number=numbers.get(value.number, value.number))
+    if isinstance(value, FutureRef) or type(value) not in NESTING:
+        return value
+    if type(value) is dict:
+        return {_with_numbers(key, numbers): _with_numbers(part, numbers) for key, part in value.items()}
+    return type(value)([_with_numbers(part, numbers) for part in value])
