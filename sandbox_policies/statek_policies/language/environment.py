@@ -10,7 +10,7 @@ from types import NoneType
 from typing import Any, NoReturn
 
 from statek_policies.language import nodes
-from statek_policies.language.builtin_names import builtin_exports
+from statek_policies.language.builtin_names import builtin_exports, withheld_exports
 from statek_policies.language.chance import Chance, GuestRandom
 from statek_policies.language.classes import ClassBuilder
 from statek_policies.language.clock import ClockReadings
@@ -55,7 +55,7 @@ class GuestEnvironment:
         guards = Guards(guests, clock, chance.samples())
         console = Console(host, self.globals)
         classes = ClassBuilder(guests, self._ids)
-        builtin = builtin_exports(guards, self.globals, console.builtin_print())
+        builtin = builtin_exports(guards, self.globals, console.builtin_print()) | withheld_exports(policy)
         bound = [
             {"time": clock.exports()},
             {"random": chance.random_exports(), "uuid": chance.uuid_exports(), "secrets": chance.secrets_exports()},
