@@ -14,12 +14,13 @@ from statek_executor.interpreter.channel import Channel
 from statek_executor.interpreter.crossing import GuestCrossing
 from statek_executor.interpreter.objects import CannotCross, Objects
 from statek_executor.interpreter.observations import Observations
+from statek_executor.interpreter.pending import with_values
 from statek_executor.interpreter.soft_limits import HostSection, LimitError, SoftLimits, TimeLimitError
 from statek_policies import Policy, Violation
 from statek_policies.language import PolicyViolation
 from statek_protocol.messages.base import CONSOLE_CHUNK_LIMIT, Message
 from statek_protocol.messages.interpreter import Call, Console, GuestError, Observed, Reply, Violated
-from statek_protocol.operations import OBJECT_OPERATIONS, SLEEP
+from statek_protocol.operations import FUTURE_OPERATIONS, OBJECT_OPERATIONS, SLEEP
 from statek_protocol.values import ValueRefused, decode_value, encode_value
 
 DETAIL_LIMIT: Final = 2_000
@@ -42,6 +43,18 @@ class ObjectGone(ToolError):
     """The object behind a variable is not there any more: it was deleted, or it lived in the memory of a process."""
 
 
+class WaitTimeout(TimeoutError):
+    """The value that was waited for was not there in time."""
+
+
+class WaitCancelled(Exception):
+    """Somebody gave up waiting for the value; it will not come."""
+
+
+class FutureFailed(ToolError):
+    """The value will never be there; the text says what happened instead."""
+
+
 class ToolDenied(PolicyViolation):
     """The policy does not allow this tool, or this member of an object, to this job; the scheduler has it on record."""
 
@@ -52,6 +65,7 @@ class ToolDenied(PolicyViolation):
 GUEST_ERRORS: Final = (
     *(LimitError, TimeLimitError),
     *(ToolError, ToolOutcomeUnknown, ToolTimeout, ObjectGone, ToolDenied),
+    *(WaitTimeout, WaitCancelled, FutureFailed),
 )
 """Exceptions of ours that guest code can meet, and so needs the names of."""
 
@@ -61,6 +75,9 @@ _ERRORS: Final[Mapping[str, type[Exception]]] = {
     "ToolTimeout": ToolTimeout,
     "ObjectGone": ObjectGone,
     "PolicyViolation": ToolDenied,
+    "WaitTimeout": WaitTimeout,
+    "WaitCancelled": WaitCancelled,
+    "FutureFailed": FutureFailed,
 }
 
 _NATURAL: Final[Mapping[str, type[Exception]]] = {
@@ -89,6 +106,8 @@ class GuestHost:
         self._next_call = 0
         self.violated = False
         self._restoring = False
+        self.meets_futures = False
+        """Whether the guest may hold values that are not there yet; what is handed over must be."""
 
     def begin_job(self, channel: Channel, policy: Policy) -> None:
         """Serve this job from here on; for a host that was made before there was one."""
@@ -158,6 +177,8 @@ class GuestHost:
         """Have the scheduler run a tool or do an operation, and stand still until the outcome is there."""
         if self._restoring:
             raise ToolError("no tool can be called while variables are put together again")
+        if self.meets_futures and tool not in FUTURE_OPERATIONS:
+            args, kwargs = with_values(args), with_values(kwargs)
         with self._section:
             if self._limits.reached is not None:
                 raise LimitError(f"{self._limits.reached}: no call is served after a limit")

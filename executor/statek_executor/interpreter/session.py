@@ -12,6 +12,7 @@ from typing import Any
 
 from statek_executor.interpreter.host import GUEST_ERRORS, make_tool
 from statek_executor.interpreter.objects import HostObject
+from statek_executor.interpreter.pending import future_functions
 from statek_executor.interpreter.prepared import Surroundings
 from statek_executor.workspace import (
     BESIDE,
@@ -27,6 +28,7 @@ from statek_executor.workspace import (
 )
 from statek_policies import Policy
 from statek_policies.language import CompiledBatch, GuestRandom, compile_batch
+from statek_policies.language.pending import FUTURES
 from statek_protocol.messages.interpreter import LimitBreach, Load, Segment, Snapshot, TransientValue
 
 TRANSIENT_LIMIT = 1_000
@@ -61,6 +63,9 @@ class Session:
         self._provided: dict[str, object] = {error.__name__: error for error in GUEST_ERRORS}
         self._provided |= {name: make_tool(host, name) for name in load.tools}
         self._provided[HostObject.__name__] = HostObject
+        self._provided |= future_functions(host)
+        self._meets_futures = host.meets_futures = bool(load.temporals or load.objects)
+        FUTURES.takers |= {self._provided[name] for name in load.tools}
         self._references = {id(value): name for name, value in self._provided.items()}
         self.globals.update(self._provided)
         self._draw_position: list[object] = [None, 0]
@@ -123,7 +128,9 @@ class Session:
         """Compile a batch through the one compile path and remember what it defines."""
         compiled = self._compiled.get(source)
         if compiled is None:
-            compiled = self._compiled[source] = compile_batch(source, name=batch_filename(batch), policy=self.policy)
+            compiled = self._compiled[source] = compile_batch(
+                source, name=batch_filename(batch), policy=self.policy, futures=self._meets_futures
+            )
             names = self._names[compiled.name] = names_in(compiled.code)
             self._all_touched |= not names.isdisjoint(_REACHES_BEYOND)
             self._has_finalisers |= runs_when_collected(compiled.code)

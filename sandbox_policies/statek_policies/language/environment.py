@@ -27,6 +27,7 @@ from statek_policies.language.guests import GUEST_MODULE, Guests
 from statek_policies.language.host import Host
 from statek_policies.language.imports import is_standard, why_absent
 from statek_policies.language.reports import HOST, refuse
+from statek_policies.language.waiting import waiting_guards
 from statek_policies.policy import Policy
 from statek_policies.rules import Violation
 
@@ -74,7 +75,14 @@ class GuestEnvironment:
             "__debug__": True,
             "__doc__": None,
         }
-        self._builtins = {**builtin, **guards.table(), **imports, **hidden, nodes.BOUNDARY: True}
+        self._builtins = {
+            **builtin,
+            **guards.table(),
+            **waiting_guards(guests),
+            **imports,
+            **hidden,
+            nodes.BOUNDARY: True,
+        }
         self.globals["__builtins__"] = self._builtins
 
     def stop_at(self, boundary: object) -> None:
