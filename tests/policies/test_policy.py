@@ -20,6 +20,7 @@ from statek_policies import (
     UnknownLimit,
     UnknownProfile,
     UnreadablePolicy,
+    parse_field,
     parse_limit,
 )
 
@@ -218,3 +219,68 @@ def test_the_package_alone_loads_neither_the_language_nor_anything_that_talks() 
     )
     done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True, timeout=30)
     assert done.stdout == "[]\n"
+
+
+def test_fields_are_changed_by_name_and_all_at_once() -> None:
+    policy = Policy.load("strict").with_limits(calls=3).with_tools("mail_*", "pay").with_imports("math")
+    assert (policy.tools, policy.imports, policy.name) == (("mail_*", "pay"), ("math",), "strict")
+    other = policy.with_fields(on_violation="hold", members=["Account.*"], builtins=())
+    assert (other.on_violation, other.members, other.builtins) == ("hold", ("Account.*",), ())
+    assert policy.on_violation == "end"
+    assert len({policy.hash, other.hash, Policy.load("strict").hash}) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tool": ["a"]}, "unknown field 'tool'; did you mean 'tools'"),
+        ({"tools": "mail_*"}, "tools must be a list"),
+        ({"tools": ["a", "a"]}, "names 'a' twice"),
+        ({"limits": 3}, "limits must be Limits"),
+        ({"on_violation": "kill"}, "on_violation cannot be 'kill'"),
+        ({"limits": Limits(calls=0), "tools": ["a"]}, "calls = 0 allows no call"),
+        ({"language": ["special_methods", "while"]}, "without 'classes'"),
+    ],
+)
+def test_a_change_that_cannot_be_meant_is_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidPolicy, match=message):
+        Policy().with_fields(**change)
+
+
+def test_no_calls_beside_a_policy_that_offers_all_tools_is_meant() -> None:
+    assert Policy().with_limits(calls=0).offers_tool("anything")
+    assert Policy(tools=(), members=()).with_limits(calls=0).limits.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("tools=mail_*, pay", ("tools", ["mail_*", "pay"])),
+        ("tools=", ("tools", [])),
+        ("tools= ", ("tools", [])),
+        ("tools=a,,b", ("tools", ["a", "", "b"])),
+        (" on_violation = hold ", ("on_violation", "hold")),
+        ("name=a=b", ("name", "a=b")),
+        ("required_layers=seccomp,landlock", ("required_layers", ["seccomp", "landlock"])),
+    ],
+)
+def test_a_field_is_read_from_a_command_line(text: str, value: tuple[str, object]) -> None:
+    assert parse_field(text) == value
+
+
+@pytest.mark.parametrize("text", ["tool=a", "tools", "limits=1", "limits.calls=1", "calls=1", ""])
+def test_a_field_that_cannot_be_read_says_how_to_write_it(text: str) -> None:
+    with pytest.raises(InvalidPolicy, match="did you mean|write it as|--limit|choose from"):
+        parse_field(text)
+
+
+def test_a_policy_on_record_from_before_a_field_means_what_it_meant() -> None:
+    wire = Policy(name="old", tools=("a",)).to_wire()
+    older = {name: value for name, value in wire.items() if name not in ("language", "builtins", "members")}
+    del older["on_violation"]
+    assert Policy.from_record(older) == Policy(name="old", tools=("a",))
+    for not_one in (None, [], {}, {**older, "more": 1}):
+        with pytest.raises(InvalidPolicy):
+            Policy.from_record(not_one)
+    with pytest.raises(InvalidPolicy, match="lacks language"):
+        Policy.from_wire(older)

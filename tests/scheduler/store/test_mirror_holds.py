@@ -1,4 +1,4 @@
-"""The Job in dbzero shows that it is held, and for which batch, until a person has decided, and whether it was ended."""
+"""The Job in dbzero shows that it is held, and for which batch, until a person decides, and whether it was ended."""
 
 from __future__ import annotations
 
