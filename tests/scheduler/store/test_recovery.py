@@ -95,7 +95,7 @@ def test_a_store_of_an_older_format_is_made_anew(mirrored_store: StoreDirectory)
         mirror.submit(lambda: setattr(mirrored.Root(), "format", 0), durable=True).result(PATIENCE)
     report = report_of_next_start(mirrored_store)
     assert report is not None
-    assert report.reason == "it has format 0 instead of 1"
+    assert report.reason == f"it has format 0 instead of {recovery.OBJECTS_FORMAT}"
 
 
 def test_the_format_that_recovery_expects_is_the_one_that_is_written() -> None:

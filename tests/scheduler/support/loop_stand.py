@@ -58,6 +58,7 @@ class RecordingTools:
     """Remembers what was to be run; the test says what comes of it."""
 
     names: tuple[str, ...] = ("search", "delete")
+    temporals: tuple[str, ...] = ()
     started: list[tuple[str, RunTool, float]] = field(default_factory=list)
 
     def start(self, job: str, call: RunTool, _limits: Limits, waited_seconds: float) -> None:
@@ -179,15 +180,23 @@ def finished(run: Run) -> Finished:
     return Finished(run.batch, "ok", None, None, Snapshot(1, (Segment(1, b"workspace", (run.batch,)),), (), ()))
 
 
-def make_stand(ledger: Ledger, *, max_concurrency: int = 10, give_up_unplaceable: bool = False) -> Stand:
+def make_stand(
+    ledger: Ledger,
+    *,
+    max_concurrency: int = 10,
+    give_up_unplaceable: bool = False,
+    prepare: Callable[[Stand], None] = lambda _: None,
+) -> Stand:
     loop = Loop(ledger, max_concurrency=max_concurrency, give_up_unplaceable=give_up_unplaceable)
     tools, executors, answers = RecordingTools(), RecordingEndpoint(), RecordingEndpoint()
     loop.tools = cast(ToolRunner, tools)
     pool = Pool(loop, cast(RouterEndpoint, executors), "scheduler")
     clients = Clients(loop, cast(RouterEndpoint, answers))
     loop.listeners.append(clients.on_committed)
+    made = Stand(ledger, loop, tools, executors, answers, pool, clients)
+    prepare(made)
     loop.recover()
-    return Stand(ledger, loop, tools, executors, answers, pool, clients)
+    return made
 
 
 @contextmanager

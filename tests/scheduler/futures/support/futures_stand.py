@@ -1,0 +1,175 @@
+"""A loop with a real ledger and a real watcher, beside a fake executor; dbzero's thread is one that has no dbzero."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from loop_stand import FakeExecutor, Stand, make_stand
+
+from statek.calls.tools import ToolRegistry
+from statek.core.events import CallAnswered, Event
+from statek.core.instructions import RunTool
+from statek.core.jobs import Job
+from statek.futures.inspector import Inspector
+from statek.futures.registry import Futures
+from statek.futures.watcher import Watcher
+from statek.store.ledger import Ledger
+from statek_policies import Limits
+from statek_protocol.messages.executor import Stamp
+from statek_protocol.messages.interpreter import Call, Reply
+from statek_protocol.references import FutureRef, PlainReferences
+from statek_protocol.values import decode_value, encode_value
+
+PATIENCE = 20.0
+REFERENCES = PlainReferences()
+
+
+class Thread:
+    """Runs functions one at a time, as dbzero's owner does."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self.listeners: list[Callable[[], None]] = []
+        self.submitted = 0
+
+    def submit(self, run: Callable[[], Any], *, quiet: bool = False) -> Future[Any]:
+        self.submitted += 1
+        return self._pool.submit(self._run, run, quiet)
+
+    def _run(self, run: Callable[[], Any], quiet: bool) -> Any:
+        try:
+            return run()
+        finally:
+            for listener in () if quiet else self.listeners:
+                listener()
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+@dataclass
+class Tools:
+    """Runs the application's tools at once, and lets the futures that they return cross."""
+
+    registry: ToolRegistry
+    futures: Futures
+    stand: Stand = field(init=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.registry.names
+
+    @property
+    def temporals(self) -> tuple[str, ...]:
+        return tuple(self.registry.temporals)
+
+    def start(self, job: str, call: RunTool, limits: Limits, _: float) -> None:
+        known = self.stand.loop.job(job)
+        assert known is not None
+        room = limits.pending_waits - len(known.futures)
+        registration = self.futures.registration(
+            job, registered=known.futures_registered, room=room, encode=lambda value: written(value)
+        )
+        args, kwargs = read(call.arguments)
+        tool = self.registry.get(call.tool)
+        assert tool is not None
+        value = written(registration.refer(tool.function(*args, **kwargs)))
+        events: tuple[Event, ...] = tuple(registration.events)
+        self.stand.loop.on_answer(job, CallAnswered(call.batch, call.number, value, None), events)
+
+
+@dataclass
+class Waits:
+    """A scheduler with futures, and the one executor that it has."""
+
+    stand: Stand
+    watcher: Watcher
+    thread: Thread
+    executor: FakeExecutor
+
+    def job(self, name: str) -> Job:
+        return self.stand.job(name)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Let time pass until something holds."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, "it does not come to pass"
+            await asyncio.wait_for(self.turned(), PATIENCE)
+
+    async def turned(self) -> None:
+        await asyncio.sleep(0.001)
+
+    def submitted(self, *, key: str = "key") -> tuple[str, Stamp]:
+        job = self.stand.submitted(b"source", key=key).job
+        return job, self.executor.lease
+
+    def call(self, lease: Stamp, number: int, tool: str, *args: object, instruction: int = 0) -> None:
+        self.executor.send(lease, Call(1, number, tool, written((args, {})), instruction))
+
+    async def answer(self, lease: Stamp, number: int) -> Any:
+        """Wait for the reply to a call; an error is given as its type and text."""
+        await self.until(lambda: self.replied(lease, number) is not None)
+        reply = self.replied(lease, number)
+        assert reply is not None
+        return (reply.error.type, reply.error.message) if reply.error else read(reply.value)
+
+    def replied(self, lease: Stamp, number: int) -> Reply | None:
+        for stamp, message in self.executor.heard:
+            if isinstance(message, Reply) and message.number == number and stamp and stamp.lease == lease.lease:
+                return message
+        return None
+
+    async def ask(self, lease: Stamp, number: int, tool: str, *args: object) -> Any:
+        """Call and wait for the answer."""
+        self.call(lease, number, tool, *args)
+        return await self.answer(lease, number)
+
+
+@asynccontextmanager
+async def waits(path: Path, *functions: Callable[..., Any], **options: Any) -> AsyncIterator[Waits]:
+    """A scheduler on the ledger at that path, with these tools; a second one on the same path is its restart."""
+    budget_seconds = options.pop("budget_seconds", 1.0)
+    thread = Thread()
+    registry = ToolRegistry(functions)
+    futures = Futures(lambda: registry.temporals)
+    tools = Tools(registry, futures)
+    watchers: list[Watcher] = []
+
+    def prepare(stand: Stand) -> None:
+        watchers.append(Watcher(Inspector(futures), thread, stand.loop.waiting, budget_seconds=budget_seconds))
+        stand.loop.waiting.watcher = watchers[0]
+        stand.loop.waiting.max_suspended = options.pop("max_suspended", None)
+        stand.loop.tools = tools  # type: ignore[assignment]
+        thread.listeners.append(watchers[0].stir)
+
+    with Ledger.open(path) as ledger:
+        stand = make_stand(ledger, prepare=prepare)
+        tools.stand = stand
+        running = asyncio.create_task(stand.loop.run())
+        try:
+            yield Waits(stand, watchers[0], thread, stand.executor(workers=options.pop("workers", 10)))
+        finally:
+            watchers[0].close()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await asyncio.to_thread(thread.close)
+
+
+def written(value: object) -> bytes:
+    return encode_value(value, max_bytes=100_000, max_depth=20, crossing=REFERENCES)
+
+
+def read(data: bytes | None) -> Any:
+    assert data is not None
+    return decode_value(data, max_bytes=100_000, max_depth=20, crossing=REFERENCES)
+
+
+__all__ = ["PATIENCE", "FutureRef", "Waits", "read", "waits", "written"]
