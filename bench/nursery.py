@@ -30,7 +30,7 @@ FILTERED: Final = 2
 
 E = TypeVar("E", Forked, Exited)
 
-LOAD: Final = frame(encode(Load(Policy().to_wire(), None, (), ())))
+LOAD: Final = frame(encode(Load(Policy().to_wire(), (), (), ())))
 
 
 class NurseryFailed(Exception):
