@@ -23,6 +23,8 @@ class Lease:
     policy: Policy
     manifest: Manifest = field(default_factory=Manifest)
     """What is kept of the variables; what the interpreter sends is a difference to it."""
+    console_start: int = 0
+    """How much the batch had printed where this attempt at it began; what the policy allows is counted from there."""
     console_bytes: int = 0
     console_checksum: int = 0
     calls: int = 0

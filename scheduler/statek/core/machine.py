@@ -138,6 +138,9 @@ def _caught_up(running: RunningBatch, lease: Lease) -> bool:
 
 def _console(job: Job, running: RunningBatch, lease: Lease, message: Console) -> Decision:
     """Record what is new; hold what a replay repeats against the checksum of the record."""
+    printed = lease.console_bytes + len(message.data) - lease.console_start
+    if printed > lease.policy.limits.output_bytes:
+        raise LeaseFault(f"{printed} bytes of output, of which its supervisor should have passed on fewer")
     behind = max(0, running.console_bytes - lease.console_bytes)
     repeated, new = message.data[:behind], message.data[behind:]
     checksum = zlib.crc32(repeated, lease.console_checksum)

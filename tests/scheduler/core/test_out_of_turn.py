@@ -155,6 +155,14 @@ def test_more_observations_than_a_run_could_carry() -> None:
     machine.receive(replace(full, running=behind), lease, Observed(1, b""))
 
 
+def test_more_output_than_the_policy_allows() -> None:
+    """The supervisor cuts it off: what comes beyond that has come past the supervisor."""
+    world = begun(policy=Policy(limits=Limits(output_bytes=10)))
+    printed = world.lease.console_bytes
+    world.receive(Console(1, b"x" * (10 - printed)))
+    check_fault(world, Console(1, b"x"))
+
+
 def test_an_answer_to_a_batch_that_is_over_is_dropped() -> None:
     world = awaiting()
     world.receive(Lost(1, "limit", "too long", LimitBreach("wall_seconds", 1.0, 2.0)))
