@@ -230,7 +230,7 @@ class Objects:
 
     def reference(self, obj: object) -> str | None:
         """Give the name under which a proxy, a method or a class of proxies is stored."""
-        if isinstance(obj, type) and issubclass(obj, HostObject):
+        if issubclass(type(obj), type) and issubclass(obj, HostObject):
             return f"{_TYPE}.{obj.__name__}"
         if type(obj) is HostMethod:
             owner, name = _METHOD_FACTS.__get__(obj)
