@@ -1,6 +1,7 @@
 """How one field of a policy is written on a command line: `tools=mail_*,pay`, `imports=`, `on_violation=hold`."""
 
 from statek_policies.errors import InvalidPolicy, UnknownField, shown
+from statek_policies.limits import Limits
 from statek_policies.policy import FIELDS, PATTERN_FIELDS
 
 SETTABLE = tuple(name for name in FIELDS if name != "limits")
@@ -14,8 +15,10 @@ def parse_field(text: str) -> tuple[str, str | list[str]]:
     """
     name, equals, value = text.partition("=")
     name = name.strip()
-    if name == "limits" or name.startswith("limits."):
-        raise InvalidPolicy(f"{shown(name)} is changed by --limit NAME=VALUE, one limit at a time", key=("limits",))
+    limit = name.removeprefix("limits.")
+    if limit in ("limits", *Limits.names()):
+        option = f"--limit {limit if limit != 'limits' else 'NAME'}=VALUE"
+        raise InvalidPolicy(f"{shown(name)} is no field to set; a limit is changed by {option}", key=("limits",))
     if name not in SETTABLE:
         raise UnknownField(name, SETTABLE)
     if not equals:

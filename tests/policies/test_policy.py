@@ -268,10 +268,16 @@ def test_a_field_is_read_from_a_command_line(text: str, value: tuple[str, object
     assert parse_field(text) == value
 
 
-@pytest.mark.parametrize("text", ["tool=a", "tools", "limits=1", "limits.calls=1", "calls=1", ""])
+@pytest.mark.parametrize("text", ["tool=a", "tools", "limits=1", "limits.calls=1", ""])
 def test_a_field_that_cannot_be_read_says_how_to_write_it(text: str) -> None:
-    with pytest.raises(InvalidPolicy, match="did you mean|write it as|--limit|choose from"):
+    with pytest.raises(InvalidPolicy, match=r"did you mean|write it as|--limit|choose from"):
         parse_field(text)
+
+
+def test_a_limit_among_the_fields_is_sent_to_where_limits_are_changed() -> None:
+    for text in ("calls=1", "limits.calls=1"):
+        with pytest.raises(InvalidPolicy, match="--limit calls=VALUE"):
+            parse_field(text)
 
 
 def test_a_policy_on_record_from_before_a_field_means_what_it_meant() -> None:
