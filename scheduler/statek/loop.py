@@ -19,15 +19,16 @@ import msgpack
 from statek.audit.recorder import Recorder
 from statek.audit.records import Body
 from statek.calls.runner import ToolRunner
-from statek.composing import compose_load, compose_run, requested_at_us
-from statek.core import calls, holds, machine
+from statek.composing import Offered, compose_load, compose_run, requested_at_us
+from statek.core import calls, holds, machine, violations
 from statek.core.decisions import Decision, LeaseFault
-from statek.core.events import CallAnswered, Event
+from statek.core.events import CallAnswered, Event, VariablesOffered
 from statek.core.instructions import AnswerFromLedger, CheckFuture, EndLease, Instruction, RunTool, Send, StartBatch
-from statek.core.jobs import Job
+from statek.core.jobs import Job, digest
 from statek.core.leases import Lease, lease_id
 from statek.core.machine import GuestMessage
 from statek.core.submissions import submit
+from statek.placing import MAX_PARKED, PARK_SECONDS, Placing
 from statek.pools.executors import Executor, Executors
 from statek.pools.leasing import HeldLease
 from statek.store.ledger import Ledger, Submission
@@ -35,7 +36,7 @@ from statek.tick import Tick
 from statek.waiting import Waiting
 from statek_policies import Policy
 from statek_protocol.errors import OversizedMessage
-from statek_protocol.messages.executor import Grant, Release
+from statek_protocol.messages.executor import Release
 from statek_protocol.messages.interpreter import GuestError, Load, Reply, Run
 from statek_protocol.version import RELEASE
 
@@ -51,7 +52,7 @@ Work = Callable[[Tick], None]
 
 
 class Loop:
-    """The state that decisions are carried out from: jobs in hand, leases in force, what waits for an executor."""
+    """The state that decisions are carried out from: jobs in hand and leases in force."""
 
     def __init__(
         self,
@@ -59,6 +60,8 @@ class Loop:
         *,
         max_concurrency: int,
         give_up_unplaceable: bool,
+        park_seconds: float = PARK_SECONDS,
+        max_parked: int = MAX_PARKED,
     ) -> None:
         self.ledger = ledger
         self.executors = Executors()
@@ -66,18 +69,22 @@ class Loop:
         """Messages that were refused, by reason."""
         self._recorder = Recorder()
         self.tools: ToolRunner | None = None
-        self._max_concurrency = max_concurrency
-        self._give_up_unplaceable = give_up_unplaceable
         self.listeners: list[Callable[[set[str]], None]] = []
         """Called after each commit with the names of the jobs that changed."""
         self._jobs: dict[str, Job] = {}
         self._policies: dict[str, Policy] = {}
         self._leases: dict[str, HeldLease] = {}
-        self._ready: deque[str] = deque()
         self._heard_from: list[HeldLease] = []
         self._work: deque[Work] = deque()
         self._wake = asyncio.Event()
         self.waiting = Waiting(self)
+        self.placing = Placing(
+            self,
+            max_concurrency=max_concurrency,
+            give_up_unplaceable=give_up_unplaceable,
+            park_seconds=park_seconds,
+            max_parked=max_parked,
+        )
 
     # what the rims call
 
@@ -98,7 +105,7 @@ class Loop:
         tick = self._new_tick()
         while self._work:
             self._work.popleft()(tick)
-        self._grant(tick)
+        self.placing.place(tick)
         tick.commit(self.ledger)
         tick.carry_out()
         for held in self._heard_from:
@@ -118,10 +125,10 @@ class Loop:
             if job.status == "STARTED" or job.leased:
                 self._end_former_lease(tick, job)
             if job.status != "SUSPENDED":
-                self._ready.append(job.job)
+                self.placing.enqueue(job.job)
         tick.commit(self.ledger)
         self._wake.set()
-        log.info("%d jobs to go on with", len(self._ready))
+        log.info("%d jobs to go on with", self.placing.ready)
 
     def _new_tick(self) -> Tick:
         return Tick(time.time_ns() // 1_000, self._recorder, self.ledger.last_cursor)
@@ -189,14 +196,14 @@ class Loop:
         assert changed is not None
         self._jobs[name] = changed
         if not waits_already:
-            self._ready.append(name)
+            self.placing.enqueue(name)
         return submission
 
     def decide_hold(self, tick: Tick, job: Job, choice: holds.Choice, request: str) -> Job:
         """Carry out what a person decided about a held job."""
         decided = self._record(tick, job.job, holds.decide(job, choice, request), job)
         if decided.status == "READY":
-            self._ready.append(job.job)
+            self.placing.enqueue(job.job)
         return decided
 
     def _record(self, tick: Tick, name: str, decision: Decision, known: Job | None = None) -> Job:
@@ -246,7 +253,7 @@ class Loop:
             return self._apply(tick, held, decision)
         after = self._record(tick, name, decision, job)
         if after.status == "READY" and job.status == "SUSPENDED":
-            self._ready.append(name)
+            self.placing.enqueue(name)
         return after
 
     def held(self, lease: str) -> HeldLease | None:
@@ -269,6 +276,7 @@ class Loop:
             self._drop_lease(held, job)
         else:
             held.lease = decision.lease
+            self.placing.follow(held, job)
         for instruction in decision.instructions:
             tick.then(partial(self._carry_out, held, instruction))
         return job
@@ -276,57 +284,32 @@ class Loop:
     def _drop_lease(self, held: HeldLease, job: Job) -> None:
         self._leases.pop(held.lease.lease, None)
         held.executor.leases.pop(held.lease.lease, None)
+        self.placing.dropped(held)
         if job.status == "READY":
-            self._ready.append(job.job)
+            self.placing.enqueue(job.job)
 
-    def _grant(self, tick: Tick) -> None:
-        """Give waiting jobs to executors that have room, first come first served."""
-        waiting = len(self._ready) if self.executors.have_room else 0
-        while waiting and len(self._leases) < self._max_concurrency:
-            waiting -= 1
-            name = self._ready.popleft()
-            job = self._jobs.get(name)
-            if job is None or job.status != "READY":
-                continue
-            policy = self.policy_in_turn(tick, job.policy_due)
-            executor = self.executors.for_layers(policy.required_layers)
-            if executor is not None:
-                self._lease_out(tick, job, policy, executor)
-            elif not self._give_up_if_unplaceable(tick, job, policy):
-                self._ready.append(name)
+    def take_up(self, tick: Tick, held: HeldLease, decision: Decision) -> None:
+        """Let a lease be in force from here on."""
+        self._leases[held.lease.lease] = held
+        tick.then(partial(self._send_load, held))
+        self._apply(tick, held, decision)
+
+    def ready_job(self, name: str) -> Job | None:
+        """Return a job that waits for an executor, None if it does not any more."""
+        job = self._jobs.get(name)
+        return job if job is not None and job.status == "READY" else None
+
+    def abandon(self, tick: Tick, job: Job, error: GuestError) -> None:
+        """Give up the batch that a READY job has in hand, or next."""
+        after = self._record(tick, job.job, machine.abandon(job, error))
+        if after.status == "READY":
+            self.placing.enqueue(after.job)
 
     def policy_in_turn(self, tick: Tick, digest: str) -> Policy:
         """Return a policy that may have come in this very turn and not be in the ledger yet."""
         if digest in tick.blobs and digest not in self._policies:
             self._policies[digest] = Policy.from_wire(msgpack.unpackb(tick.blobs[digest]))
         return self.policy(digest)
-
-    def _lease_out(self, tick: Tick, job: Job, policy: Policy, executor: Executor) -> None:
-        epoch = job.epoch + 1
-        manifest = tick.manifest(job.job, self.ledger)
-        lease = Lease(lease_id(job.job, epoch), epoch, executor.executor, policy, manifest)
-        held = HeldLease(lease, job.job, executor, executor.endpoint)
-        executor.granted += 1
-        executor.leases[lease.lease] = 0
-        self._leases[lease.lease] = held
-        tick.then(partial(held.send, Grant(job.job)))
-        tick.then(partial(self._send_load, held))
-        self._apply(tick, held, machine.grant(job, lease, host=executor.host, layers=executor.layers))
-
-    def _give_up_if_unplaceable(self, tick: Tick, job: Job, policy: Policy) -> bool:
-        """Where no further host can come, a job that none of the hosts may run has failed."""
-        lacking = self.executors.missing_layers(policy.required_layers)
-        if not self._give_up_unplaceable or not lacking or not all(lacking.values()):
-            return False
-        missing = sorted(frozenset().union(*lacking.values()))
-        text = (
-            f"the policy {policy.name!r} requires isolation layers that this host lacks: {', '.join(missing)}; "
-            f"`statek doctor` says why, and how to get them"
-        )
-        after = self._record(tick, job.job, machine.abandon(job, GuestError("LayersMissing", text, None)))
-        if after.status == "READY":
-            self._ready.append(after.job)
-        return True
 
     # instructions, after the commit
 
@@ -338,6 +321,8 @@ class Loop:
                 self._run_tool(held, instruction)
             case _ if self._leases.get(held.lease.lease) is not held:
                 pass  # the lease has ended in the same turn, and perhaps its job
+            case Send(Reply() as reply):
+                self.placing.reply(held, reply)
             case Send(message):
                 held.send(message)
             case StartBatch():
@@ -350,8 +335,8 @@ class Loop:
                 held.send(Reply(batch, number, found.value, found.error))
 
     def _send_load(self, held: HeldLease) -> None:
-        tools, temporals = (self.tools.names, self.tools.temporals) if self.tools else ((), ())
-        self._send_composed(held, compose_load(self.ledger, self._jobs[held.job], held.lease.policy, tools, temporals))
+        offered = self.tools.offered if self.tools else Offered()
+        self._send_composed(held, compose_load(self.ledger, self._jobs[held.job], held.lease.policy, offered))
 
     def _send_composed(self, held: HeldLease, message: Load | Run) -> None:
         """Send what is put together from the ledger; a job that has grown beyond what a message may be has failed."""
@@ -375,7 +360,7 @@ class Loop:
             return  # it was answered in the same turn, or its batch ended
         assert self.tools is not None
         waited = self._seconds_since_request(held.job, call) if call.repeated else 0.0
-        self.tools.start(held.job, call, held.lease.policy.limits, waited)
+        self.tools.start(job, call, held.lease.policy, waited)
 
     def _seconds_since_request(self, job: str, call: RunTool) -> float:
         requested = requested_at_us(self.ledger, job, call.batch, call.number)
@@ -385,6 +370,28 @@ class Loop:
         """Take a tool's outcome and what it brought to the job, from the runner."""
         self.do(partial(self._answered, name, event, made))
 
+    def lacks_variables(self, tick: Tick, job: Job) -> bool:
+        """Tell whether a job has to be given variables of the application first; it is enqueued again with them."""
+        if self.tools is None or not self.tools.has_more_for(job):
+            return False
+        tick.then(partial(self.tools.give_variables, job, self.on_given))
+        return True
+
+    def on_given(self, name: str, names: tuple[str, ...], values: bytes | None, bound: tuple[Event, ...]) -> None:
+        """Take variables that cross to a job, from the runner."""
+        self.do(partial(self._given, name, names, values, bound))
+
+    def _given(
+        self, name: str, names: tuple[str, ...], values: bytes | None, bound: tuple[Event, ...], tick: Tick
+    ) -> None:
+        """Take the application's variables for a job that waits for nothing else but an executor."""
+        blob = digest(values or b"")
+        if values is not None:
+            tick.blobs[blob] = values
+        offered = VariablesOffered(names, blob if values is not None else "")
+        self.decide(tick, name, lambda _, lease: Decision((*bound, offered), (), lease))
+        self.placing.enqueue(name)
+
     def _answered(self, name: str, event: CallAnswered, made: tuple[Event, ...], tick: Tick) -> None:
-        self.decide(tick, name, lambda job, lease: calls.answer(job, lease, event, made))
+        self.decide(tick, name, lambda job, lease: violations.condemn(calls.answer(job, lease, event, made)))
         self.waiting.take_in(tick, name, made)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 @click.option("--app", type=click.Path(path_type=Path), help="Offer the list `tools` of this Python file to guests.")
 @click.option("--keys", type=click.Path(path_type=Path), help="CURVE keys, for tcp (default: the user's own).")
 @click.option("--max-concurrency", type=click.IntRange(1, 100_000), help="Jobs that hold an executor at once.")
+@click.option("--max-suspended", type=click.IntRange(0), help="Jobs that wait for futures at once (100000).")
+@click.option("--park-seconds", type=click.FloatRange(0), help="How long a job that waits keeps its interpreter (30).")
+@click.option("--max-parked", type=click.IntRange(0), help="How many waiting jobs keep theirs at once (1000).")
 @click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), default="WARNING")
 def scheduler_command(
     store: Path,
@@ -35,8 +38,8 @@ def scheduler_command(
     workers: int | None,
     app: Path | None,
     keys: Path | None,
-    max_concurrency: int | None,
     log_level: str,
+    **bounds: float | None,
 ) -> None:
     """Run the scheduler of a store until SIGTERM or SIGINT.
 
@@ -46,7 +49,7 @@ def scheduler_command(
     configure_logs(log_level, SERVICE_FORMAT)
     directory = open_store(store, must_exist=False)
     try:
-        options = service_options(keys=keys, listen=listen, workers=workers, app=app, max_concurrency=max_concurrency)
+        options = service_options(keys=keys, listen=listen, workers=workers, app=app, **bounds)
         lock = directory.lock()
     except (AppUnusable, ProtocolError, StoreError) as error:
         wrong_usage(str(error))

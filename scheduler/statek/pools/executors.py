@@ -23,6 +23,10 @@ class Executor:
     granted: int = 0
     leases: dict[str, int] = field(default_factory=dict)
     """Its leases, with the number of heartbeats in a row that did not name them."""
+    parking: int = 0
+    """How many interpreters it keeps beside its workers while they wait."""
+    idle: set[str] = field(default_factory=set)
+    """The leases whose guests wait for a future, or for a place to go on in."""
 
     @property
     def told(self) -> dict[str, str]:
@@ -30,9 +34,24 @@ class Executor:
         return {"executor": self.executor, "host": self.host}
 
     @property
+    def active(self) -> int:
+        """Return how many of its leases need one of its workers."""
+        return len(self.leases) - len(self.idle)
+
+    @property
     def room(self) -> int:
         """Return how many leases it would take now."""
-        return max(0, min(self.offered - self.granted, self.workers - len(self.leases)))
+        return max(0, min(self.offered - self.granted, self.workers - self.active))
+
+    @property
+    def becoming_free(self) -> int:
+        """Return how many places it has not offered anew yet, of leases that have ended."""
+        return max(0, self.workers + self.parking - len(self.leases) - (self.offered - self.granted))
+
+    @property
+    def is_crowded(self) -> bool:
+        """Tell whether a worker stands idle for no other reason than that waits have taken all places."""
+        return self.active < self.workers and len(self.idle) > self.parking
 
 
 class Executors:

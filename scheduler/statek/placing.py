@@ -1,0 +1,199 @@
+"""The loop's part about places: which READY job goes to which executor, and which waiting one makes room for it.
+
+A job that waits for a future may stay in its interpreter. It does not count among the active ones then, and never
+keeps a READY job from running: the longest wait is ended where there is no room left. One that goes on counts again;
+where as many are active as may be, it goes on when one of those has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from statek.core import machine
+from statek.core.jobs import Job
+from statek.core.leases import Lease, lease_id
+from statek.pools.executors import Executor
+from statek.pools.leasing import HeldLease
+from statek.pools.parking import Parking
+from statek.tick import Tick
+from statek_policies import Policy
+from statek_protocol.messages.executor import Grant
+from statek_protocol.messages.interpreter import GuestError, Reply
+
+if TYPE_CHECKING:
+    from statek.loop import Loop
+
+PARK_SECONDS: Final = 30.0
+MAX_PARKED: Final = 1_000
+
+WAITED_TOO_LONG: Final = "it waits for longer than an interpreter is kept"
+MADE_ROOM: Final = "it waits, and another job needs its place"
+
+
+class Placing:
+    """The queue of READY jobs, and the leases of those that wait."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        *,
+        max_concurrency: int,
+        give_up_unplaceable: bool,
+        park_seconds: float = PARK_SECONDS,
+        max_parked: int = MAX_PARKED,
+    ) -> None:
+        self._loop = loop
+        self._max_concurrency = max_concurrency
+        self._give_up_unplaceable = give_up_unplaceable
+        self._ready: deque[str] = deque()
+        self._parking = Parking(park_seconds, max_parked)
+        self._held_up: dict[str, tuple[HeldLease, Reply]] = {}
+        """Leases whose wait is over and whose guests go on when there is a place, oldest first."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def ready(self) -> int:
+        """Return how many jobs wait for an executor."""
+        return len(self._ready)
+
+    @property
+    def parked(self) -> int:
+        """Return how many waiting jobs keep their interpreters."""
+        return len(self._parking)
+
+    def enqueue(self, job: str) -> None:
+        """Let a READY job wait for an executor."""
+        self._ready.append(job)
+
+    def place(self, tick: Tick) -> None:
+        """Give places to those that can have one; part of every turn."""
+        now = time.monotonic()
+        for lease in self._parking.overdue(now):
+            self._evict(tick, lease, WAITED_TOO_LONG)
+        self._let_go_on(tick)
+        self._grant(tick)
+        self._make_room(tick)
+        self._look_again_at(self._parking.next_overdue(now))
+
+    # waits
+
+    def follow(self, held: HeldLease, job: Job) -> None:
+        """Take notice of whether a lease's guest waits for a future, after a decision about its job."""
+        name = held.lease.lease
+        if job.awaited is not None:
+            if name not in self._parking:
+                self._parking.park(name, time.monotonic())
+                held.executor.idle.add(name)
+        elif name in self._parking:
+            self._parking.leave(name)
+
+    def reply(self, held: HeldLease, reply: Reply) -> None:
+        """Let a guest have what it stands still for: at once, or after a wait when there is a place for it."""
+        name = held.lease.lease
+        if name in held.executor.idle and not self._has_place(held.executor):
+            self._held_up[name] = (held, reply)
+            return
+        held.executor.idle.discard(name)
+        held.send(reply)
+
+    def dropped(self, held: HeldLease) -> None:
+        """Forget a lease that has ended."""
+        self._parking.leave(held.lease.lease)
+        self._held_up.pop(held.lease.lease, None)
+        held.executor.idle.discard(held.lease.lease)
+
+    def _let_go_on(self, tick: Tick) -> None:
+        """Let guests go on whose waits are over, first come first served on each executor."""
+        for name, (held, reply) in list(self._held_up.items()):
+            if self._has_place(held.executor):
+                del self._held_up[name]
+                held.executor.idle.discard(name)
+                tick.then(partial(held.send, reply))
+
+    def _has_place(self, executor: Executor) -> bool:
+        return executor.active < executor.workers and self._active < self._max_concurrency
+
+    def _evict(self, tick: Tick, lease: str, reason: str) -> None:
+        held = self._loop.held(lease)
+        if held is not None:
+            self._loop.end_lease(tick, held, reason, blamed=False)
+
+    def _look_again_at(self, seconds: float | None) -> None:
+        """Have a turn when the next wait has lasted for too long."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if seconds is not None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._loop.do, self._nothing)
+
+    @staticmethod
+    def _nothing(_: Tick) -> None:
+        """Have a turn."""
+
+    # READY jobs
+
+    @property
+    def _active(self) -> int:
+        return sum(executor.active for executor in self._loop.executors)
+
+    def _grant(self, tick: Tick) -> None:
+        """Give READY jobs to executors that have room, first come first served."""
+        waiting = len(self._ready) if self._loop.executors.have_room else 0
+        free = self._max_concurrency - self._active
+        while waiting and free > 0:
+            waiting -= 1
+            name = self._ready.popleft()
+            job = self._loop.ready_job(name)
+            if job is None:
+                continue
+            if self._loop.lacks_variables(tick, job):
+                continue
+            policy = self._loop.policy_in_turn(tick, job.policy_due)
+            executor = self._loop.executors.for_layers(policy.required_layers)
+            if executor is not None:
+                free -= 1
+                self._lease_out(tick, job, policy, executor)
+            elif not self._give_up_if_unplaceable(tick, job, policy):
+                self._ready.append(name)
+
+    def _make_room(self, tick: Tick) -> None:
+        """End the longest waits where READY jobs could run if it were not for them."""
+        wanted = min(len(self._ready), self._max_concurrency - self._active)
+        wanted -= sum(executor.becoming_free for executor in self._loop.executors)
+        for name in list(self._ready)[: max(0, wanted)]:
+            job = self._loop.ready_job(name)
+            if job is None:
+                continue
+            required = self._loop.policy_in_turn(tick, job.policy_due).required_layers
+            crowded = [one for one in self._loop.executors if one.is_crowded and required <= one.layers]
+            lease = self._parking.longest(lease for executor in crowded for lease in executor.leases)
+            if lease is None:
+                return
+            self._evict(tick, lease, MADE_ROOM)
+
+    def _lease_out(self, tick: Tick, job: Job, policy: Policy, executor: Executor) -> None:
+        epoch = job.epoch + 1
+        manifest = tick.manifest(job.job, self._loop.ledger)
+        lease = Lease(lease_id(job.job, epoch), epoch, executor.executor, policy, manifest)
+        held = HeldLease(lease, job.job, executor, executor.endpoint)
+        executor.granted += 1
+        executor.leases[lease.lease] = 0
+        tick.then(partial(held.send, Grant(job.job)))
+        self._loop.take_up(tick, held, machine.grant(job, lease, host=executor.host, layers=executor.layers))
+
+    def _give_up_if_unplaceable(self, tick: Tick, job: Job, policy: Policy) -> bool:
+        """Where no further host can come, a job that none of the hosts may run has failed."""
+        lacking = self._loop.executors.missing_layers(policy.required_layers)
+        if not self._give_up_unplaceable or not lacking or not all(lacking.values()):
+            return False
+        missing = sorted(frozenset().union(*lacking.values()))
+        text = (
+            f"the policy {policy.name!r} requires isolation layers that this host lacks: {', '.join(missing)}; "
+            f"`statek doctor` says why, and how to get them"
+        )
+        self._loop.abandon(tick, job, GuestError("LayersMissing", text, None))
+        return True
