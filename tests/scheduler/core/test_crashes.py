@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from core_programs import Ask, Look, Program, Say, Tell, Trespass
+from core_programs import Ask, Begin, Gather, Look, Program, Say, Tell, Trespass, Use
 from core_world import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,6 +30,21 @@ TRACES = {
     "an error between two": [Program(((Say(b"x"),),)), Program(((Ask("t"), Say(b"y")),), outcome="error")],
     "nothing kept": [Program(((Look(), Tell()),), outcome="limit", keeps=False)],
     "empty": [Program(())],
+    "a wait between effects": [
+        Program(
+            ((Say(b"a"), Begin("x"), Ask("t")), (Use(0), Tell(), Look(), Ask("u")), (Use(0), Tell())), frozenset({1})
+        )
+    ],
+    "waits for any and all": [
+        Program(
+            ((Begin("x"), Begin("y"), Gather("all", (0, 1)), Gather("any", (0, 2))), (Use(3), Tell(), Use(2), Tell())),
+            frozenset({1}),
+        )
+    ],
+    "a wait in the next batch": [
+        Program(((Begin("x"), Say(b"begun\n")),)),
+        Program(((Look(), Use(0), Tell()), (Begin("y"), Use(1), Tell()))),
+    ],
 }
 CRASHES: dict[str, Callable[[World], None]] = {
     "interpreter dies": World.interpreter_dies,
@@ -159,6 +174,9 @@ steps = st.one_of(
     st.builds(Look),
     st.builds(Tell),
     st.builds(Trespass),
+    st.builds(Begin, st.sampled_from(["x", "y"])),
+    st.builds(Gather, st.sampled_from(["any", "all"]), st.lists(st.integers(0, 5), min_size=1, max_size=3).map(tuple)),
+    st.builds(Use, st.integers(0, 5)),
 )
 programs_of_any_kind = st.builds(
     Program,
@@ -202,6 +220,13 @@ class Lives(RuleBasedStateMachine):
     def a_lease_ends(self, crash: str) -> None:
         CRASHES[crash](self.world)
 
+    @precondition(lambda self: self.world.job.futures)
+    @rule(data=st.data(), fails=st.booleans())
+    def a_future_comes_to_something(self, data: st.DataObject, fails: bool) -> None:
+        numbers = [entry.number for entry in self.world.job.futures if entry.shape == "temporal"]
+        if numbers:
+            self.world.resolve(data.draw(st.sampled_from(numbers)), fails=fails)
+
     @rule()
     def the_scheduler_restarts(self) -> None:
         self.world.scheduler_restarts()
@@ -210,6 +235,7 @@ class Lives(RuleBasedStateMachine):
     def at_most_one_end_for_each_submission(self) -> None:
         if hasattr(self, "world"):
             assert len(self.world.of(JobEnded)) <= self.world.submissions
+            assert (self.world.job.status == "SUSPENDED") == (self.world.job.awaited is not None)
             assert (self.world.job.status == "DONE") == (not self.world.job.pending and self.world.job.running is None)
 
     def teardown(self) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,6 +23,9 @@ from statek_protocol.messages.interpreter import (
     Snapshot,
     Violated,
 )
+from statek_protocol.operations import FUTURE_ALL, FUTURE_ANY, FUTURE_VALUE
+from statek_protocol.references import FutureRef, PlainReferences
+from statek_protocol.values import decode_value, encode_value
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,33 @@ class Trespass:
     """Try what the policy does not allow."""
 
 
-Step = Say | Ask | Look | Tell | Trespass
+@dataclass(frozen=True)
+class Begin:
+    """Call a temporal tool and remember the future that it gives."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Gather:
+    """Make one future of some that are remembered (by their order), and remember it."""
+
+    shape: Literal["any", "all"]
+    futures: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Use:
+    """Wait for a remembered future and remember its value."""
+
+    future: int
+
+
+Step = Say | Ask | Look | Tell | Trespass | Begin | Gather | Use
 Statement = tuple[Step, ...]
+OPERATIONS = {"any": FUTURE_ANY, "all": FUTURE_ALL}
+BEGIN = "begin"
+REFERENCES = PlainReferences()
 
 
 @dataclass(frozen=True)
@@ -79,8 +108,55 @@ def answer_of(tool: str, arguments: bytes) -> bytes:
     return f"{tool} says {arguments.decode()}!".encode()
 
 
-def console_of(program: Program, memory: list[str], times: Iterator[int]) -> bytes:
-    """What a run without any interruption prints that is told these times, and changes in its memory."""
+def call_of(step: Step, memory: list[str]) -> tuple[str, bytes] | None:
+    """The tool or operation that a step calls, and with which arguments; None for one that calls nothing."""
+    futures = [FutureRef(number) for number in futures_of(memory)]
+    match step:
+        case Ask(tool, arguments):
+            return tool, arguments
+        case Begin(name):
+            return BEGIN, name.encode()
+        case Gather(shape, chosen) if futures:
+            return OPERATIONS[shape], written((tuple(futures[index % len(futures)] for index in chosen), None))
+        case Use(future) if futures:
+            return FUTURE_VALUE, written((futures[future % len(futures)],))
+    return None
+
+
+def futures_of(memory: list[str]) -> list[int]:
+    """The numbers of the futures that are remembered."""
+    return [int(said[1:]) for said in memory if said.startswith("#")]
+
+
+def written(args: tuple[object, ...]) -> bytes:
+    return encode_value((args, {}), max_bytes=10_000, max_depth=9, crossing=REFERENCES)
+
+
+def written_value(value: object) -> bytes:
+    return encode_value(value, max_bytes=10_000, max_depth=9, crossing=REFERENCES)
+
+
+def calls_of(program: Program, memory: list[str], value_of: Callable[[int], str]) -> list[tuple[str, bytes]]:
+    """The calls that a run without any interruption makes, in order."""
+    found = []
+    for step in program.steps:
+        called = call_of(step, memory)
+        if called is not None:
+            found.append(called)
+        console_of(Program(((step,),)), memory, itertools.repeat(0), value_of)
+    return found
+
+
+def read(value: bytes) -> str:
+    """What is remembered of an operation's result."""
+    found = decode_value(value, max_bytes=10_000, max_depth=9, crossing=REFERENCES)
+    return f"#{found.number}" if isinstance(found, FutureRef) else str(found)
+
+
+def console_of(
+    program: Program, memory: list[str], times: Iterator[int], value_of: Callable[[int], str] = str
+) -> bytes:
+    """What a run without any interruption prints that is told these times and values, and changes in its memory."""
     console = b""
     for step in program.steps:
         match step:
@@ -94,6 +170,12 @@ def console_of(program: Program, memory: list[str], times: Iterator[int]) -> byt
                 console += told(memory)
             case Trespass():
                 pass
+            case Begin():
+                memory.append(f"#{2 * sum(number % 2 == 0 for number in futures_of(memory))}")
+            case Gather() if futures_of(memory):
+                memory.append(f"#{1 + 2 * sum(number % 2 for number in futures_of(memory))}")
+            case Use(future) if numbers := futures_of(memory):
+                memory.append(value_of(numbers[future % len(numbers)]))
     return console
 
 
@@ -127,8 +209,9 @@ class Interpreter:
             if index in program.checkpoints and not self._times:
                 yield from self._send(Checkpoint(run.batch, self._snapshot(run.batch, index)))
             for step in program.statements[index]:
+                called = call_of(step, self.memory) is not None
                 yield from self._take(run.batch, number, step)
-                number += isinstance(step, Ask)
+                number += called
         yield from self._end(run.batch, program)
 
     def _take(self, batch: int, number: int, step: Step) -> Talk:
@@ -141,13 +224,22 @@ class Interpreter:
                 self.memory.append(str(self._time()))
             case Trespass():
                 yield from self._send(Violated(batch, "import", "not allowed", 1, "runtime"))
-            case Ask(tool, arguments):
-                yield from self._tell_times(batch)
-                reply = yield Call(batch, number, tool, arguments)
-                assert reply is not None
-                assert reply.number == number
-                said = reply.value.decode() if reply.value is not None else f"{reply.error}"
-                self.memory.append(said)
+            case _:
+                yield from self._call(batch, number, step)
+
+    def _call(self, batch: int, number: int, step: Step) -> Talk:
+        called = call_of(step, self.memory)
+        if called is None:
+            return
+        yield from self._tell_times(batch)
+        reply = yield Call(batch, number, *called)
+        assert reply is not None
+        assert reply.number == number
+        plain = str if isinstance(step, Ask) else None
+        if reply.value is None:
+            self.memory.append(f"{reply.error}")
+        else:
+            self.memory.append(reply.value.decode() if plain else read(reply.value))
 
     def _end(self, batch: int, program: Program) -> Talk:
         if self._times:

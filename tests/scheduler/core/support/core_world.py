@@ -8,9 +8,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from core_programs import Ask, Interpreter, Program, Talk, Trespass, answer_of, console_of
+from core_programs import (
+    BEGIN,
+    Interpreter,
+    Program,
+    Talk,
+    Trespass,
+    answer_of,
+    calls_of,
+    console_of,
+    read,
+    written_value,
+)
 
-from statek.core import calls, machine
+from statek.core import calls, encoded, futures, machine
 from statek.core.decisions import Decision
 from statek.core.events import (
     BatchEnded,
@@ -21,6 +32,8 @@ from statek.core.events import (
     ClockObserved,
     ConsolePrinted,
     Event,
+    FutureCreated,
+    FutureResolved,
     LeaseEnded,
     LeaseGranted,
     PolicyViolated,
@@ -30,6 +43,7 @@ from statek.core.instructions import AnswerFromLedger, EndLease, Instruction, Ru
 from statek.core.jobs import Job
 from statek.core.leases import Lease, lease_id
 from statek.core.machine import GuestMessage
+from statek.core.moment import Moment
 from statek.core.submissions import submit
 from statek.core.workspaces import Manifest
 from statek.store.records import pack, unpack_event, unpack_job
@@ -37,6 +51,7 @@ from statek_policies import Policy
 from statek_protocol.messages.base import Message
 from statek_protocol.messages.executor import Lost
 from statek_protocol.messages.interpreter import Reply, Run
+from statek_protocol.operations import FUTURE_OPERATIONS
 
 E = TypeVar("E", bound=Event)
 
@@ -109,7 +124,7 @@ class World:
     def receive(self, message: GuestMessage) -> Decision:
         """Let the machine decide upon a message, and carry it out."""
         assert self.lease is not None
-        decision = machine.receive(self.job, self.lease, message)
+        decision = machine.receive(self.job, self.lease, message, self.moment)
         self.apply(decision)
         return decision
 
@@ -130,8 +145,32 @@ class World:
     def finish_tool(self, key: tuple[int, int]) -> None:
         """Let a tool come to its end."""
         call = self.running.pop(key)
-        answered = CallAnswered(call.batch, call.number, answer_of(call.tool, call.arguments), None)
-        self.apply(calls.answer(self.job, self.lease, answered))
+        value, made = answer_of(call.tool, call.arguments), ()
+        if call.tool == BEGIN:
+            number = 2 * self.job.futures_registered
+            made = (FutureCreated(number, "temporal", call.arguments.decode()),)
+            value = encoded.future_reference(number)
+        self.apply(calls.answer(self.job, self.lease, CallAnswered(call.batch, call.number, value, None), made))
+
+    @property
+    def moment(self) -> Moment:
+        resolved = {event.number: event for event in self.of(FutureResolved)}
+        return Moment(at_us=7, resolved=resolved.get)
+
+    @property
+    def awaited(self) -> list[int]:
+        """The futures that have to come to something before the job can go on."""
+        if self.job.awaited is None:
+            return []
+        entries = futures.sources(self.job, self.job.awaited.future.number)
+        return [entry.number for entry in entries if entry.shape == "temporal"]
+
+    def resolve(self, number: int, *, fails: bool = False) -> None:
+        """Let a future come to its value, or fail."""
+        settlement = futures.Settlement(written_value(f"value {number}"), None)
+        if fails:
+            settlement = futures.Settlement.failed("FutureFailed", f"{number} failed")
+        self.apply(futures.resolve(self.job, self.lease, number, settlement, self.moment))
 
     def go_on(self, steps: int = 100_000) -> int:
         """Let everything that can happen do so, without an interruption; returns how many steps it took."""
@@ -140,6 +179,8 @@ class World:
                 self.finish_tool(next(iter(self.running)))
             elif self.can_step:
                 self.step()
+            elif self.awaited:
+                self.resolve(self.awaited[0])
             elif self.lease is None and self.job.status == "READY":
                 self.grant()
             else:
@@ -162,7 +203,7 @@ class World:
         self.running.clear()
         self._forget_lease()
         self.live = fold(self.events)
-        if self.job.status == "STARTED":
+        if self.job.leased:
             lease = lease_id(JOB, self.job.epoch)
             self._record(machine.end_lease(self.job, lease, self.job.epoch, "restart", blamed=False))
 
@@ -243,13 +284,13 @@ class World:
     def _check_batch(self, batch: int, memory: list[str]) -> None:
         program = self.programs[batch]
         times = [time for event in self.of(ClockObserved, batch) for time in json.loads(event.data)]
-        asked = [step for step in program.steps if isinstance(step, Ask)]
-        assert self.console(batch) == console_of(program, memory, iter(times))
-        requested = [(event.number, event.tool, event.arguments) for event in self.of(CallRequested, batch)]
-        assert requested == [(number, step.tool, step.arguments) for number, step in enumerate(asked)]
+        asked = calls_of(program, [*memory], self._value_of)
+        assert self.console(batch) == console_of(program, memory, iter(times), self._value_of)
+        requested = [(event.tool, event.arguments) for event in self.of(CallRequested, batch)]
+        assert requested == asked
         assert sorted(event.number for event in self.of(CallAnswered, batch)) == list(range(len(asked)))
         fresh = [call.number for call in self.started if call.batch == batch and not call.repeated]
-        assert fresh == list(range(len(asked)))
+        assert fresh == [number for number, (tool, _) in enumerate(asked) if tool not in FUTURE_OPERATIONS]
         trespasses = sum(isinstance(step, Trespass) for step in program.steps)
         assert len(self.of(PolicyViolated, batch)) == trespasses
         [ended] = self.of(BatchEnded, batch)
@@ -257,10 +298,20 @@ class World:
         assert self.of(BatchStarted, batch)
         assert len(self.of(BatchSubmitted, batch)) == 1
 
+    def _value_of(self, number: int) -> str:
+        [resolved] = [event for event in self.of(FutureResolved) if event.number == number]
+        return f"{resolved.error}" if resolved.value is None else read(resolved.value)
+
     def check_ended(self) -> None:
         """The job has ended, and every lease with it."""
         assert self.job.status == "DONE"
         assert self.job.running is None
         assert not self.job.pending
         assert self.lease is None
+        assert self.job.awaited is None
         assert len(self.of(LeaseEnded)) == len(self.of(LeaseGranted))
+        numbers = [event.number for event in self.of(FutureResolved)]
+        assert len(set(numbers)) == len(numbers)
+        assert sorted(numbers + [entry.number for entry in self.job.futures]) == sorted(
+            event.number for event in self.of(FutureCreated)
+        )
