@@ -6,6 +6,7 @@ import dis
 import types
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from statek_policies.language import (
     SourceTooLarge,
     compile_batch,
 )
+from statek_policies.language import scan as scanning
 from statek_policies.language.nodes import NAME
 from statek_policies.language.words import INSPECTION
 
@@ -135,6 +137,13 @@ def _check_batch(batch: CompiledBatch) -> None:
     for code in _codes(batch.code):
         assert not FORBIDDEN & {*code.co_names, *code.co_varnames, *code.co_cellvars}
         _check_stores(code)
+    assert _found_without_glances(batch.code) == []
+
+
+def _found_without_glances(code: types.CodeType) -> list[object]:
+    """What a long look at all of the code finds, where the scan is content with a glance at most of it."""
+    with mock.patch.object(scanning, "is_plain", return_value=False):
+        return [*scanning.scan(code)]
 
 
 def _check_stores(code: types.CodeType) -> None:

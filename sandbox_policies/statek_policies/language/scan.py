@@ -47,6 +47,9 @@ _FORWARD_JUMPS = frozenset(
     code for name, code in _CODES.items() if code in opcode.hasjrel and "BACKWARD" not in name and name != "SEND"
 )
 _BACKWARD_JUMPS = frozenset(code for name, code in _CODES.items() if code in opcode.hasjrel and "BACKWARD" in name)
+_NAMING = _LOADS | _STORES | _BINDERS | {_LOAD_NAME}
+_CAREFUL = _STORES | {_MATCH_CLASS, _EXTENDED} | (set(range(256)) - _ALLOWED)
+"""Operations of which the surroundings count."""
 _INPLACE = 13
 """BINARY_OP's argument from which on it is `+=` and its like."""
 
@@ -62,15 +65,16 @@ _Step = tuple[int, int, int]
 def scan(code: types.CodeType) -> list[Violation]:
     """Look through a code object and all that it contains; a sound one gives an empty list."""
     found: list[Violation] = []
-    waiting = [(code, _Scope.BATCH)]
+    waiting = [(code, Scope.BATCH)]
     while waiting:
         code, scope = waiting.pop()
-        found += _Look(code, scope).violations()
+        if not is_plain(code, scope):
+            found += Look(code, scope).violations()
         waiting += [(const, _scope_of(const)) for const in code.co_consts if isinstance(const, types.CodeType)]
     return found
 
 
-class _Scope(Enum):
+class Scope(Enum):
     """What a code object is the body of."""
 
     BATCH = "batch"
@@ -78,18 +82,46 @@ class _Scope(Enum):
     FUNCTION = "function"
 
 
-def _scope_of(code: types.CodeType) -> _Scope:
+def _scope_of(code: types.CodeType) -> Scope:
     """Tell what a code object inside another one is the body of."""
-    return _Scope.FUNCTION if code.co_flags & CO_OPTIMIZED else _Scope.CLASS
+    return Scope.FUNCTION if code.co_flags & CO_OPTIMIZED else Scope.CLASS
 
 
-class _Look:
+def is_plain(code: types.CodeType, scope: Scope) -> bool:
+    """Tell at a glance that a long look would find nothing: most code has plain names only and sets no attribute."""
+    operations = code.co_code[::2]
+    names = code.co_names
+    if scope is Scope.BATCH and names[:1] == (BOUNDARY,):
+        if not _are_boundaries(operations, code.co_code[1::2]):
+            return False
+        names = names[1:]
+    return (
+        _CAREFUL.isdisjoint(operations)
+        and all(map(_is_plain_name, names))
+        and all(map(_is_variable, code.co_varnames))
+        and all(map(_is_variable, code.co_cellvars))
+        and all(map(_is_variable, code.co_freevars))
+        and not (_KW_NAMES in operations and any(map(_is_reserved, code.co_consts)))
+    )
+
+
+def _are_boundaries(operations: bytes, arguments: bytes) -> bool:
+    """Tell whether the first of the names is only ever loaded to be taken by a jump, where no argument is extended."""
+    nexts = operations[1:]
+    return _LOAD_GLOBAL not in operations and all(
+        operation == _LOAD_NAME and following == _JUMP_IF_FALSE
+        for operation, argument, following in zip(operations, arguments, nexts, strict=False)
+        if not argument and operation in _NAMING
+    )
+
+
+class Look:
     """One code object under examination."""
 
-    def __init__(self, code: types.CodeType, scope: _Scope) -> None:
+    def __init__(self, code: types.CodeType, scope: Scope) -> None:
         self._code = code
         self._scope = scope
-        self._is_class = scope is _Scope.CLASS
+        self._is_class = scope is Scope.CLASS
         self._steps = _steps(code.co_code)
         self._landings: dict[int, list[int]] | None = None
         self._augmented: list[str] = []
@@ -97,7 +129,7 @@ class _Look:
 
     def violations(self) -> list[Violation]:
         for variable in self._variables():
-            if variable[0] == RESERVED_MARK or not is_bindable(variable):
+            if not _is_variable(variable):
                 self._refuse(0, "bytecode.bind", variable)
         for index, (operation, argument, _offset) in enumerate(self._steps):
             check = _CHECKS.get(operation)
@@ -140,7 +172,7 @@ class _Look:
         is_global = self._steps[index][0] == _LOAD_GLOBAL
         name = self._code.co_names[argument >> 1 if is_global else argument]
         if name == BOUNDARY:
-            if self._scope is not _Scope.BATCH or self._steps[index + 1][0] != _JUMP_IF_FALSE:
+            if self._scope is not Scope.BATCH or self._steps[index + 1][0] != _JUMP_IF_FALSE:
                 self._refuse(index, "bytecode.name", name)
         elif not _is_readable(name, self._is_class):
             self._refuse(index, "bytecode.name", name)
@@ -233,6 +265,22 @@ def _extended(steps: list[_Step]) -> Iterator[_Step]:
 
 
 @lru_cache(maxsize=4096)
+def _is_plain_name(name: str) -> bool:
+    """Tell whether a name may be a variable, bound or read, and an attribute that is read from anything."""
+    return name[0] != "_" and name.isidentifier() and is_bindable(name) and reading(name) is Reading.NATIVE
+
+
+@lru_cache(maxsize=4096)
+def _is_variable(name: str) -> bool:
+    return name[0] != RESERVED_MARK and is_bindable(name)
+
+
+def _is_reserved(constant: object) -> bool:
+    """Tell whether a constant could be the names of a call's keywords, with a reserved one among them."""
+    return type(constant) is tuple and any(type(name) is str and name[:1] == RESERVED_MARK for name in constant)
+
+
+@lru_cache(maxsize=4096)
 def _is_readable(name: str, in_class: bool) -> bool:
     if name.startswith(RESERVED_MARK):
         return name in GUARD_NAMES
@@ -251,11 +299,11 @@ def _target(step: _Step) -> int | None:
 _READABLE_IN_CLASS = _READ_BY_COMPILER | DEFINABLE
 _BINDABLE_IN_CLASS = _SET_BY_COMPILER | DEFINABLE | CLASS_CONSTANTS
 
-_CHECKS: Mapping[int, Callable[[_Look, int, int], None]] = (
-    dict.fromkeys(_LOADS, _Look.check_load)
-    | dict.fromkeys(_STORES, _Look.check_store)
-    | dict.fromkeys((_LOAD_NAME, _LOAD_GLOBAL), _Look.check_variable)
-    | dict.fromkeys(_BINDERS, _Look.check_binding)
-    | {_KW_NAMES: _Look.check_keywords, _MATCH_CLASS: _Look.check_pattern}
-    | dict.fromkeys(set(range(256)) - _ALLOWED, _Look.check_operation)
+_CHECKS: Mapping[int, Callable[[Look, int, int], None]] = (
+    dict.fromkeys(_LOADS, Look.check_load)
+    | dict.fromkeys(_STORES, Look.check_store)
+    | dict.fromkeys((_LOAD_NAME, _LOAD_GLOBAL), Look.check_variable)
+    | dict.fromkeys(_BINDERS, Look.check_binding)
+    | {_KW_NAMES: Look.check_keywords, _MATCH_CLASS: Look.check_pattern}
+    | dict.fromkeys(set(range(256)) - _ALLOWED, Look.check_operation)
 )

@@ -85,22 +85,17 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         """Transform the children of a node in place."""
         for field in _CHILDREN[type(node)]:
             child = getattr(node, field)
-            if type(child) is list:
-                if child:
-                    setattr(node, field, self._all(child))
-            elif child is not None:
-                setattr(node, field, self.visit(child))
+            if not child:  # None or an empty list
+                continue
+            result = self._all(child) if type(child) is list else self.visit(child)
+            if result is not child:
+                setattr(node, field, result)
         return node
 
     def _all(self, children: list[Any]) -> list[Any]:
-        transformed: list[Any] = []
-        for child in children:
-            result = self.visit(child) if isinstance(child, ast.AST) else child
-            if type(result) is list:
-                transformed += result
-            else:
-                transformed.append(result)
-        return transformed
+        visit = self.visit
+        transformed = [visit(child) if isinstance(child, ast.AST) else child for child in children]
+        return _flattened(transformed) if list in map(type, transformed) else transformed
 
     @staticmethod
     def _listed(result: Any) -> list[ast.stmt]:
@@ -277,6 +272,11 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         body = self._all(body)
         self._scopes.pop()
         return body
+
+
+def _flattened(results: list[Any]) -> list[Any]:
+    """Put in the place of a list what it contains: one statement may have become several, or none."""
+    return [one for result in results for one in (result if type(result) is list else [result])]
 
 
 def _last_name(value: ast.expr) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import types
+from collections.abc import Iterator
 
 import pytest
 
 from statek_policies import Policy
 from statek_policies.language import SourceRefused, compile_batch
 from statek_policies.language.nodes import BOUNDARY, LOAD, NAME, PRIVATE, TYPE, WRITE
-from statek_policies.language.scan import scan
+from statek_policies.language.scan import Look, Scope, is_plain, scan
 
 UNGUARDED = [
     ("x.a = 1", "bytecode.store"),
@@ -154,3 +156,18 @@ def test_a_transformer_that_overlooks_a_name_is_caught(monkeypatch: pytest.Monke
 
 def test_guarded_loads_pass() -> None:
     assert _compiled(_with("load(x, name='format')(1)", load=LOAD, name=NAME)) == set()
+
+
+@pytest.mark.parametrize(("source", "_rule"), UNGUARDED)
+def test_a_glance_is_never_enough_for_what_a_long_look_would_find(source: str, _rule: str) -> None:
+    for code in _all_codes(compile(source, "<test>", "exec")):
+        for scope in Scope:
+            if is_plain(code, scope):
+                assert Look(code, scope).violations() == []
+
+
+def _all_codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if type(constant) is types.CodeType:
+            yield from _all_codes(constant)
