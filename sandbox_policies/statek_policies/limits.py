@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Self
 
 from statek_policies.errors import InvalidLimit, UnknownLimit
@@ -58,6 +59,7 @@ class Limits:
             object.__setattr__(self, name, _checked(name, getattr(self, name)))
 
     @classmethod
+    @cache
     def names(cls) -> tuple[str, ...]:
         """List the limits in the order of their definition."""
         return tuple(field.name for field in fields(cls))

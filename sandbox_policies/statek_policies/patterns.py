@@ -1,7 +1,7 @@
 """What a field that holds glob patterns means, and which patterns can never mean anything."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -45,10 +45,10 @@ def checked(field: str, value: object) -> tuple[str, ...]:
     return patterns  # type: ignore[return-value]  # each was found to be text
 
 
-def check_among(field: str, patterns: tuple[str, ...], known: Iterable[str], noun: str) -> None:
+def check_among(field: str, patterns: tuple[str, ...], known: Collection[str], noun: str) -> None:
     """Refuse a pattern that names nothing of what there is."""
     for index, pattern in enumerate(patterns):
-        if not any(fnmatchcase(name, pattern) for name in known):
+        if pattern not in known and not any(fnmatchcase(name, pattern) for name in known):
             meant = suggestion(pattern, known)
             raise InvalidPolicy(f"{field}: {shown(pattern)} is no {noun}; {meant}", key=(field, index))
 
