@@ -31,6 +31,8 @@ class HeadFile:
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             self._descriptor = os.open(self._path, flags, 0o600)
+            if os.fstat(self._descriptor).st_size > _LENGTH:  # none of ours; what is wrong with it is known by now
+                os.ftruncate(self._descriptor, _LENGTH)
         except OSError as error:
             raise StoreUnreadable(self._path, error.strerror or type(error).__name__) from error
 
