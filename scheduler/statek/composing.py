@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from statek.core.events import CallRequested, ClockObserved
 from statek.core.jobs import Job
@@ -11,7 +11,18 @@ from statek_policies import Policy
 from statek_protocol.messages.interpreter import BatchSource, Load, Run, Segment
 
 
-def compose_load(ledger: Ledger, job: Job, policy: Policy, tools: Sequence[str], temporals: Sequence[str]) -> Load:
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What the application offers, by name."""
+
+    names: tuple[str, ...] = ()
+    """Of its tools."""
+    temporals: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+    """Of the variables that it exports."""
+
+
+def compose_load(ledger: Ledger, job: Job, policy: Policy, offered: Offered) -> Load:
     """Put together a job's namespace: policy, variables, the sources that define them, names of tools.
 
     Tools that the policy denies are among the names: a guest that calls one is told so, and the attempt is on record.
@@ -20,7 +31,8 @@ def compose_load(ledger: Ledger, job: Job, policy: Policy, tools: Sequence[str],
     sources = tuple(BatchSource(batch, *ledger.source(job.job, batch)) for batch in workspace.manifest.batches())
     described = workspace.manifest.segments
     segments = tuple(Segment(number, data, described[number].batches) for number, data in workspace.data.items())
-    return Load(policy.to_wire(), segments, sources, tuple(tools), tuple(temporals))
+    given = tuple(map(ledger.blob, job.offered_values))
+    return Load(policy.to_wire(), segments, sources, offered.names, offered.temporals, offered.exports, given)
 
 
 def compose_run(ledger: Ledger, job: Job) -> Run:

@@ -18,17 +18,19 @@ from typing import Final
 import zmq
 
 from statek.api.clients import Clients
-from statek.calls.runner import ToolRunner
-from statek.calls.tools import ToolRegistry
+from statek.calls.application import Application
+from statek.calls.runner import TIMEOUT_SECONDS, ToolRunner
 from statek.futures.inspector import Inspector
 from statek.futures.registry import Futures
 from statek.futures.watcher import Watcher
 from statek.local_pool import LocalPool
 from statek.loop import Loop
+from statek.placing import MAX_PARKED, PARK_SECONDS
 from statek.pools.endpoint import RouterEndpoint
 from statek.pools.pool import Pool
 from statek.store.directory import StoreDirectory, StoreLock
 from statek.store.errors import StoreError
+from statek.store.history import History
 from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
 from statek.store.recovery import RecoveryReport
@@ -52,10 +54,16 @@ class ServiceOptions:
     """Where executors connect; None for a local pool of the scheduler's own."""
     workers: int = 1
     """Of the local pool."""
-    tools: ToolRegistry = field(default_factory=ToolRegistry)
+    application: Application = field(default_factory=Application)
+    """What it offers to guests."""
+    tool_timeout_seconds: float = TIMEOUT_SECONDS
+    """How long a tool, or an operation on an object, may take unless the tool says otherwise."""
     max_concurrency: int = MAX_CONCURRENCY
     max_suspended: int | None = MAX_SUSPENDED
     """Jobs that may wait for futures at the same time; None for no bound."""
+    park_seconds: float = PARK_SECONDS
+    """How long a job that waits keeps its interpreter."""
+    max_parked: int = MAX_PARKED
 
 
 class Service:
@@ -95,8 +103,9 @@ class Service:
                 self._directory.ledger,
                 self._on_mirror_failure,
                 on_recovery=self._on_mirror_recovery,
+                on_open=self._on_mirror_open,
             )
-            tasks += self._start(ledger, mirror, executors, clients)
+            tasks += await self._start(ledger, mirror, executors, clients)
             if self._options.listen is None:
                 tasks.append(asyncio.create_task(self._watch(local.keep())))
             on_started(executors.address)
@@ -116,7 +125,7 @@ class Service:
             self._endpoints.append(RouterEndpoint(context, endpoint, self._options.keys))
         return self._endpoints[0], self._endpoints[1]
 
-    def _start(
+    async def _start(
         self, ledger: Ledger, mirror: Mirror, executors: RouterEndpoint, clients: RouterEndpoint
     ) -> list[asyncio.Task[None]]:
         """Wire the parts together and set them going."""
@@ -124,8 +133,18 @@ class Service:
             ledger,
             max_concurrency=self._options.max_concurrency,
             give_up_unplaceable=self._options.listen is None,
+            park_seconds=self._options.park_seconds,
+            max_parked=self._options.max_parked,
         )
-        self._runner = loop.tools = ToolRunner(self._options.tools, mirror, loop.on_answer)
+        application = self._options.application
+        self._futures = Futures(lambda: application.offer.tools.temporals)
+        self._runner = loop.tools = ToolRunner(
+            application,
+            mirror,
+            loop.on_answer,
+            futures=self._futures,
+            timeout_seconds=self._options.tool_timeout_seconds,
+        )
         self._pool = pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
         api = Clients(loop, clients)
         self._watcher = self._watch_futures(loop, mirror)
@@ -134,6 +153,8 @@ class Service:
         loop.recover()
         mirror.start()
         mirror.notify(ledger.last_cursor)
+        if not application.is_known:
+            await asyncio.wrap_future(application.loaded)
         work = (
             loop.run(),
             self._watch_presence(loop, pool),
@@ -143,9 +164,8 @@ class Service:
         return [asyncio.create_task(self._watch(part)) for part in work]
 
     def _watch_futures(self, loop: Loop, mirror: Mirror) -> Watcher:
-        futures = Futures(lambda: self._options.tools.temporals)
-        watcher = Watcher(Inspector(futures), mirror, loop.waiting)
-        mirror.submit(partial(_answer_conditions, futures), quiet=True)
+        watcher = Watcher(Inspector(self._futures), mirror, loop.waiting)
+        mirror.submit(partial(_answer_conditions, self._futures), quiet=True)
         loop.waiting.watcher = watcher
         loop.waiting.max_suspended = self._options.max_suspended
         mirror.listeners.append(watcher.stir)
@@ -166,9 +186,17 @@ class Service:
             self._failure = self._failure or error
             self._stopping.set()
 
+    def _on_mirror_open(self, ledger: History) -> None:
+        """Called in the mirror's thread when dbzero was opened: the application is loaded, and old objects forgotten."""
+        assert self._runner is not None
+        self._runner.reopen(ledger.handles)
+        self._futures.forget()
+        self._options.application.load()
+
     def _on_mirror_failure(self, error: BaseException) -> None:
         """Called in the mirror's thread: without dbzero the application's objects are gone, so the service ends."""
         self._failure = self._failure or error
+        self._options.application.give_up(error)
         self._asyncio_loop.call_soon_threadsafe(self._stopping.set)
 
     def _on_mirror_recovery(self, report: RecoveryReport) -> None:

@@ -21,7 +21,7 @@ from statek_policies.language import PolicyViolation
 from statek_protocol.messages.base import CONSOLE_CHUNK_LIMIT, Message
 from statek_protocol.messages.interpreter import Call, Console, GuestError, Observed, Reply, Violated
 from statek_protocol.operations import FUTURE_OPERATIONS, OBJECT_OPERATIONS, SLEEP
-from statek_protocol.values import ValueRefused, decode_value, encode_value
+from statek_protocol.values import DEPTH_LIMIT, ValueRefused, decode_value, encode_value
 
 DETAIL_LIMIT: Final = 2_000
 """Characters of a violation's detail or an error's text that leave the process."""
@@ -188,8 +188,11 @@ class GuestHost:
             reply = self._channel.receive(Reply)
         if reply.error is not None:
             raise _as_exception(reply.error, of_object=tool in OBJECT_OPERATIONS)
-        value, depth = reply.value or b"", self._policy.limits.argument_depth + 1
-        return decode_value(value, max_bytes=len(value), max_depth=depth, crossing=self._crossing)
+        return self.read_value(reply.value or b"")
+
+    def read_value(self, data: bytes) -> Any:
+        """Read a value that the scheduler sends, with proxies in the places of objects."""
+        return decode_value(data, max_bytes=len(data), max_depth=DEPTH_LIMIT, crossing=self._crossing)
 
     def _encode(self, tool: str, args: tuple[object, ...], kwargs: dict[str, object]) -> bytes:
         """Encode a call's arguments; what cannot cross is the guest's own TypeError, with the place inside them."""

@@ -99,7 +99,8 @@ def _serve_job(channel: Channel, load: Load, run: Run) -> None:
     host = surroundings.host
     host.begin_batch(run.batch, run.first_call)
     session = Session(load, policy, surroundings)
-    problem = None if not load.workspace else _restore(session, host, load.workspace)
+    problem = _restore(session, host, load.workspace) if load.workspace else None
+    session.take_up(load.variables)
     if problem is not None:
         host.send(Failed(run.batch, "workspace", wire_text(problem)))
         channel.receive(Run)  # the lease ends now; whatever comes is the end of the channel

@@ -228,7 +228,7 @@ class Objects:
                 raise TypeError("not what is kept of classes")
         self._methods = dict(described)
 
-    def reference(self, obj: object) -> str | None:
+    def reference(self, obj: Any) -> str | None:
         """Give the name under which a proxy, a method or a class of proxies is stored."""
         if issubclass(type(obj), type) and issubclass(obj, HostObject):
             return f"{_TYPE}.{obj.__name__}"

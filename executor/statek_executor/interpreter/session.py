@@ -64,7 +64,7 @@ class Session:
         self._provided |= {name: make_tool(host, name) for name in load.tools}
         self._provided[HostObject.__name__] = HostObject
         self._provided |= future_functions(host)
-        self._meets_futures = host.meets_futures = bool(load.temporals or load.objects)
+        self._meets_futures = host.meets_futures = bool(load.temporals or load.exports)
         FUTURES.takers |= {self._provided[name] for name in load.tools}
         self._references = {id(value): name for name, value in self._provided.items()}
         self.globals.update(self._provided)
@@ -92,6 +92,17 @@ class Session:
         if beside is not None:
             self._restore_beside(beside)
 
+    def take_up(self, variables: Iterable[bytes]) -> None:
+        """Put variables in place that the application exports; one of the guest's own hides one of its name."""
+        for data in variables:
+            given: Any = self._host.read_value(data)
+            new = {name: value for name, value in given.items() if self._is_new(name)}
+            self.globals.update(new)
+            self._touched |= new.keys()
+
+    def _is_new(self, name: object) -> bool:
+        return self._is_variable(name) and (name not in self.globals or name in self._provided)
+
     def _publish(self, variables: Mapping[str, object]) -> None:
         """Put variables in place as they are read: the hash of a key may use functions and variables of the guest."""
         if not all(map(self._is_variable, variables)):
@@ -118,6 +129,7 @@ class Session:
         if type(drawn) is not int or type(monotonic) is not int or not (seed is None or type(seed) is bytes):
             raise TypeError("a seed, a count and a time are needed")
         self._draw_position = [seed, drawn]
+        self._host.objects.remember(beside.get("objects", {}))
         self._host.observations.monotonic_after(monotonic)
 
     def resume_inside_batch(self) -> None:
@@ -170,11 +182,13 @@ class Session:
         """Compare the variables with what the scheduler has, without guest code in between: finalisers must wait."""
         collected = self._has_finalisers and _collections() != self._collections
         touched = None if self._all_touched or collected else self._touched
+        collects = gc.isenabled()
         gc.disable()
         try:
             changes = self._baseline.compare(touched, self._beside())
         finally:
-            gc.enable()
+            if collects:
+                gc.enable()
         limits = self.policy.limits
         if changes.variables > limits.variables:
             raise WorkspaceTooLarge(LimitBreach("variables", limits.variables, changes.variables))
@@ -196,6 +210,7 @@ class Session:
             "random": _random_state(self.environment.random),
             "draw": self._host.observations.draw_position(),
             "monotonic": self._host.observations.monotonic_position,
+            "objects": self._host.objects.described(),
         }
 
     def _forget_transient(self, snapshot: Snapshot) -> None:

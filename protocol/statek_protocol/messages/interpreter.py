@@ -78,15 +78,6 @@ class TransientValue:
     reason: Sentence
 
 
-@dataclass(frozen=True, slots=True)
-class OfferedObject:
-    """An application's object that the guest finds as a variable: its name, its handle's number, its class's name."""
-
-    name: Identifier
-    number: Count
-    type_name: Identifier
-
-
 # supervisor to interpreter
 
 
@@ -104,7 +95,10 @@ class Load(Message):
     """Names under which the guest finds the scheduler's tools."""
     temporals: Annotated[tuple[Identifier, ...], Bounds(0, 10_000)] = ()
     """Those among them whose result may be a future."""
-    objects: Annotated[tuple[OfferedObject, ...], Bounds(0, 10_000)] = ()
+    exports: Annotated[tuple[Identifier, ...], Bounds(0, 10_000)] = ()
+    """Names of the variables that the application exports; their objects may give futures as well."""
+    variables: Annotated[tuple[Annotated[bytes, Bounds(0, ARGUMENTS_LIMIT)], ...], Bounds(0, 10_000)] = ()
+    """Those that the job was given and no checkpoint has yet: encoded dicts of values by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,17 +73,22 @@ class Application:
         if file is not None:
             check_file(file)
 
+    @property
+    def is_known(self) -> bool:
+        """Tell whether the offer is there without anything having to be loaded."""
+        return self._file is None or self.loaded.done()
+
     def load(self) -> None:
         """Load it; raises `AppUnusable`. In dbzero's thread, with dbzero open."""
-        try:
-            if self._file is not None:
-                self.offer = _offer_of(_run(self._file), self._file)
-        except AppUnusable as error:
-            if not self.loaded.done():
-                self.loaded.set_exception(error)
-            raise
+        if self._file is not None:
+            self.offer = _offer_of(_run(self._file), self._file)
         if not self.loaded.done():
             self.loaded.set_result(self.offer)
+
+    def give_up(self, error: BaseException) -> None:
+        """Say that it will not be loaded any more, to whoever waits for it."""
+        if not self.loaded.done():
+            self.loaded.set_exception(error)
 
 
 def check_file(file: Path) -> None:

@@ -156,8 +156,3 @@ class HandleTables:
                 return
             held -= table.held_count
             table.let_go()
-
-    def let_go(self) -> None:
-        """Hold nothing any more, for whatever job: dbzero is opened anew, and old objects of its are no use."""
-        for table in self._tables.values():
-            table.let_go()

@@ -9,10 +9,10 @@ guarantee, and an operation that changed nothing leaves no marker.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import dbzero as db0
 
@@ -26,15 +26,19 @@ from statek.calls.outcomes import CallOutcome, failed, from_marker, raised, to_m
 from statek.calls.tools import Tool
 from statek.core.events import Event, FutureCreated, HandleBound
 from statek.store import markers
-from statek_policies import Policy
+from statek_policies import Limits, Policy
 from statek_protocol.operations import OBJECT_GET
 from statek_protocol.references import FutureRef, HandleRef, PlainReferences
 from statek_protocol.values import NESTING, ValueRefused, decode_value, encode_value
 
-UNKNOWN_HANDLE = "handle.unknown"
+UNKNOWN_HANDLE: Final = "handle.unknown"
 """The rule for a number that the job was never given."""
-_REFERENCES = PlainReferences()
-_ANY_DEPTH = 256
+_REFERENCES: Final = PlainReferences()
+_ANY_DEPTH: Final = 256
+
+
+VARIABLES: Final = Limits(argument_bytes=8 * 1024 * 1024)
+"""The bounds of what an application may export, all together; a policy's bounds are for what guests ask for."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,16 @@ class ObjectSpace:
     def cross(self, call: ObjectCall, result: object) -> CallOutcome:
         """Let the result of a tool that ran elsewhere cross."""
         return self._attempt(call, lambda _: result)
+
+    def variables(self, table: HandleTable, names: Iterable[str]) -> CallOutcome:
+        """Let variables of the application cross to a job, as one dict by name."""
+        given = {name: self._application.offer.variables[name] for name in names}
+        crossing = JobCrossing(table, self._application.offer, VARIABLES, _no_futures)
+        try:
+            return CallOutcome(crossing.encode(given, "locals"), None, crossing.take_events())
+        except ValueRefused as error:
+            table.undo()
+            return failed("TypeError", str(error))
 
     def _once(self, call: ObjectCall, run: Callable[[JobCrossing], Any]) -> CallOutcome:
         if call.repeated:
@@ -167,6 +181,10 @@ def _futures_fit(call: ObjectCall, events: tuple[Event, ...]) -> bool:
     """Tell whether the futures that a marker tells of can still have the numbers that they were given."""
     created = [event.number for event in events if isinstance(event, FutureCreated)]
     return created == [2 * (call.futures_registered + index) for index in range(len(created))]
+
+
+def _no_futures() -> Futures:
+    raise TypeError("a future cannot be exported; return it from a tool")
 
 
 def _failure(error: BaseException) -> CallOutcome:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import inspect
 import keyword
-import sys
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
 from statek.errors import AppUnusable
@@ -33,6 +31,10 @@ class Tool:
     """May run again when nobody knows whether it ran; any other such call ends in ToolOutcomeUnknown."""
     wants_key: bool = False
     """Takes a keyword `idempotency_key`: the same text for the same call, however often it is made."""
+    transactional: bool = False
+    """Its changes in dbzero happen once, whatever is killed: they are committed together with its outcome."""
+    timeout_seconds: float | None = None
+    """How long it may take; None for the service's default."""
 
     @property
     def is_async(self) -> bool:
@@ -43,16 +45,30 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class _Marks:
-    name: str | None
-    thread: bool
-    idempotent: bool
+    name: str | None = None
+    thread: bool = False
+    idempotent: bool = False
+    transactional: bool = False
+    timeout_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        seconds = self.timeout_seconds
+        if seconds is not None and not (type(seconds) in (int, float) and 0 < seconds < math.inf):
+            raise ValueError(f"timeout_seconds must be a number of seconds above 0, not {seconds!r}")
+        if self.transactional and self.thread:
+            raise ValueError("a transactional tool runs in dbzero's thread: leave out thread=True")
 
 
 @overload
 def tool(function: Callable[P, R], /) -> Callable[P, R]: ...
 @overload
 def tool(
-    *, name: str | None = None, thread: bool = False, idempotent: bool = False
+    *,
+    name: str | None = None,
+    thread: bool = False,
+    idempotent: bool = False,
+    transactional: bool = False,
+    timeout_seconds: float | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def tool(
     function: Callable[P, R] | None = None,
@@ -61,15 +77,17 @@ def tool(
     name: str | None = None,
     thread: bool = False,
     idempotent: bool = False,
+    transactional: bool = False,
+    timeout_seconds: float | None = None,
 ) -> Any:
     """Mark a function as a tool and say how it may be run; a plain function needs no mark to be offered.
 
     `thread=True` for slow calls that touch no dbzero object; `idempotent=True` for one that may be repeated when the
-    scheduler died while it ran.
+    scheduler died while it ran; `transactional=True` for one that changes nothing but dbzero objects, which it then
+    does exactly once. Raises ValueError for marks that contradict each other.
     """
-    if function is None:
-        return functools.partial(_mark, marks=_Marks(name, thread, idempotent))
-    return _mark(function, _Marks(name, thread, idempotent))
+    marks = _Marks(name, thread, idempotent, transactional, timeout_seconds)
+    return functools.partial(_mark, marks=marks) if function is None else _mark(function, marks)
 
 
 def _mark(function: Callable[P, R], marks: _Marks) -> Callable[P, R]:
@@ -91,13 +109,24 @@ class ToolRegistry:
         """Offer a function under its name; raises `AppUnusable` for what is no tool or a name that is taken."""
         if not callable(function):
             raise AppUnusable(f"{function!r} is no tool: a function is needed")
-        marks: _Marks = getattr(function, _MARK, _Marks(None, thread=False, idempotent=False))
+        marks: _Marks = getattr(function, _MARK, _Marks())
         name = str(marks.name or getattr(function, "__name__", ""))
         if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_") or len(name) > NAME_LIMIT:
             raise AppUnusable(f"{name!r} is no name for a tool: a guest could not call it")
         if name in self._tools:
             raise AppUnusable(f"two tools are called {name!r}")
-        self._tools[name] = Tool(name, function, marks.thread, marks.idempotent, _wants_key(function))
+        offered = Tool(
+            name,
+            function,
+            marks.thread,
+            marks.idempotent,
+            _wants_key(function),
+            marks.transactional,
+            marks.timeout_seconds,
+        )
+        if offered.transactional and offered.is_async:
+            raise AppUnusable(f"the tool {name!r} is async, so it cannot be transactional")
+        self._tools[name] = offered
         definition = definition_of(function)
         if definition is not None:
             self.temporals[name] = definition
@@ -115,22 +144,3 @@ def _wants_key(function: Callable[..., Any]) -> bool:
         return "idempotency_key" in inspect.signature(function).parameters
     except ValueError:  # a function of C that does not tell its parameters
         return False
-
-
-def load_app(path: Path) -> ToolRegistry:
-    """Load an application file and take the list `tools` that it exports; raises `AppUnusable`."""
-    if not path.is_file():
-        raise AppUnusable(f"no application file {path}")
-    spec = importlib.util.spec_from_file_location("statek_app", path)
-    if spec is None or spec.loader is None:
-        raise AppUnusable(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise AppUnusable(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
-    functions = getattr(module, "tools", None)
-    if not isinstance(functions, list | tuple):
-        raise AppUnusable(f"{path} exports no list `tools`")
-    return ToolRegistry(functions)

@@ -49,11 +49,14 @@ def service_options(
     listen: str | None = None,
     workers: int | None = None,
     app: Path | None = None,
-    max_concurrency: int | None = None,
+    **bounds: float | None,
 ) -> ServiceOptions:
-    """Put together how a scheduler is to run; imports what only a scheduler needs."""
-    from statek.calls.tools import ToolRegistry, load_app
-    from statek.service import MAX_CONCURRENCY, ServiceOptions
+    """Put together how a scheduler is to run; imports what only a scheduler needs.
+
+    `bounds` are fields of `ServiceOptions` that say how much; None leaves one as it is there.
+    """
+    from statek.calls.application import Application
+    from statek.service import ServiceOptions
     from statek_protocol.transport.endpoints import parse_endpoint
     from statek_protocol.transport.keys import default_directory
 
@@ -61,6 +64,6 @@ def service_options(
         keys=keys or default_directory(),
         listen=None if listen is None else parse_endpoint(listen),
         workers=workers or os.cpu_count() or 1,
-        tools=ToolRegistry() if app is None else load_app(app),
-        max_concurrency=max_concurrency or MAX_CONCURRENCY,
+        application=Application(app),
+        **{name: bound for name, bound in bounds.items() if bound is not None},  # type: ignore[arg-type]
     )

@@ -320,7 +320,7 @@ class VariablesOffered(Event):
     kind: ClassVar[str] = "variables_offered"
     names: Annotated[tuple[Identifier, ...], Bounds(0, 10_000)]
     values: Digest
-    """The blob of the encoded dict: values by name, with handles in the places of objects."""
+    """The blob of the encoded dict: values by name, with handles in the places of objects. Empty where none crossed."""
 
 
 EVENTS: dict[str, type[Event]] = {cls.kind: cls for cls in Event.__subclasses__()}

@@ -242,5 +242,5 @@ def _(event: HandleBound, job: Job) -> Job:
 
 @_after.register
 def _(event: VariablesOffered, job: Job) -> Job:
-    values = (*job.offered_values, event.values)
+    values = (*job.offered_values, event.values) if event.values else job.offered_values
     return replace(job, offered=(*job.offered, *event.names), offered_values=values)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
-from statek.core.events import BatchSubmitted, CallAnswered, Event, FutureCreated, FutureResolved
+from statek.core.events import BatchSubmitted, CallAnswered, Event, FutureCreated, FutureResolved, HandleBound
 from statek.core.jobs import Job, digest
 from statek.core.workspaces import EMPTY_ROOT, Manifest, Workspace
 from statek.store import segments
@@ -86,6 +86,12 @@ class History:
         conditions = [_OF_JOB, "e.batch = :batch", *([_OF_KINDS] if kinds is not None else [])]
         sql = " ".join((_EVENTS, "WHERE", " AND ".join(conditions), "ORDER BY e.cursor"))
         return self._stored(sql, {"job": job, "batch": batch, "kinds": _json(kinds)})
+
+    def handles(self, job: str) -> list[HandleBound]:
+        """Return what the numbers of a job's objects stand for, in order."""
+        sql = f"{_EVENTS} WHERE {_OF_JOB} AND e.batch IS NULL AND e.kind = :kind ORDER BY e.cursor"
+        found = self._stored(sql, {"job": job, "kind": HandleBound.kind})
+        return [stored.event for stored in found if isinstance(stored.event, HandleBound)]
 
     def answer(self, job: str, batch: int, number: int) -> CallAnswered | None:
         """Return the recorded outcome of a call, or None when none is durable."""

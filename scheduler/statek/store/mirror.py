@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -32,6 +33,8 @@ COMMIT_SECONDS: Final = 1.0
 
 _STEP_SIZES: Final = (500, 100)
 """Events per step, at first and after dbzero failed: some of its failures depend on what is changed together."""
+_GROUP_SECONDS: Final = 0.005
+"""How long a change that is to be durable may wait for others to be committed with it; a commit takes about as long."""
 _ABANDON_SECONDS: Final = 10.0
 """How long `stop` waits for the commit once it has given up catching up."""
 
@@ -46,6 +49,22 @@ class _Task:
     future: Future[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """A function that has run: its outcome, and the prefixes that it changed."""
+
+    future: Future[Any]
+    result: Any
+    error: BaseException | None
+    changed: frozenset[str]
+
+    def deliver(self) -> None:
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
 class Mirror:
     """dbzero's owner, as the scheduler's loop sees it. Its public methods may be called from any thread."""
 
@@ -56,11 +75,13 @@ class Mirror:
         on_failure: Callable[[BaseException], None],
         *,
         on_recovery: Callable[[RecoveryReport], None] = lambda _: None,
+        on_open: Callable[[History], None] = lambda _: None,
         commit_seconds: float = COMMIT_SECONDS,
     ) -> None:
         """`on_failure` is called in the mirror's thread when it ends without having been asked to.
 
-        `on_recovery` is called there whenever a store was set aside.
+        `on_recovery` is called there whenever a store was set aside; `on_open` whenever dbzero was opened, with the
+        ledger as this thread reads it. A `StatekError` of `on_open` ends the thread.
         """
         self.ready = threading.Event()
         """Set once dbzero is open: functions run from then on, while events may still be caught up with."""
@@ -72,6 +93,7 @@ class Mirror:
         self._ledger_path = ledger_path
         self._on_failure = on_failure
         self._on_recovery = on_recovery
+        self._on_open = on_open
         self._commit_seconds = commit_seconds
         self._thread = threading.Thread(target=self._main, name="statek-dbzero", daemon=True)
         self._changed = threading.Condition()
@@ -176,6 +198,8 @@ class Mirror:
         session = Session(self._directory, self._commit_seconds)
         try:
             self._tell_applied(session.cursor)
+            self._on_open(ledger)
+            session.forget_markers()
             self.ready.set()
             while self._wait(session.seconds_to_commit):
                 self._run_tasks(session)
@@ -196,15 +220,27 @@ class Mirror:
         return self._known > self._applied
 
     def _run_tasks(self, session: Session) -> None:
-        """Run the functions that wait now; those that come meanwhile wait for the next turn."""
+        """Run the functions that wait now, and make what they changed durable in one commit where they ask for it.
+
+        Whoever changed nothing, or asked for nothing, has its outcome at once. Those that come meanwhile, or that are
+        left when the others have waited long enough, wait for the next turn.
+        """
+        group: list[_Ran] = []
+        until = time.monotonic() + _GROUP_SECONDS
         for _ in range(len(self._tasks)):
             task = self._tasks.popleft()
-            if task.future.set_running_or_notify_cancel():
-                if not task.quiet:
-                    session.changed()
-                _run(task, session)
-                if not task.quiet:
-                    self._tell_listeners()
+            if not task.future.set_running_or_notify_cancel():
+                continue
+            ran = _run(task, session)
+            if task.durable and ran.changed:
+                group.append(ran)
+            else:
+                ran.deliver()
+            if not task.quiet:
+                self._tell_listeners()
+            if group and time.monotonic() > until:
+                break
+        _commit(group, session)
 
     def _tell_listeners(self) -> None:
         for listener in self.listeners:
@@ -236,17 +272,25 @@ class Mirror:
                 task.future.set_exception(MirrorStopped())
 
 
-def _run(task: _Task, session: Session) -> None:
-    """Give a function's outcome to its future; only dbzero's own failure to commit concerns the thread as well."""
-    try:
-        result = task.run()
-    except BaseException as error:  # noqa: BLE001 - application code may raise anything; whoever asked for it is told
-        task.future.set_exception(error)
-        return
-    if task.durable:
+def _run(task: _Task, session: Session) -> _Ran:
+    """Call the function; what it raises is its outcome."""
+    error: BaseException | None = None
+    result: Any = None
+    with session.tracked() as changed:
         try:
-            session.commit()
-        except BaseException as error:
-            task.future.set_exception(error)
-            raise
-    task.future.set_result(result)
+            result = task.run()
+        except BaseException as raised:  # noqa: BLE001 - application code may raise anything; whoever asked is told
+            error = raised
+    return _Ran(task.future, result, error, frozenset(changed))
+
+
+def _commit(group: list[_Ran], session: Session) -> None:
+    """Make the changes of a group durable and give out its outcomes; raises dbzero's own failure to commit."""
+    try:
+        session.commit_prefixes(frozenset().union(*(ran.changed for ran in group)))
+    except BaseException as error:
+        for ran in group:
+            ran.future.set_exception(error)
+        raise
+    for ran in group:
+        ran.deliver()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import dbzero as db0
 
-from statek.store import projection
+from statek.store import markers, projection
 from statek.store.errors import ObjectsNotClosed
-from statek.store.objects import PREFIX, Root
+from statek.store.objects import PREFIX, Root, to_bytes
 from statek.store.records import Stored
 
 _UNCOMMITTED_LIMIT: Final = 2_000
@@ -62,6 +63,32 @@ class Session:
         """Say that something may have changed and wants a commit."""
         if self._changed_at is None:
             self._changed_at = time.monotonic()
+
+    @contextmanager
+    def tracked(self) -> Iterator[set[str]]:
+        """Give a set that holds, after the block, the names of the prefixes that were changed in it."""
+        changed: set[str] = set()
+        with db0.locked() as changes:
+            yield changed
+        changed.update(prefix for prefix, _ in changes.get_mutation_log())
+        if changed:
+            self.changed()
+
+    def commit_prefixes(self, prefixes: Collection[str]) -> None:
+        """Make the changes in these prefixes durable. Our own objects wait for their time unless they are among them."""
+        if PREFIX in prefixes:
+            self.commit()
+            return
+        for prefix in sorted(prefixes):
+            db0.commit(prefix)
+
+    def forget_markers(self) -> None:
+        """Delete the markers of batches that ended before a crash could delete them."""
+        markers.forget_ended(self._has_ended)
+
+    def _has_ended(self, job: str, batch: int) -> bool:
+        found = self._root.jobs.get(to_bytes(job))
+        return found is not None and any(item.batch == batch and item.outcome for item in found.chat_log)
 
     def commit_if_due(self) -> None:
         """Commit when the first uncommitted change is old enough."""
