@@ -131,6 +131,8 @@ def _event_row(cursor: int, record: Record) -> EventRow:
 def _event_digests(rows: Iterable[EventRow], drafts: Iterable[Draft]) -> dict[int, bytes]:
     """Name the events that the drafts speak of."""
     spoken_of = {draft.cursor for draft in drafts}
+    if not spoken_of:
+        return {}
     return {
         cursor: event_digest(cursor, job, at_us, kind, body)
         for cursor, job, _, kind, _, at_us, body, _ in rows
