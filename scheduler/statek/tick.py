@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from statek.audit.recorder import Recorder
 from statek.audit.records import Body, Draft
-from statek.core.events import Event, FutureResolved
+from statek.core.events import Event, FutureCreated, FutureResolved
 from statek.core.evolve import evolve
 from statek.core.jobs import Job
 from statek.core.workspaces import Manifest, WorkspaceChange
+from statek.store.completions import Completion
 from statek.store.ledger import Ledger, Record, Submission
 
 
@@ -33,6 +34,10 @@ class Tick:
     actions: list[Callable[[], object]] = field(default_factory=list)
     resolved: dict[tuple[str, int], FutureResolved] = field(default_factory=dict)
     """What became of futures in this turn, by job and number."""
+    promised: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
+    """Futures that got a key in this turn, by the key."""
+    completed: dict[str, Completion] = field(default_factory=dict)
+    """What was completed from outside in this turn, by key."""
 
     def record(self, name: str, job: Job | None, events: Iterable[Event]) -> Job | None:
         """Fold the events of one decision into a job and keep both for the commit; returns the job as it stands now."""
@@ -44,6 +49,8 @@ class Tick:
             self.changed[name] = job
             if isinstance(event, FutureResolved):
                 self.resolved[name, event.number] = event
+            elif isinstance(event, FutureCreated) and event.key:
+                self.promised.setdefault(event.key, set()).add((name, event.number))
         for event in decided:
             self.recorder.settle(name, event)
         return job
@@ -72,9 +79,15 @@ class Tick:
 
     def commit(self, ledger: Ledger) -> None:
         """Write everything in one transaction; raises `StoreUnwritable` and then nothing may be carried out."""
-        if self.records or self.blobs or self.submissions or self.drafts:
+        if self.records or self.blobs or self.submissions or self.drafts or self.completed:
             ledger.append(
-                self.records, self.changed.values(), self.blobs, self.submissions, self.drafts, self.workspaces
+                self.records,
+                self.changed.values(),
+                self.blobs,
+                self.submissions,
+                self.drafts,
+                self.workspaces,
+                self.completed.values(),
             )
 
     def carry_out(self) -> None:

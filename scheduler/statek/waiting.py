@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from statek.core import futures, waits
 from statek.core.awaiting import FutureEntry
 from statek.core.decisions import Decision
 from statek.core.events import Event, FutureCreated, FutureResolved, FutureTroubled
-from statek.core.futures import Settlement
+from statek.core.futures import FUTURE_FAILED, WAIT_CANCELLED, Settlement
 from statek.core.instructions import CheckFuture
 from statek.core.jobs import Job
 from statek.core.moment import Moment
+from statek.errors import StatekError
+from statek.store.completions import EARLY_KEPT, Completion
 from statek.tick import Tick
 from statek_policies import Limits
 from statek_protocol.messages.base import TEXT_LIMIT
@@ -23,6 +26,19 @@ if TYPE_CHECKING:
     from statek.loop import Loop
 
 log = logging.getLogger(__name__)
+
+CANCELLED: Final = Settlement.failed(WAIT_CANCELLED, "the wait was given up from outside")
+CompletionOutcome = Literal["completed", "kept", "late", "duplicate"]
+
+
+class TooManyCompletions(StatekError):
+    """No more completions are kept that no future has taken; complete a key once a job waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"{EARLY_KEPT} completions wait for a future of their key already, and no more are kept: "
+            "complete a key once a job has a future of it"
+        )
 
 
 class Watcher(Protocol):
@@ -66,8 +82,14 @@ class Waiting:
 
     def take_in(self, tick: Tick, name: str, made: tuple[Event, ...]) -> None:
         """Resolve what a tool brought and what is there already: combinations of futures that are."""
-        if any(isinstance(event, FutureCreated) for event in made):
+        created = [event for event in made if isinstance(event, FutureCreated)]
+        if created:
             self._loop.decide(tick, name, lambda job, lease: futures.follow(job, lease, self.moment(tick, name)))
+        for event in created:
+            completion = self._completion(tick, event.key) if event.key else None
+            if completion is not None:
+                tick.completed[event.key] = replace(completion, taken=True)
+                self._settled(name, event.number, Settlement(completion.value, completion.error), (), tick)
 
     def look(self, name: str, check: CheckFuture) -> None:
         """Have somebody look whether a future is there, and answer the call that asks."""
@@ -76,6 +98,45 @@ class Waiting:
             return
         answer = partial(self._loop.do, partial(self._checked, name, check))
         self.watcher.look(name, futures.sources(job, check.future), self._limits(job), answer)
+
+    # what comes from outside
+
+    def complete(self, tick: Tick, key: str, settlement: Settlement) -> tuple[CompletionOutcome, int]:
+        """Complete a key, once: its open futures now, and those that are made later; raises `TooManyCompletions`."""
+        if self._completion(tick, key) is not None:
+            return "duplicate", 0
+        promises = self._promises(tick, key)
+        waiting = [future for future, is_open in promises.items() if is_open]
+        if not waiting and self._loop.ledger.early_completions() + len(tick.completed) >= EARLY_KEPT:
+            raise TooManyCompletions
+        tick.completed[key] = Completion(key, settlement.value, settlement.error, tick.at_us, bool(waiting))
+        for job, number in waiting:
+            self._settled(job, number, settlement, (), tick)
+        return ("completed" if waiting else "late" if promises else "kept"), len(waiting)
+
+    def cancel_key(self, tick: Tick, key: str) -> int:
+        """Give up the open futures of a key; returns how many there were."""
+        waiting = [future for future, is_open in self._promises(tick, key).items() if is_open]
+        for job, number in waiting:
+            self._settled(job, number, CANCELLED, (), tick)
+        return len(waiting)
+
+    def cancel_job(self, tick: Tick, name: str) -> int:
+        """Give up what a job waits for; returns how many futures that are, 0 or 1."""
+        job = tick.changed.get(name) or self._loop.job(name)
+        if job is None or job.awaited is None:
+            return 0
+        self._settled(name, job.awaited.future.number, CANCELLED, (), tick)
+        return 1
+
+    def _completion(self, tick: Tick, key: str) -> Completion | None:
+        return tick.completed.get(key) or self._loop.ledger.completion(key)
+
+    def _promises(self, tick: Tick, key: str) -> dict[tuple[str, int], bool]:
+        """Return the futures of a key, and whether each is open, as of this moment in the turn."""
+        known = {(job, number): is_open for job, number, is_open in self._loop.ledger.promises(key)}
+        known |= dict.fromkeys(tick.promised.get(key, ()), True)
+        return {future: is_open and future not in tick.resolved for future, is_open in known.items()}
 
     # what the watcher finds
 
@@ -100,7 +161,17 @@ class Waiting:
             self._record(name, events, tick)
             self.take_in(tick, name, events)
         moment = self.moment(tick, name)
-        self._loop.decide(tick, name, lambda job, lease: futures.resolve(job, lease, number, settlement, moment))
+        self._loop.decide(
+            tick, name, lambda job, lease: futures.resolve(job, lease, number, self._fitting(job, settlement), moment)
+        )
+
+    def _fitting(self, job: Job, settlement: Settlement) -> Settlement:
+        """Let no value cross to a job that is larger than its policy allows; it came from outside."""
+        limit, size = self._limits(job).argument_bytes, len(settlement.value or b"")
+        if size <= limit:
+            return settlement
+        text = f"its value cannot cross to the guest: argument_bytes: {size} bytes; {limit} are allowed"
+        return Settlement.failed(FUTURE_FAILED, text)
 
     def _checked(self, name: str, check: CheckFuture, tick: Tick) -> None:
         moment = self.moment(tick, name)

@@ -16,6 +16,7 @@ from statek_protocol.messages.base import (
     Sentence,
     Source,
 )
+from statek_protocol.messages.interpreter import GuestError
 from statek_protocol.schema import Bounds, PlainField
 
 
@@ -80,6 +81,30 @@ class Decide(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Complete(Message):
+    """client to scheduler: futures of this key come to this, now and later; a key is completed once."""
+
+    kind: ClassVar[str] = "complete"
+    max_bytes: ClassVar[int] = MIB + 64 * KIB
+    request: Identifier
+    """The idempotency key: asked again, it gets the same answer."""
+    key: Identifier
+    value: Annotated[bytes, Bounds(0, MIB)] | None
+    """An encoded value without references, or None when the futures fail with the error."""
+    error: GuestError | None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelWait(Message):
+    """client to scheduler: give up the open futures of a key, or what a job waits for; exactly one is named."""
+
+    kind: ClassVar[str] = "cancel_wait"
+    request: Identifier
+    key: Identifier | None
+    job: Identifier | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ping(Message):
     """client to scheduler: are you there?"""
 
@@ -109,6 +134,21 @@ class Decided(Message):
     request: Identifier
     job: Identifier
     batches: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Completed(Message):
+    """scheduler to client: what is durable now, and how many futures came to their outcome by it.
+
+    completed: futures were waiting. kept: there is none of that key yet. late: all of that key had given up; kept for
+    one that is made later. duplicate: the key was completed before, and nothing was changed. cancelled, nothing: to
+    `CancelWait`.
+    """
+
+    kind: ClassVar[str] = "completed"
+    request: Identifier
+    outcome: Literal["completed", "kept", "late", "duplicate", "cancelled", "nothing"]
+    futures: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,5 +182,5 @@ class Alive(Message):
     workers: Count
 
 
-FROM_CLIENT: frozenset[type[Message]] = frozenset({Submit, Follow, Decide, Ping})
-TO_CLIENT: frozenset[type[Message]] = frozenset({Accepted, Decided, Refused, Events, Alive})
+FROM_CLIENT: frozenset[type[Message]] = frozenset({Submit, Follow, Decide, Complete, CancelWait, Ping})
+TO_CLIENT: frozenset[type[Message]] = frozenset({Accepted, Decided, Completed, Refused, Events, Alive})

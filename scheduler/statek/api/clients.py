@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
@@ -29,11 +30,14 @@ from statek.core.events import (
     UsageMetered,
 )
 from statek.core.jobs import Job
+from statek.core.futures import Settlement
+from statek.futures.results import checked_key
 from statek.loop import Loop
 from statek.pools.endpoint import Delivery, RouterEndpoint
 from statek.store.ledger import Stored, Submission
 from statek.store.records import pack
 from statek.tick import Tick
+from statek.waiting import TooManyCompletions
 from statek_policies import Policy, PolicyError
 from statek_protocol import schema
 from statek_protocol.codec import decode, encode
@@ -43,6 +47,9 @@ from statek_protocol.messages.client import (
     FROM_CLIENT,
     Accepted,
     Alive,
+    CancelWait,
+    Complete,
+    Completed,
     Decide,
     Decided,
     Events,
@@ -52,6 +59,7 @@ from statek_protocol.messages.client import (
     Refused,
     Submit,
 )
+from statek_protocol.values import MalformedValue, decode_value
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +87,10 @@ REASON_CHARACTERS: Final = 4_000
 FOLLOWING_SECONDS: Final = 60.0
 """A follower that has not asked for so long is forgotten; one that still listens asks again after a second's quiet."""
 JOB_ID_BYTES: Final = 8
+ANSWERS_KEPT: Final = 1_000
+"""Answers to completions that are given again when the client did not hear them."""
+COMPLETION_BYTES: Final = MIB
+COMPLETION_DEPTH: Final = 64
 
 
 @dataclass(slots=True)
@@ -99,6 +111,7 @@ class Clients:
         self._loop = loop
         self._endpoint = endpoint
         self._followers: dict[tuple[bytes, str], Follower] = {}
+        self._answered: OrderedDict[str, Completed] = OrderedDict()
 
     def on_frames(self, identity: bytes, frames: list[bytes]) -> None:
         """Take one message of a client."""
@@ -125,6 +138,10 @@ class Clients:
                 self._on_follow(identity, message, tick)
             case Decide():
                 self._on_decide(identity, message, tick)
+            case Complete():
+                self._on_complete(identity, message, tick)
+            case CancelWait():
+                self._on_cancel_wait(identity, message, tick)
             case Ping():
                 executors = self._loop.executors
                 workers = sum(executor.workers for executor in executors)
@@ -183,6 +200,45 @@ class Clients:
                 job = self._loop.decide_hold(tick, job, message.choice, message.request)
             decided = Decided(message.request, message.job, len(job.pending))
             tick.then(partial(self._send, identity, decided))
+
+    def _on_complete(self, identity: bytes, message: Complete, tick: Tick) -> None:
+        """Complete a key from outside; the value is read once, so that no guest is given what is none."""
+        if message.request in self._answered:
+            tick.then(partial(self._send, identity, self._answered[message.request]))
+            return
+        try:
+            key = checked_key(message.key)
+            if (message.value is None) == (message.error is None):
+                raise ValueError("a completion has a value or an error, and not both")
+            if message.value is not None:
+                decode_value(message.value, max_bytes=COMPLETION_BYTES, max_depth=COMPLETION_DEPTH)
+            settlement = Settlement(message.value, message.error)
+            outcome, futures = self._loop.waiting.complete(tick, key, settlement)
+        except (MalformedValue, TooManyCompletions, ValueError) as error:
+            self._refuse(identity, message.request, "completion", str(error))
+            return
+        self._confirm(identity, Completed(message.request, outcome, futures), tick)
+
+    def _on_cancel_wait(self, identity: bytes, message: CancelWait, tick: Tick) -> None:
+        """Give up what is waited for."""
+        if message.request in self._answered:
+            tick.then(partial(self._send, identity, self._answered[message.request]))
+        elif message.key is not None and message.job is None:
+            futures = self._loop.waiting.cancel_key(tick, message.key)
+            self._confirm(identity, Completed(message.request, "cancelled" if futures else "nothing", futures), tick)
+        elif message.job is not None and message.key is None and self._job(message.job, tick) is not None:
+            futures = self._loop.waiting.cancel_job(tick, message.job)
+            self._confirm(identity, Completed(message.request, "cancelled" if futures else "nothing", futures), tick)
+        else:
+            text = f"there is no job {message.job!r} in this store" if message.key is None else "name a key or a job"
+            self._refuse(identity, message.request, "unknown_job", text)
+
+    def _confirm(self, identity: bytes, answer: Completed, tick: Tick) -> None:
+        """Answer once it is durable, and the same again for a request that is sent again."""
+        self._answered[answer.request] = answer
+        if len(self._answered) > ANSWERS_KEPT:
+            self._answered.popitem(last=False)
+        tick.then(partial(self._send, identity, answer))
 
     def _on_follow(self, identity: bytes, message: Follow, tick: Tick) -> None:
         if self._job(message.job, tick) is None:

@@ -19,6 +19,9 @@ from statek_protocol.messages.client import (
     TO_CLIENT,
     Accepted,
     Alive,
+    CancelWait,
+    Complete,
+    Completed,
     Decide,
     Decided,
     Events,
@@ -29,9 +32,10 @@ from statek_protocol.messages.client import (
     Refused,
     Submit,
 )
+from statek_protocol.messages.interpreter import GuestError
 from statek_protocol.transport.endpoints import LocalAddress
 
-A = TypeVar("A", Accepted, Decided)
+A = TypeVar("A", Accepted, Decided, Completed)
 
 ASK_AGAIN_SECONDS: Final = 1.0
 """After this much silence the client asks again; every request may be made twice without harm."""
@@ -99,6 +103,16 @@ class Client:
         """Decide about a job that is held; raises `SubmissionRefused` or `SchedulerSilent`."""
         request = secrets.token_hex(16)
         return self._ask(Decide(request, job, choice), request, Decided, "decided")
+
+    def complete(self, key: str, value: bytes | None, error: GuestError | None) -> Completed:
+        """Complete the futures of a key; raises `SubmissionRefused` or `SchedulerSilent`."""
+        request = secrets.token_hex(16)
+        return self._ask(Complete(request, key, value, error), request, Completed, "completed")
+
+    def cancel_wait(self, *, key: str | None = None, job: str | None = None) -> Completed:
+        """Give up the open futures of a key, or what a job waits for; raises as `complete` does."""
+        request = secrets.token_hex(16)
+        return self._ask(CancelWait(request, key, job), request, Completed, "cancelled")
 
     def _ask(self, message: Message, request: str, kind: type[A], done: str) -> A:
         """Send a request until it is answered; it carries a key, so it may be made twice without harm."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from statek.errors import BugInScheduler
-from statek.store import audit_table, segments
+from statek.store import audit_table, completions, segments
 from statek.store.directory import sync_directory
 from statek.store.errors import (
     StoreDamaged,
@@ -49,6 +49,7 @@ _TABLES: Final = (
         key TEXT PRIMARY KEY, job INTEGER NOT NULL REFERENCES jobs(number), first_batch INTEGER NOT NULL,
         cursor INTEGER NOT NULL) WITHOUT ROWID""",
     segments.TABLE,
+    *completions.TABLES,
 )
 
 _BUSY_SECONDS: Final = 5.0
@@ -201,7 +202,8 @@ def _format_of(path: Path, connection: sqlite3.Connection, known: tuple[int, ...
 def _add_audit_log(connection: sqlite3.Connection) -> None:
     """Bring a ledger of the format before up to date; the first audit record says which events have none."""
     connection.execute("BEGIN IMMEDIATE")
-    connection.execute(segments.TABLE)
+    for table in (segments.TABLE, *completions.TABLES):
+        connection.execute(table)
     audit_table.make(connection, connection.execute("SELECT coalesce(max(cursor), 0) FROM events").fetchone()[0])
     connection.execute(f"PRAGMA user_version = {FORMAT}")
     connection.execute("COMMIT")

@@ -17,7 +17,8 @@ from typing import Any, Final, Self, TypeAlias, TypeVar
 from statek.core.events import BatchSubmitted, CallAnswered, Event, FutureCreated, FutureResolved, HandleBound
 from statek.core.jobs import Job, digest
 from statek.core.workspaces import EMPTY_ROOT, Manifest, Workspace
-from statek.store import segments
+from statek.store import completions, segments
+from statek.store.completions import Completion
 from statek.store.database import WAY_OUT, check_everything, open_reader, reading
 from statek.store.errors import StoreDamaged
 from statek.store.records import Stored, Submission, UnreadableRow, checksum, unpack_event, unpack_job
@@ -113,6 +114,19 @@ class History:
         sql = f"{_EVENTS} WHERE {_OF_JOB} AND e.batch IS NULL AND e.kind = :kind AND e.number = :number LIMIT 1"
         found = self._stored(sql, {"job": job, "kind": kind, "number": number})
         return found[0].event if found else None
+
+    def promises(self, key: str) -> list[tuple[str, int, bool]]:
+        """Return the futures with a key: job, number, and whether it is still open."""
+        return [(job, number, bool(open_)) for job, number, open_ in self._rows(completions.PROMISES, (key,))]
+
+    def completion(self, key: str) -> Completion | None:
+        """Return what futures of that key come to, or None when nobody has completed it."""
+        rows = self._rows(completions.COMPLETION, (key,))
+        return self._checked_completion(rows[0]) if rows else None
+
+    def early_completions(self) -> int:
+        """Count the completions that no future has taken yet."""
+        return int(self._row(completions.EARLY)[0])
 
     def source(self, job: str, batch: int) -> tuple[str, bytes]:
         """Return the name and the source of a batch; raises KeyError when there is no such batch."""
@@ -210,6 +224,12 @@ class History:
             return unpack()
         except UnreadableRow as error:
             raise self._damaged(f"{place} cannot be read: {error}") from error
+
+    def _checked_completion(self, row: Row) -> Completion:
+        try:
+            return completions.completion(row)
+        except UnreadableRow as error:
+            raise self._damaged(f"the completion of {row[0]!r} cannot be read: {error}") from error
 
     def _damaged(self, what: str) -> StoreDamaged:
         return StoreDamaged(self._path, what, WAY_OUT)

@@ -16,8 +16,9 @@ from statek.audit.chain import event_digest
 from statek.audit.records import Draft
 from statek.core.jobs import Job, digest
 from statek.core.workspaces import WorkspaceChange
-from statek.store import segments
+from statek.store import completions, segments
 from statek.store.audit_log import AuditLog
+from statek.store.completions import Completion
 from statek.store.database import open_writer, writing
 from statek.store.errors import StoreUncertain
 from statek.store.history import History
@@ -75,6 +76,7 @@ class Ledger(History):
         submissions: Iterable[Submission] = (),
         drafts: Sequence[Draft] = (),
         workspaces: Iterable[tuple[str, WorkspaceChange]] = (),
+        completed: Iterable[Completion] = (),
     ) -> range:
         """Write all of it or nothing, and return the events' cursors; durable on return.
 
@@ -90,6 +92,7 @@ class Ledger(History):
             connection.executemany(_PUT_EVENT, rows)
             connection.executemany(_PUT_SUBMISSION, ((s.key, s.job, s.first_batch, s.cursor) for s in submissions))
             segments.write(connection, workspaces)
+            completions.write(connection, records, completed)
             head = self.audit.write(drafts, _event_digests(rows, drafts))
         self._last += len(records)
         self.audit.advance(head)

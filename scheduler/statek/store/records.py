@@ -18,6 +18,7 @@ from statek.core.jobs import Job
 from statek.core.workspaces import StoredSegment
 from statek_protocol import schema
 from statek_protocol.errors import ProtocolError
+from statek_protocol.messages.interpreter import GuestError
 
 T = TypeVar("T")
 
@@ -82,6 +83,11 @@ def unpack_job(data: bytes) -> Job:
 def unpack_segment(data: bytes) -> StoredSegment:
     """Read back what describes a segment of a workspace; raises `UnreadableRow`."""
     return _unpack(StoredSegment, data)
+
+
+def unpack_error(data: bytes) -> GuestError:
+    """Read an error that is data back; raises `UnreadableRow`."""
+    return _unpack(GuestError, data)
 
 
 def _unpack(cls: type[T], data: bytes) -> T:
