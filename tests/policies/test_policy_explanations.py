@@ -18,7 +18,9 @@ from statek_policies.features import FEATURES
 
 TREE = Path(__file__).parents[2]
 PACKAGES = ("sandbox_policies/statek_policies", "executor/statek_executor", "scheduler/statek")
-REPORTING = {"refuse", "_refuse", "_refusing", "Violation", "Violated", "PolicyViolated", "PolicyViolation", "__init__"}
+REPORTING = frozenset(
+    ["refuse", "_refuse", "_refusing", "Violation", "Violated", "PolicyViolated", "__init__", "MemberRefused", "failed"]
+)
 """What is called with the rule among its arguments, wherever something is refused."""
 RULE = re.compile(r"[a-z_]+\.[a-z_]+")
 WITHOUT_A_DOT = {"seccomp"}
@@ -44,7 +46,8 @@ def _constants_of(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
 def _rules_in(tree: ast.Module, named: dict[str, ast.expr]) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node.func) in REPORTING:
-            yield from _rules_among(node.args, named)
+            rules = (keyword.value for keyword in node.keywords if keyword.arg == "rule")
+            yield from _rules_among([*node.args, *rules], named)
         elif isinstance(node, ast.Assign | ast.FunctionDef) and _makes_rules(node):
             yield from _rules_among(list(ast.walk(node)), named)
 
@@ -121,6 +124,6 @@ def test_the_example_that_works_works_under_the_same_policy(rule: Rule) -> None:
 
 def test_only_what_no_short_program_can_do_has_no_example() -> None:
     without = {rule.name.partition(".")[0] for rule in rules().values() if rule.refused.startswith("#")}
-    assert without == {"bytecode", "future", "seccomp", "statement", "tool"}
+    assert without == {"bytecode", "future", "handle", "member", "seccomp", "statement", "tool"}
     assert not rules()["statement.async"].refused.startswith("#")
     assert statek_policies.Policy(tools=("mail_*",)).offers_tool("mail_send")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from loop_stand import POLICY, FakeExecutor, Stand, finished, stand
 
+from statek.cli.outcome import JobOutcome
 from statek_policies import Policy
-from statek_protocol.messages.client import Accepted, Decide, Decided, Refused
+from statek_protocol.messages.client import Accepted, Decide, Decided, JobEvent, Refused
 from statek_protocol.messages.executor import Cancel, Lost, Pull
 from statek_protocol.messages.interpreter import Run, Violated
 
@@ -151,3 +152,21 @@ def test_fields_of_a_policy_are_changed_by_a_submission_and_refused_when_they_ca
     changed = here.loop.policy(here.job(job).policy)
     assert (changed.on_violation, changed.tools, changed.name) == ("end", ("a",), HOLDING.name)
     assert "did you mean 'tools'" in last(here, Refused).reason
+
+
+def outcome_of(*events: tuple[str, dict[str, object]]) -> JobOutcome:
+    """What `statek exec` makes of events about a job of which batch 3 is its own."""
+    outcome = JobOutcome("job", 3, 3)
+    for cursor, (kind, body) in enumerate(events):
+        outcome.take(JobEvent(cursor, kind, body))
+    return outcome
+
+
+def test_whose_batch_is_held_up_by_another_ones_violation_is_told_so() -> None:
+    outcome = outcome_of(("job_held", {"batch": 2}))
+    assert (outcome.ended, outcome.status, outcome.outcome, outcome.exit_status) == (True, "SUSPENDED", "blocked", 3)
+
+
+def test_whose_batch_is_skipped_for_another_ones_violation_is_told_so() -> None:
+    outcome = outcome_of(("batch_skipped", {"batch": 3}), ("job_ended", {"outcome": "blocked", "final": True}))
+    assert (outcome.ended, outcome.final, outcome.outcome, outcome.exit_status) == (True, True, "blocked", 3)
