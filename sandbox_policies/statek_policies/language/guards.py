@@ -6,6 +6,7 @@ Each is a plain function over one guest's namespace. None trusts what an object 
 import operator
 import statistics
 import types
+import typing
 from collections import UserString
 from collections.abc import Callable
 from typing import Any
@@ -18,13 +19,12 @@ from statek_policies.language.formatting import format_mapping, format_text
 from statek_policies.language.guests import Guests, is_guest_class
 from statek_policies.language.lineage import resolution_order
 from statek_policies.language.reports import refuse
-from statek_policies.language.tracebacks import shown_traceback
+from statek_policies.language.tracebacks import raw_traceback, shown_traceback
 from statek_policies.language.words import Reading, is_dunder, is_storable, reading, why_refused
 
-_TRACEBACK_OF = BaseException.__dict__["__traceback__"].__get__
 Samples = Callable[..., list[float]]
 
-_PASSING_ON = (types.GenericAlias, types.MethodType)
+_PASSING_ON = (types.GenericAlias, types.MethodType, vars(typing)["_BaseGenericAlias"])
 """Types whose objects answer with the attributes of another, of a guest's choice."""
 
 _INPLACE: dict[str, Callable[[Any, Any], Any]] = {
@@ -195,7 +195,7 @@ class Guards:
 
     def traceback(self, error: BaseException) -> object:
         """Return what a guest sees of an error's traceback."""
-        return shown_traceback(_TRACEBACK_OF(error), self._guests.namespace)
+        return shown_traceback(raw_traceback(error), self._guests.namespace)
 
 
 def _exact(name: object) -> str:
@@ -222,7 +222,7 @@ def _described(value: object) -> str:
 
 def _is_attribute_error(value: Any, found: Any) -> bool:
     """Tell whether an error's `obj` was read, from the error, its class, or what passes its attributes on."""
-    if type(value) in _PASSING_ON or found is AttributeError.obj:
+    if issubclass(type(value), _PASSING_ON) or found is AttributeError.obj:
         return True
     if type(value) is super:
         value = super.__getattribute__(value, "__self__")

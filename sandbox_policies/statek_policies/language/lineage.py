@@ -1,40 +1,29 @@
 """What a guest is told about the ancestry of its own classes: its own, and those of ours that have a public name."""
 
-import builtins
 import types
 import typing
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 from statek_policies.language.errors import AttributeWithheld
-from statek_policies.language.facades.catalogue import static_exports
 from statek_policies.language.guests import ancestry, class_dict, is_guest_class
 from statek_policies.language.reports import refuse
+from statek_policies.language.standins import is_named
 from statek_policies.language.words import Reading, reading
 
 _BASES_OF = type.__dict__["__bases__"].__get__
 _SUBCLASSES_OF: Callable[[type], list[type]] = type.__subclasses__
 
 
-@cache
-def _named() -> frozenset[type]:
-    """Return the classes of ours that a guest can name; a metaclass is none of them."""
-    plain = [value for name, value in vars(builtins).items() if not name.startswith("_")]
-    exported = [value for exports in static_exports().values() for value in exports.values()]
-    classes = {value for value in plain + exported if isinstance(value, type)}
-    return frozenset(cls for cls in classes if not issubclass(cls, type))
-
-
 def _shown(classes: tuple[type, ...]) -> tuple[type, ...]:
-    return tuple(cls for cls in classes if is_guest_class(cls) or cls in _named())
+    return tuple(cls for cls in classes if is_named(cls))
 
 
 def own_class(value: Any, name: str) -> type:
     """Return the value if it is a class that the guest defined; refused otherwise."""
-    if not isinstance(value, type) or not is_guest_class(value):
+    if not issubclass(type(value), type) or not is_guest_class(value):
         refuse("attribute.dunder", f"{name} is given for your own classes only", AttributeWithheld)
-    return value
+    return value  # type: ignore[no-any-return]  # its type says that it is a class
 
 
 def resolution_order(value: Any, name: str = "__mro__") -> tuple[type, ...]:
@@ -79,6 +68,20 @@ def _fields(value: Any) -> dict[str, Any]:
     return dict(typing.cast("Any", own_class(cls, "__dataclass_fields__")).__dataclass_fields__)
 
 
+def own_init_subclass(value: Any) -> Any:
+    """Answer `__init_subclass__`: of a class of ours it would change that class."""
+    if type(value) is not super:
+        own_class(value, "__init_subclass__")
+    elif not is_guest_class(super.__getattribute__(value, "__self_class__") or object):
+        refuse("attribute.dunder", "__init_subclass__ is given for your own classes only", AttributeWithheld)
+    return value.__init_subclass__
+
+
+def _members(value: Any) -> types.MappingProxyType[str, Any]:
+    """Answer `__members__` with a view of a copy: a comparison hands a view's own dict to the other side."""
+    return types.MappingProxyType(dict(value.__members__))
+
+
 def namespace(cls: type) -> types.MappingProxyType[str, Any]:
     """Answer `__dict__` of an own class: a copy of what could also be read by name."""
     names = {name: value for name, value in class_dict(cls).items() if reading(name) in _TOLD}
@@ -95,5 +98,7 @@ DESCRIPTIONS: dict[str, Callable[[Any], Any]] = {
     "__slots__": _slots,
     "__match_args__": _match_args,
     "__dataclass_fields__": _fields,
+    "__init_subclass__": own_init_subclass,
+    "__members__": _members,
 }
 """What answers the load of each attribute that describes a class."""

@@ -1,14 +1,18 @@
 """What a guest holds in place of a type that it must not call: it can be compared and checked against.
 
-`type(x)` answers with a real class wherever instances of that class are harmless to make. Metaclasses (three arguments
-make a class out of any dict), functions (out of any code object) and their like are answered with a stand-in.
+`type(x)` answers with a real class only where the guest defined it or could name it anyway: as a built-in, an export of
+a module, or an exception. Any other is answered with a stand-in. Its constructor was not written for strangers: that of
+a metaclass makes a class out of any dict, that of `typing.List[int]` reads any attribute of any object.
 """
 
 import abc
+import builtins
 import enum
 import types
+from collections.abc import Iterable
 from typing import Any, NoReturn, cast
 
+from statek_policies.language.guests import is_guest_class
 from statek_policies.language.reports import refuse
 
 
@@ -19,6 +23,7 @@ class StandIn:
 
     __name__: str
     __qualname__: str
+    __module__ = "builtins"
 
     def __new__(cls) -> "StandIn":
         """Refuse: stand-ins are made by `stand_in` only."""
@@ -34,7 +39,7 @@ class StandIn:
         refuse("type.call", f"the type {self.__name__!r} cannot be called; use def, lambda or class")
 
     def __repr__(self) -> str:
-        return f"<class '{self.__name__}'>"
+        return f"<class '{self.__qualname__}'>"
 
     def __or__(self, _other: object) -> "StandIn":
         return self
@@ -60,7 +65,7 @@ def stand_in(real: type, name: str | None = None, cls: type[StandIn] = StandIn) 
     """Make the stand-in of a real type."""
     made = object.__new__(cls)
     facts: dict[str, Any] = {
-        "_StandIn__is_instance": lambda value: isinstance(value, real),
+        "_StandIn__is_instance": lambda value: isinstance(value, (real, StandIn) if real is type else real),
         "_StandIn__is_subclass": lambda other: issubclass(real_type(other), real),
         "__name__": name or real.__name__,
         "__qualname__": name or real.__qualname__,
@@ -96,27 +101,31 @@ _SHOWN: dict[type, object] = {
     types.FunctionType: FUNCTION,
     types.ModuleType: MODULE,
     types.GeneratorType: GENERATOR,
-    **{
-        real: stand_in(real)
-        for real in (
-            types.CodeType,
-            types.FrameType,
-            types.TracebackType,
-            types.CellType,
-            types.MappingProxyType,
-            StandIn,
-        )
-    },
 }
 _METACLASSES: dict[int, type] = {id(TYPE): type, id(ABC_META): abc.ABCMeta}
+_NAMED: set[type] = set()
+
+
+def name_types(exports: Iterable[object]) -> None:
+    """Take note of classes that are handed out by name; a metaclass is none of them."""
+    _NAMED.update(value for value in exports if isinstance(value, type) and not issubclass(value, (type, StandIn)))
+
+
+name_types(value for name, value in vars(builtins).items() if not name.startswith("_"))
+
+
+def is_named(cls: type) -> bool:
+    """Tell whether a guest could name the class, or defined it."""
+    return cls in _NAMED or is_guest_class(cls) or issubclass(cls, BaseException)
 
 
 def shown_type(cls: type) -> object:
     """Return the class itself or its stand-in."""
-    shown = _SHOWN.get(cls)
-    if shown is None:
-        return _shown_metaclass(cls) if issubclass(cls, type) else cls
-    return shown
+    if cls not in _SHOWN and is_named(cls):
+        return cls
+    if issubclass(cls, type):
+        return _shown_metaclass(cls)
+    return _SHOWN.get(cls) or _SHOWN.setdefault(cls, stand_in(cls))
 
 
 def _shown_metaclass(cls: type) -> object:

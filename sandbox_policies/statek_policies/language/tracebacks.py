@@ -40,6 +40,11 @@ class GuestTraceback:
 _LINES: Callable[[GuestTraceback], tuple[FrameLine, ...]] = vars(GuestTraceback)["_GuestTraceback__lines"].__get__
 
 
+raw_traceback: Callable[[BaseException], types.TracebackType | None]
+raw_traceback = BaseException.__dict__["__traceback__"].__get__
+"""Reads an error's traceback past whatever its class says."""
+
+
 def shown_traceback(tb: types.TracebackType | None, namespace: Namespace) -> GuestTraceback | None:
     """Return what a guest is given for a traceback."""
     return None if tb is None else GuestTraceback(tuple(_entries(tb, namespace)))
@@ -56,7 +61,7 @@ def _keep_frames(
     described: traceback.TracebackException, error: BaseException, namespace: Namespace, seen: set[int]
 ) -> None:
     seen.add(id(error))
-    described.stack = traceback.StackSummary.extract(_frames(error.__traceback__, namespace))
+    described.stack = traceback.StackSummary.extract(_frames(raw_traceback(error), namespace))
     for part, cause in ((described.__cause__, error.__cause__), (described.__context__, error.__context__)):
         if part is not None and cause is not None and id(cause) not in seen:
             _keep_frames(part, cause, namespace, seen)
@@ -71,7 +76,7 @@ def _frames(tb: types.TracebackType | None, namespace: Namespace) -> _Frames:
 def _entries(tb: types.TracebackType, namespace: Namespace) -> Iterator[FrameLine]:
     for frame, line in _frames(tb, namespace):
         code = frame.f_code
-        text = linecache.getline(code.co_filename, line, frame.f_globals).strip()
+        text = linecache.getline(code.co_filename, line).strip()
         yield FrameLine(code.co_filename, line, code.co_name, text)
 
 

@@ -304,6 +304,7 @@ def _literal_texts(value: ast.expr) -> list[str] | None:
 def _why_not_definable(name: str) -> str:
     instead = {
         "__del__": "release things in a `with` block or a method that you call",
+        "__subclasshook__": "use typing.Protocol with runtime_checkable, or the register() of your own ABC",
         "__await__": "there is no event loop; write a plain method",
     }
     return instead.get(name, "use an ordinary method, or __copy__ and __deepcopy__ for copying")

@@ -39,7 +39,7 @@ _CONTAINING = (
     "__len__ __length_hint__ __contains__ __iter__ __next__ __reversed__ __getitem__ __setitem__ __delitem__ "
     "__missing__"
 )
-_CALLING = "__init__ __new__ __call__ __enter__ __exit__ __post_init__ __init_subclass__ __class_getitem__"
+_CALLING = "__init__ __new__ __call__ __enter__ __exit__ __post_init__ __class_getitem__"
 _COPYING = "__copy__ __deepcopy__"
 _CONVERTING = "__int__ __float__ __complex__ __index__ __round__ __trunc__ __floor__ __ceil__"
 _UNARY = "__neg__ __pos__ __abs__ __invert__"
@@ -55,7 +55,7 @@ _ACCESS = frozenset(["__getattr__", "__getattribute__", "__setattr__", "__delatt
 """Special methods that take an attribute's name: a guest may define them, calling them goes through a guard."""
 
 _DESCRIBING = frozenset(
-    ["__get__", "__set__", "__delete__", "__set_name__", "__subclasshook__", "__sizeof__", "__dir__"]
+    ["__get__", "__set__", "__delete__", "__set_name__", "__init_subclass__", "__sizeof__", "__dir__"]
 )
 """Special methods that a guest may define and only Python calls."""
 
@@ -73,11 +73,11 @@ READABLE_NAMES = frozenset({"__name__", "__doc__", "__debug__"}) | MODULE_CONSTA
 
 _PLAIN_TEXT = frozenset(
     {
-        *("__name__", "__qualname__", "__doc__", "__module__", "__members__", "__cause__", "__notes__"),
+        *("__name__", "__qualname__", "__doc__", "__module__", "__cause__", "__notes__"),
         *("__suppress_context__", "__total__", "__required_keys__", "__optional_keys__"),
     }
 )
-"""Dunder attributes that hold text, a truth value, an enum's members or an exception."""
+"""Dunder attributes that hold text, a truth value or an exception."""
 
 _RECORD_NAMES = frozenset(
     {
@@ -97,7 +97,7 @@ _RECORD_NAMES = frozenset(
 _OF_OWN_CLASSES = frozenset(
     {
         *("__mro__", "__bases__", "__base__", "__subclasses__"),
-        *("__slots__", "__match_args__", "__dataclass_fields__"),
+        *("__slots__", "__match_args__", "__dataclass_fields__", "__init_subclass__", "__members__"),
     }
 )
 """What describes a class, told about the guest's own."""

@@ -1,6 +1,7 @@
 """Replacements in `functools`, `operator` and `typing` for what reads attributes by name or evaluates annotations."""
 
 import functools
+import shlex
 import types
 import typing
 from collections.abc import Callable
@@ -26,6 +27,7 @@ def callable_exports(guards: Guards, guests: Guests) -> dict[str, dict[str, obje
             "total_ordering": _total_ordering(guests),
             **_dispatching(guests),
         },
+        "shlex": {"split": _split},
         "operator": {"attrgetter": _attrgetter(guards), "methodcaller": _methodcaller(guards)},
         "types": {
             "FunctionType": FUNCTION,
@@ -51,15 +53,19 @@ def _update_wrapper(guests: Guests) -> Callable[..., Any]:
     def update_wrapper(wrapper: Any, wrapped: Any, *_ignored: object, **_also_ignored: object) -> Any:
         if type(wrapper) is not functools.partial and not guests.may_write(wrapper):
             refuse("attribute.write", "only a function or an object of your own can be made to look like another")
-        for attribute in _COPIED:
-            text = getattr(wrapped, attribute, None)
-            if type(text) is str:
-                setattr(wrapper, attribute, text)
+        _copy_texts(wrapper, wrapped)
         if guests.is_function(wrapped):
             _describe_alike(guests, wrapper, wrapped)
         return wrapper
 
     return update_wrapper
+
+
+def _copy_texts(wrapper: Any, wrapped: Any) -> None:
+    for attribute in _COPIED:
+        text = getattr(wrapped, attribute, None)
+        if type(text) is str:
+            setattr(wrapper, attribute, text)
 
 
 def _describe_alike(guests: Guests, wrapper: Any, wrapped: Any) -> None:
@@ -90,25 +96,39 @@ def _total_ordering(guests: Guests) -> Callable[[Any], Any]:
 
 
 def _dispatching(guests: Guests) -> dict[str, object]:
-    """Return the generic functions; an annotation kept as text is resolved by name and never evaluated."""
+    """Return the generic functions; an annotation kept as text is resolved by name and never evaluated.
+
+    functools asks the argument for its class and looks through the subclasses of all that are registered, comparing
+    each with what it was told are the bases: an object that lies about its class would be shown every class there is.
+    """
 
     def singledispatch(func: Any) -> Any:
-        generic = functools.singledispatch(func)
-        register_natively = generic.register
+        native = functools.singledispatch(func)
+
+        def generic(*arguments: Any, **keywords: Any) -> Any:
+            if not arguments:
+                raise TypeError(f"{name} requires at least 1 positional argument")
+            return native.dispatch(type(arguments[0]))(*arguments, **keywords)
 
         def register(cls: Any, func: Any = None) -> Any:
             if _is_dispatched_on(cls):
-                return register_natively(cls, func)
+                return native.register(cls, func)
             annotated = func is None and guests.is_function(cls) and cls.__annotations__
             if not annotated:
                 raise TypeError(f"Invalid first argument to `register()`: {cls!r}. {_USE_REGISTER}")
             argument, hint = next(iter(own_hints(guests, cls).items()))
             if not _is_dispatched_on(hint):
                 raise TypeError(f"Invalid annotation for {argument!r}. {hint!r} is not a class.")
-            return register_natively(hint, cls)
+            return native.register(hint, cls)
 
-        generic.register = register  # type: ignore[method-assign]  # a plain attribute of the function that was made
-        return generic
+        def dispatch(cls: Any) -> Any:
+            if not issubclass(type(cls), type):
+                raise TypeError("dispatch() takes a class")
+            return native.dispatch(cls)
+
+        name = getattr(func, "__name__", "singledispatch function")
+        _copy_texts(generic, func)
+        return _with_attributes(generic, register=register, dispatch=dispatch, registry=native.registry)
 
     class singledispatchmethod(functools.singledispatchmethod):  # type: ignore[type-arg]  # no generic in 3.11
         """A generic method over a generic function of the kind above."""
@@ -119,6 +139,11 @@ def _dispatching(guests: Guests) -> dict[str, object]:
 
     singledispatchmethod.__module__, singledispatchmethod.__qualname__ = "functools", "singledispatchmethod"
     return {"singledispatch": singledispatch, "singledispatchmethod": singledispatchmethod}
+
+
+def _with_attributes(function: Any, **attributes: object) -> Any:
+    vars(function).update(attributes)
+    return function
 
 
 def _is_dispatched_on(cls: Any) -> bool:
@@ -151,6 +176,13 @@ def _exact(name: object) -> str:
     if type(name) is not str:
         raise TypeError("attribute name must be a string")
     return name
+
+
+def _split(s: str, comments: bool = False, posix: bool = True) -> list[str]:
+    """Split text; the library's own reads standard input, or whatever has a method `read`, in place of text."""
+    if not isinstance(s, str):
+        raise TypeError(f"shlex.split() takes text, not {type(s).__name__!r}")
+    return shlex.split(str.__str__(s), comments, posix)
 
 
 def _read_only(mapping: Any) -> Any:

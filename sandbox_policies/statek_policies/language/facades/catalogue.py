@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
 
-from statek_policies.language.facades import enums
+from statek_policies.language.facades import containers, enums
 from statek_policies.language.facades.facade import Facade, facade_class, make_facade
 from statek_policies.language.facades.tables import OTHERWISE, PURE, WITHHELD
+from statek_policies.language.standins import name_types
 from statek_policies.offered import MODULES
 
 _WITHOUT_MODULE = frozenset({"__future__"})
@@ -22,6 +23,7 @@ def static_exports() -> dict[str, dict[str, object]]:
         real = importlib.import_module(module)
         exports[module] = {name: _frozen(getattr(real, name)) for name in names.split()}
     exports["enum"] |= enums.EXPORTS
+    exports["collections"] |= containers.EXPORTS
     return exports
 
 
@@ -39,6 +41,8 @@ def facade_classes(names: frozenset[tuple[str, frozenset[str]]]) -> dict[str, ty
 
 def facades(exports: Mapping[str, Mapping[str, object]]) -> dict[str, Facade]:
     """Make the facades of these exports."""
+    for exported in exports.values():
+        name_types(exported.values())
     names = frozenset((module, frozenset(exported)) for module, exported in exports.items())
     classes = facade_classes(names)
     return {module: make_facade(classes[module], exported) for module, exported in exports.items()}

@@ -87,6 +87,7 @@ class Console:
             "traceback": self._tracebacks.exports(),
             "warnings": Alerts(self._print_error).exports(),
             "contextlib": self._redirects(),
+            "typing": {"reveal_type": self._reveal_type},
         }
 
     def builtin_print(self) -> Callable[..., None]:
@@ -125,6 +126,14 @@ class Console:
             self.print(pprint.pformat(object, *arguments, **{**fixed, **options}), file=stream)
 
         return show
+
+    @property
+    def _reveal_type(self) -> Callable[[Any], Any]:
+        def reveal_type(obj: Any, /) -> Any:
+            self._print_error(f"Runtime type is {type(obj).__name__!r}")
+            return obj
+
+        return reveal_type
 
     def _redirects(self) -> dict[str, object]:
         return {f"redirect_{name}": _redirect(name, targets) for name, targets in self._targets.items()}

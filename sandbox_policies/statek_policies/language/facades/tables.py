@@ -24,7 +24,7 @@ PURE: dict[str, str] = {
         "acos acosh asin asinh atan atanh cos cosh e exp inf infj isclose isfinite isinf isnan log log10 "
         "nan nanj phase pi polar rect sin sinh sqrt tan tanh tau"
     ),
-    "collections": "ChainMap Counter OrderedDict UserDict UserList UserString defaultdict deque",
+    "collections": "ChainMap Counter OrderedDict UserString defaultdict deque",
     "collections.abc": (
         "Awaitable AsyncIterable AsyncIterator ByteString Callable Collection Container Coroutine Generator Hashable "
         "ItemsView Iterable Iterator KeysView Mapping MappingView MutableMapping MutableSequence MutableSet Reversible "
@@ -47,7 +47,7 @@ PURE: dict[str, str] = {
         "localcontext setcontext"
     ),
     "difflib": (
-        "Differ HtmlDiff IS_CHARACTER_JUNK IS_LINE_JUNK Match SequenceMatcher context_diff "
+        "Differ IS_CHARACTER_JUNK IS_LINE_JUNK Match SequenceMatcher context_diff "
         "get_close_matches ndiff restore unified_diff"
     ),
     "enum": (
@@ -63,7 +63,7 @@ PURE: dict[str, str] = {
         "sha384 sha3_224 sha3_256 sha3_384 sha3_512 sha512 shake_128 shake_256"
     ),
     "heapq": "heapify heappop heappush heappushpop heapreplace merge nlargest nsmallest",
-    "hmac": "HMAC compare_digest digest new",
+    "hmac": "compare_digest digest new",
     "html": "escape unescape",
     "io": "BytesIO SEEK_CUR SEEK_END SEEK_SET StringIO UnsupportedOperation",
     "itertools": (
@@ -91,7 +91,7 @@ PURE: dict[str, str] = {
         "A ASCII DOTALL I IGNORECASE L LOCALE M MULTILINE Match NOFLAG Pattern RegexFlag S U UNICODE "
         "VERBOSE X compile error escape findall finditer fullmatch match search split sub subn"
     ),
-    "shlex": "join quote split",
+    "shlex": "join quote",
     "statistics": (
         "NormalDist StatisticsError correlation covariance fmean geometric_mean harmonic_mean "
         "linear_regression mean median median_grouped median_high median_low mode multimode pstdev "
@@ -115,7 +115,7 @@ PURE: dict[str, str] = {
         "OrderedDict ParamSpec ParamSpecArgs ParamSpecKwargs Pattern Protocol Required Reversible Self "
         "Sequence Set Sized SupportsAbs SupportsBytes SupportsComplex SupportsFloat SupportsIndex SupportsInt "
         "SupportsRound Text TextIO Tuple Type TypeAlias TypeGuard TypeVar TypeVarTuple TypedDict Union Unpack "
-        "ValuesView assert_never assert_type cast is_typeddict overload reveal_type runtime_checkable "
+        "ValuesView assert_never assert_type cast is_typeddict overload runtime_checkable "
         "TYPE_CHECKING"
     ),
     "unicodedata": (
@@ -136,6 +136,11 @@ WITHHELD: dict[str, str] = {
     "string.Formatter": "use an f-string",
     "typing.ForwardRef": "write the annotation as text",
     "random.SystemRandom": "use secrets",
+    "difflib.HtmlDiff": "use unified_diff() or ndiff()",
+    "hmac.HMAC": "use hmac.new()",
+    "contextlib.asynccontextmanager": "there is no event loop",
+    "enum.property": "use the built-in property",
+    "statistics.LinearRegression": "call linear_regression()",
     "io.open": "there are no files; use io.StringIO or io.BytesIO",
     "io.FileIO": "there are no files; use io.StringIO or io.BytesIO",
     "io.TextIOWrapper": "use io.StringIO",
@@ -147,7 +152,6 @@ WITHHELD: dict[str, str] = {
     "pathlib.Path": "there are no files; use PurePosixPath for paths as text",
     "tomllib.load": "there are no files; use loads()",
     "sys.settrace": "tracing is not offered",
-    "contextlib.asynccontextmanager": "there is no event loop",
     "zoneinfo.available_timezones": "use a key such as 'Europe/Berlin'",
     "uuid.getnode": "use uuid4()",
     "hashlib.file_digest": "there are no files; use hashlib.sha256(data)",
