@@ -16,7 +16,18 @@ def pay(amount):
 def mail_send(text):
     return f"sent {text}"
 
+class Account:
+    balance = 7
+
+    def close(self):
+        return "closed"
+
+    def __len__(self):
+        return 3
+
 tools = [pay, mail_send]
+locals = {"account": Account()}
+classes = [Account]
 """
 PROBE = "print('before')\ntry:\n    getattr(1, '__globals__')\nexcept Exception:\n    print('caught')\n"
 
@@ -74,6 +85,21 @@ def test_what_a_policy_file_offers_works(served: Site) -> None:
     run = served.exec("--policy", path, source=source)
     assert run.status == 0, run.err
     assert run.out == "3 sent x\n"
+
+
+def test_members_of_an_applications_objects_are_offered_by_pattern(served: Site) -> None:
+    source = "print(account.balance, len(account))\naccount.close()\n"
+    run = served.exec("--json", "--set", "members=Account.b*,*.__len__", source=source)
+    assert (run.status, run.json["console"]) == (3, "7 3\n"), run.out + run.err
+    assert [violation["rule"] for violation in run.json["violations"]] == ["member.denied"]
+    assert served.exec("--set", "members=Account.*", source="print(account.close())").out == "closed\n"
+
+
+def test_a_built_in_that_is_kept_in_a_variable_does_not_outlive_its_offer(served: Site) -> None:
+    job = served.exec("--json", source="order = sorted\nprint(order([2, 1]))").json["job"]
+    run = served.exec("--json", "--job", job, "--set", "builtins=print", source="print(order([2, 1]))")
+    assert [violation["rule"] for violation in run.json["violations"]] == ["builtin.not_offered"]
+    assert served.exec("--job", job, "--set", "builtins=*", source="print(order([2, 1]))").out == "[1, 2]\n"
 
 
 def test_where_the_policy_only_refuses_a_caught_violation_is_on_record_and_the_job_goes_on(served: Site) -> None:
