@@ -164,7 +164,8 @@ class Service:
         return [asyncio.create_task(self._watch(part)) for part in work]
 
     def _watch_futures(self, loop: Loop, mirror: Mirror) -> Watcher:
-        watcher = Watcher(Inspector(self._futures), mirror, loop.waiting)
+        assert self._runner is not None
+        watcher = Watcher(Inspector(self._futures, self._runner.encode), mirror, loop.waiting)
         mirror.submit(partial(_answer_conditions, self._futures), quiet=True)
         loop.waiting.watcher = watcher
         loop.waiting.max_suspended = self._options.max_suspended

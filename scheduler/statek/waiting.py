@@ -17,6 +17,7 @@ from statek.core.instructions import CheckFuture
 from statek.core.jobs import Job
 from statek.core.moment import Moment
 from statek.errors import StatekError
+from statek.futures.registry import Terms
 from statek.store.completions import EARLY_KEPT, Completion
 from statek.tick import Tick
 from statek_policies import Limits
@@ -44,10 +45,10 @@ class TooManyCompletions(StatekError):
 class Watcher(Protocol):
     """Looks at futures; see `futures.watcher`."""
 
-    def watch(self, job: str, entries: Iterable[FutureEntry], limits: Limits) -> None:
+    def watch(self, job: str, entries: Iterable[FutureEntry], terms: Terms) -> None:
         """Watch exactly these futures of a job."""
 
-    def look(self, job: str, entries: Iterable[FutureEntry], limits: Limits, answer: Callable[[], None]) -> None:
+    def look(self, job: str, entries: Iterable[FutureEntry], terms: Terms, answer: Callable[[], None]) -> None:
         """Look at these now, then call back."""
 
 
@@ -97,7 +98,7 @@ class Waiting:
         if job is None or self.watcher is None:
             return
         answer = partial(self._loop.do, partial(self._checked, name, check))
-        self.watcher.look(name, futures.sources(job, check.future), self._limits(job), answer)
+        self.watcher.look(name, futures.sources(job, check.future), self._terms(job), answer)
 
     # what comes from outside
 
@@ -183,7 +184,11 @@ class Waiting:
     def _watch(self, job: Job) -> None:
         if self.watcher is not None:
             entries = futures.sources(job, job.awaited.future.number) if job.awaited is not None else ()
-            self.watcher.watch(job.job, entries, self._limits(job))
+            self.watcher.watch(job.job, entries, self._terms(job))
+
+    def _terms(self, job: Job) -> Terms:
+        limits = self._limits(job)
+        return Terms(limits, job.futures_registered, limits.pending_waits - len(job.futures))
 
     def _limits(self, job: Job) -> Limits:
         return self._loop.policy(job.policy_due).limits

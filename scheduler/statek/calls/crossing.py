@@ -61,6 +61,9 @@ class Futures(Protocol):
     def refer(self, obj: Any) -> FutureRef:
         """Return the reference for a future or an element of one; raises TypeError."""
 
+    def undo(self) -> None:
+        """Take back what was registered: it does not cross after all."""
+
 
 class JobCrossing:
     """What crosses to and from one job, as the answer to one call."""
@@ -96,6 +99,13 @@ class JobCrossing:
         """Return what has to become durable with whatever was written."""
         futures = tuple(self._registration.events) if self._registration is not None else ()
         return (*self._table.take_new(), *futures)
+
+    def undo(self) -> None:
+        """Take back what was bound for a value that does not cross after all."""
+        self._table.undo()
+        if self._registration is not None:
+            self._registration.undo()
+            self._registration = None
 
     def _refer(self, value: object, place: str) -> Reference:
         """Give the reference for what is no plain value; raises `ValueRefused`."""

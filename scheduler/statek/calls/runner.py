@@ -25,7 +25,7 @@ from statek.composing import Offered
 from statek.core.events import CallAnswered, Event, HandleBound, PolicyViolated
 from statek.core.instructions import RunTool
 from statek.core.jobs import Job
-from statek.futures.registry import Futures
+from statek.futures.registry import Futures, Terms
 from statek_policies import Limits, Policy
 from statek_protocol.messages.base import TEXT_LIMIT
 from statek_protocol.operations import OBJECT_OPERATIONS, SLEEP
@@ -126,6 +126,13 @@ class ToolRunner:
         task = asyncio.create_task(self._run(key, job, call, policy, waited_seconds))
         self._running[key] = task
         task.add_done_callback(lambda _: self._running.pop(key, None))
+
+    def encode(self, job: str, value: Any, terms: Terms) -> tuple[bytes, tuple[Event, ...]]:
+        """Write the value of a future for a job; raises `ValueRefused`. In dbzero's thread."""
+        plain = partial(_plain, limits=terms.limits)
+        return self._in_space().encode(
+            self.tables.of(job), value, terms.limits, lambda: self._futures.registration_on(job, terms, plain)
+        )
 
     async def close(self) -> None:
         """Stop waiting for what is under way; a call without an outcome is unknown after the next start."""

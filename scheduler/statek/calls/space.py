@@ -100,6 +100,17 @@ class ObjectSpace:
             table.undo()
             return failed("TypeError", str(error))
 
+    def encode(
+        self, table: HandleTable, value: object, limits: Limits, futures: Callable[[], Futures]
+    ) -> tuple[bytes, tuple[Event, ...]]:
+        """Write the value of a future for a job, with what the job has to record for it; raises `ValueRefused`."""
+        crossing = JobCrossing(table, self._application.offer, limits, futures)
+        try:
+            return crossing.encode(value, "value"), crossing.take_events()
+        except BaseException:
+            crossing.undo()
+            raise
+
     def _once(self, call: ObjectCall, run: Callable[[JobCrossing], Any]) -> CallOutcome:
         if call.repeated:
             found = self._found(call)
@@ -120,7 +131,7 @@ class ObjectSpace:
             result = run(crossing)
             value = self._encoded(crossing, call.name, result)
         except BaseException as error:  # noqa: BLE001 - application code ran, and may raise anything
-            call.table.undo()
+            crossing.undo()
             return _failure(error)
         return CallOutcome(value, None, crossing.take_events())
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from statek.core.awaiting import FutureEntry
 from statek.futures import pacing
-from statek_policies import Limits
+from statek.futures.registry import Terms
 
 OVERDUE_SECONDS: Final = 2.0
 """How long after its deadline a future still waits for its last look, when dbzero's thread is busy."""
@@ -30,7 +30,7 @@ class Watch:
     """A future that a suspended job waits for."""
 
     since: float
-    limits: Limits
+    terms: Terms
     temporal: bool
     """It has a condition to look at."""
     due: float | None = None
@@ -67,7 +67,7 @@ class Agenda:
         """Return the prefixes of dbzero that futures rest on."""
         return self._resting.keys()
 
-    def set_job(self, job: str, entries: Iterable[FutureEntry], limits: Limits, now: float, at_us: int) -> None:
+    def set_job(self, job: str, entries: Iterable[FutureEntry], terms: Terms, now: float, at_us: int) -> None:
         """Watch exactly these futures of a job; none when it does not wait. `at_us` is `now` in µs of Unix time."""
         wanted = {entry.number: entry for entry in entries}
         for number in self._of_job.pop(job, set()) - wanted.keys():
@@ -76,10 +76,10 @@ class Agenda:
             self._of_job[job] = set(wanted)
         for entry in wanted.values():
             if (job, entry.number) not in self._watches:
-                self._add((job, entry.number), entry, limits, now, at_us)
+                self._add((job, entry.number), entry, terms, now, at_us)
 
-    def _add(self, key: Key, entry: FutureEntry, limits: Limits, now: float, at_us: int) -> None:
-        watch = self._watches[key] = Watch(now, limits, entry.shape == "temporal")
+    def _add(self, key: Key, entry: FutureEntry, terms: Terms, now: float, at_us: int) -> None:
+        watch = self._watches[key] = Watch(now, terms, entry.shape == "temporal")
         if watch.temporal:
             self._look_at(key, watch, now)
         if entry.deadline_us is not None:

@@ -12,9 +12,8 @@ from statek.core.events import Event, FutureCreated
 from statek.core.futures import FUTURE_FAILED, Settlement
 from statek.futures.budget import Budget, OutOfTime
 from statek.futures.dependencies import DependencyGone, prefixes_of, state_of
-from statek.futures.registry import FutureRefused, Futures
+from statek.futures.registry import FutureRefused, Futures, Terms
 from statek.futures.results import FutureError, FutureFailed, FutureResult
-from statek_policies import Limits
 from statek_protocol.values import ValueRefused, encode_value
 
 log = logging.getLogger(__name__)
@@ -23,7 +22,7 @@ SLICE_SECONDS: Final = 0.05
 """After so long the rest of what was to be looked at waits for the next time, and other work has its turn."""
 TEXT_LIMIT: Final = 2_000
 
-EncodeValue = Callable[[str, Any, Limits], tuple[bytes, tuple[Event, ...]]]
+EncodeValue = Callable[[str, Any, Terms], tuple[bytes, tuple[Event, ...]]]
 """Writes a value for a job; with it what the job has to record of objects and futures in it."""
 
 
@@ -33,7 +32,7 @@ class Subject:
 
     job: str
     created: FutureCreated
-    limits: Limits
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +57,9 @@ class Report:
     seconds: float
 
 
-def encode_plain(job: str, value: Any, limits: Limits) -> tuple[bytes, tuple[Event, ...]]:
+def encode_plain(job: str, value: Any, terms: Terms) -> tuple[bytes, tuple[Event, ...]]:
     """Write a value that holds neither objects nor futures; raises `ValueRefused`."""
+    limits = terms.limits
     return encode_value(value, max_bytes=limits.argument_bytes, max_depth=limits.argument_depth), ()
 
 
@@ -93,7 +93,7 @@ class Inspector:
             found = self.budget.run(lambda: _value_or_none(future))
             if found is None:
                 return Finding(job, number, "pending", states=before)
-            value, events = self._encode(job, found[0], subject.limits)
+            value, events = self._encode(job, found[0], subject.terms)
             return Finding(job, number, "settled", Settlement(value, None), events)
         except (FutureFailed, FutureRefused, DependencyGone) as failure:
             return Finding(job, number, "settled", Settlement.failed(FUTURE_FAILED, _text(failure)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from statek.core.awaiting import FuturePart
@@ -17,6 +17,7 @@ from statek.core.events import Event, FutureCreated, FutureResolved
 from statek.futures.dependencies import DependencyGone, decode_deps, encode_deps
 from statek.futures.results import CombinedFuture, FutureElement, FutureResult
 from statek.futures.temporals import Temporal
+from statek_policies import Limits
 from statek_protocol.references import PATH_LIMIT, FutureRef
 
 KEPT: Final = 10_000
@@ -25,6 +26,17 @@ KINDS: Final = (FutureResult, FutureElement)
 """What crosses as a reference to a future, with all its subclasses."""
 
 Encode = Callable[[Any], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What bounds the futures and values of one job."""
+
+    limits: Limits
+    registered: int = 0
+    """How many futures of the application's it has on record."""
+    room: int = 0
+    """How many more unresolved ones it may have."""
 
 
 class FutureRefused(TypeError):
@@ -43,6 +55,10 @@ class Futures:
     def forget(self) -> None:
         """Let go of all objects: dbzero is opened anew, and the application loaded anew."""
         self._kept.clear()
+
+    def registration_on(self, job: str, terms: Terms, encode: Encode) -> Registration:
+        """Begin to let futures cross to a job, as part of another future's value."""
+        return self.registration(job, registered=terms.registered, room=terms.room, encode=encode)
 
     def registration(self, job: str, *, registered: int, room: int, encode: Encode) -> Registration:
         """Begin to let futures cross to a job, as the answer to one call or as part of one value.
@@ -105,11 +121,19 @@ class Registration:
         self._encode = encode
         self.events: list[Event] = []
         """What the job has to record together with whatever mentions the futures."""
+        self._new: list[FutureResult] = []
 
     def refer(self, obj: FutureResult | FutureElement) -> FutureRef:
         """Return the reference for a future or an element of one; raises `FutureRefused`."""
         part = self._part(obj)
         return FutureRef(part.number, part.path)
+
+    def undo(self) -> None:
+        """Take back what was registered: its events will not become durable. The numbers are not given again."""
+        for future in self._new:
+            number = future.numbers.pop(self._job)
+            self._futures.settled(self._job, number)
+        self.events.clear()
 
     def _part(self, obj: FutureResult | FutureElement) -> FuturePart:
         path: list[int] = []
@@ -128,6 +152,7 @@ class Registration:
         number = self._take_number()
         self.events.append(replace(created, number=number))
         future.numbers[self._job] = number
+        self._new.append(future)
         self._futures.keep(self._job, number, future)
         return number
 
@@ -174,4 +199,4 @@ def _adopted(future: FutureResult, definition: Temporal | None) -> FutureResult:
     return future if definition is None else definition.adopt(future)
 
 
-__all__ = ["KINDS", "DependencyGone", "FutureRefused", "Futures", "Registration"]
+__all__ = ["KINDS", "DependencyGone", "FutureRefused", "Futures", "Registration", "Terms"]

@@ -23,8 +23,8 @@ from statek.core.futures import WAIT_TIMEOUT, Settlement
 from statek.futures import pacing
 from statek.futures.agenda import Agenda, Key
 from statek.futures.inspector import Finding, Inspector, Report, Subject, states
+from statek.futures.registry import Terms
 from statek.store.errors import MirrorStopped
-from statek_policies import Limits
 
 log = logging.getLogger(__name__)
 
@@ -93,14 +93,14 @@ class Watcher:
         """Return how many futures are watched."""
         return len(self._agenda)
 
-    def watch(self, job: str, entries: Iterable[FutureEntry], limits: Limits) -> None:
+    def watch(self, job: str, entries: Iterable[FutureEntry], terms: Terms) -> None:
         """Watch exactly these unresolved futures of a job; none when it does not wait any more."""
-        self._agenda.set_job(job, entries, limits, time.monotonic(), time.time_ns() // 1_000)
+        self._agenda.set_job(job, entries, terms, time.monotonic(), time.time_ns() // 1_000)
         self._pump()
 
-    def look(self, job: str, entries: Iterable[FutureEntry], limits: Limits, answer: Callable[[], None]) -> None:
+    def look(self, job: str, entries: Iterable[FutureEntry], terms: Terms, answer: Callable[[], None]) -> None:
         """Look at some futures now, and call back when what was found has been told."""
-        wanted = (self._subject((job, entry.number), limits) for entry in entries if entry.shape == "temporal")
+        wanted = (self._subject((job, entry.number), terms) for entry in entries if entry.shape == "temporal")
         subjects = [subject for subject in wanted if subject is not None]
         if not subjects or self._closed:
             answer()
@@ -149,14 +149,14 @@ class Watcher:
         keys = self._agenda.due(now) if now >= self._not_before else iter(())
         for key in keys:
             watch = self._agenda.get(key)
-            subject = self._subject(key, watch.limits) if watch is not None else None
+            subject = self._subject(key, watch.terms) if watch is not None else None
             if subject is not None:
                 subjects.append(subject)
             if len(subjects) >= PORTION:
                 break
         return subjects
 
-    def _subject(self, key: Key, limits: Limits) -> Subject | None:
+    def _subject(self, key: Key, terms: Terms) -> Subject | None:
         created = self._created.get(key) or self._jobs.future_created(*key)
         if created is None:
             log.error("future %d of %s is waited for, and nothing says what it is", key[1], key[0])
@@ -164,7 +164,7 @@ class Watcher:
         self._created[key] = created
         if len(self._created) > CREATED_KEPT:
             self._created.popitem(last=False)
-        return Subject(key[0], created, limits)
+        return Subject(key[0], created, terms)
 
     def _start(self, subjects: list[Subject]) -> None:
         try:

@@ -14,6 +14,8 @@ from typing import Any
 from loop_stand import FakeExecutor, Stand, make_stand
 
 from statek.calls.tools import ToolRegistry
+from statek.composing import Offered
+from statek.composing import Offered
 from statek.core.events import CallAnswered, Event
 from statek.core.instructions import RunTool
 from statek.core.jobs import Job
@@ -21,7 +23,7 @@ from statek.futures.inspector import Inspector
 from statek.futures.registry import Futures
 from statek.futures.watcher import Watcher
 from statek.store.ledger import Ledger
-from statek_policies import Limits
+from statek_policies import Policy
 from statek_protocol.messages.executor import Stamp
 from statek_protocol.messages.interpreter import Call, Reply
 from statek_protocol.references import FutureRef, PlainReferences
@@ -63,26 +65,23 @@ class Tools:
     stand: Stand = field(init=False)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return self.registry.names
+    def offered(self) -> Offered:
+        return Offered(self.registry.names, tuple(self.registry.temporals))
 
-    @property
-    def temporals(self) -> tuple[str, ...]:
-        return tuple(self.registry.temporals)
+    def has_more_for(self, _: Job) -> bool:
+        return False
 
-    def start(self, job: str, call: RunTool, limits: Limits, _: float) -> None:
-        known = self.stand.loop.job(job)
-        assert known is not None
-        room = limits.pending_waits - len(known.futures)
+    def start(self, job: Job, call: RunTool, policy: Policy, _: float) -> None:
+        room = policy.limits.pending_waits - len(job.futures)
         registration = self.futures.registration(
-            job, registered=known.futures_registered, room=room, encode=lambda value: written(value)
+            job.job, registered=job.futures_registered, room=room, encode=lambda value: written(value)
         )
         args, kwargs = read(call.arguments)
         tool = self.registry.get(call.tool)
         assert tool is not None
         value = written(registration.refer(tool.function(*args, **kwargs)))
         events: tuple[Event, ...] = tuple(registration.events)
-        self.stand.loop.on_answer(job, CallAnswered(call.batch, call.number, value, None), events)
+        self.stand.loop.on_answer(job.job, CallAnswered(call.batch, call.number, value, None), events)
 
 
 @dataclass
