@@ -49,6 +49,11 @@ class Deadlines:
         """The guest stands still for a reply."""
         self._paused_at = now
 
+    @property
+    def paused(self) -> bool:
+        """Whether the guest stands still for a reply."""
+        return self._paused_at is not None
+
     def resume(self, now: float) -> None:
         """The reply is on its way to the guest."""
         if self._paused_at is not None:

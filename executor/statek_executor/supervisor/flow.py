@@ -6,12 +6,23 @@ and a crash then costs more of what it did. A hostile interpreter fills no disk 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from statek_executor.supervisor.quotas import QuotaExceeded
 from statek_policies import Limits
 from statek_protocol.messages.base import Message
-from statek_protocol.messages.interpreter import Call, Checkpoint, Console, Observed, Violated
+from statek_protocol.messages.interpreter import (
+    Call,
+    Checkpoint,
+    Console,
+    Failed,
+    Finished,
+    Observed,
+    Violated,
+)
+
+FromInterpreter: TypeAlias = Console | Call | Observed | Checkpoint | Violated | Finished | Failed
+"""What `statek_protocol.messages.interpreter.FROM_INTERPRETER` lists, for type checkers."""
 
 RECORDS_AT_ONCE: Final = 12_000
 """Above what a guest prints within the default number of lines."""
@@ -75,9 +86,16 @@ class Flow:
         return self._records.take(1, now)
 
 
-def check_honest(message: Message, *, all_read: bool) -> None:
-    """Raise `QuotaExceeded` for what only a hostile interpreter says; `all_read`: it took everything sent to it."""
+def check_honest(message: FromInterpreter, batch: int, *, awaiting: bool, all_read: bool) -> None:
+    """Raise `QuotaExceeded` for what only a hostile interpreter says.
+
+    `batch` is the one in hand; `awaiting`: a call of its was not answered yet; `all_read`: it took all that was sent.
+    """
+    if message.batch != batch:
+        raise QuotaExceeded(f"{message.kind} of batch {message.batch} while batch {batch} ran")
     match message:
+        case Call() | Console() | Observed() | Checkpoint() | Finished() if awaiting:
+            raise QuotaExceeded(f"{message.kind} while it waited for a reply")
         case Violated() if message.layer not in _OWN_LAYERS:
             raise QuotaExceeded(f"a violation in the name of the layer {message.layer}")
         case Violated() if len(message.detail) > VIOLATION_CHARACTERS:

@@ -13,13 +13,13 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, assert_never
+from typing import Final, Literal, TypeAlias, assert_never, cast
 
 from statek_executor.supervisor import metering
 from statek_executor.supervisor.batch_watch import BatchWatch
 from statek_executor.supervisor.credits import Credits
 from statek_executor.supervisor.deadlines import SOFT_SIGNALS, Kill, Wait, Warn
-from statek_executor.supervisor.flow import Flow, check_honest
+from statek_executor.supervisor.flow import Flow, FromInterpreter, check_honest
 from statek_executor.supervisor.quotas import OutputExceeded, QuotaExceeded
 from statek_executor.supervisor.stock import Child, NoInterpreter, Stock
 from statek_executor.supervisor.zygote_client import Exited, describe_exit, set_memory_limits
@@ -204,14 +204,14 @@ class LeaseServer:
     async def _pass_on(self, data: bytes, *, all_read: bool) -> None:
         """Check one message of the child's and pass it on under the lease's stamp."""
         try:
-            message = decode(data, FROM_INTERPRETER)
+            message = cast(FromInterpreter, decode(data, FROM_INTERPRETER))
         except ProtocolError as error:
             raise LeaseEnd("protocol", f"the interpreter sent what the protocol does not allow: {error}") from error
         watch, flow = self._watch, self._flow
         if watch is None or flow is None:
             raise LeaseEnd("protocol", f"the interpreter sent {message.kind} while no batch ran")
         try:
-            check_honest(message, all_read=all_read)
+            check_honest(message, watch.batch, awaiting=watch.deadlines.paused, all_read=all_read)
             watch.count(message)
         except QuotaExceeded as excess:
             raise LeaseEnd("protocol", f"the interpreter sent {excess}") from excess
@@ -239,10 +239,10 @@ class LeaseServer:
         try:
             while True:
                 data = await self._next_frame(reader)
-                message = decode(data, FROM_INTERPRETER)
+                message = cast(FromInterpreter, decode(data, FROM_INTERPRETER))
                 if not isinstance(message, Console | Observed | Violated):
                     return
-                check_honest(message, all_read=True)
+                check_honest(message, watch.batch, awaiting=watch.deadlines.paused, all_read=True)
                 watch.count(message)
                 await self._emit(data)
         except (*_STREAM_ENDS, LeaseEnd, ProtocolError, QuotaExceeded, OutputExceeded) as end:

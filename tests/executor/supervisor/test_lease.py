@@ -121,6 +121,18 @@ HOSTILE = {
     "checkpoints without end": frame(encode(Checkpoint(1, SNAPSHOT)))
     * (CHECKPOINTS_START + 20 * CHECKPOINTS_PER_SECOND),
     "observations without end": frame(encode(Observed(1, bytes(1024 * 1024)))) * 9,
+    "output in another batch": frame(encode(Console(2, b"x"))),
+    "the end of another batch": frame(encode(Finished(2, "ok", None, None, None))),
+    **{
+        f"a {message.kind} while it waits for a reply": frame(encode(Call(1, 0, "t", b""))) + frame(encode(message))
+        for message in (
+            Call(1, 0, "t", b""),
+            Console(1, b"x"),
+            Observed(1, b"x"),
+            Checkpoint(1, SNAPSHOT),
+            Finished(1, "ok", None, None, None),
+        )
+    },
     "calls without end": frame(encode(Call(1, 0, "t", b""))) * (Limits().calls + 101),
 }
 

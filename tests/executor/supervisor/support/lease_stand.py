@@ -154,7 +154,7 @@ class Conversation:
     async def begin(self, batch: int = 1) -> None:
         """Let the interpreter have a policy and a batch."""
         if self.delivered == 1:
-            self.deliver(Load(self.policy.to_wire(), None, (), ()))
+            self.deliver(Load(self.policy.to_wire(), (), (), ()))
             await self.hears(Load)
         self.deliver(Run(batch, "batch", b"source", 0, 0, ()))
         await self.hears(Run)
