@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgpack
+
 from statek_executor.interpreter.channel import Channel
 from statek_executor.interpreter.host import GuestHost
 from statek_executor.interpreter.soft_limits import SOFT_LIMITS
@@ -22,6 +24,21 @@ class Surroundings:
 
     host: GuestHost
     environment: GuestEnvironment
+
+
+class KnownPolicies:
+    """The policies that most jobs have, built in advance: they are recognised by the bytes of their plain values."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Policy] = {}
+
+    def learn(self, policy: Policy) -> None:
+        """Know a policy from here on; runs in the launcher."""
+        self._known[msgpack.packb(policy.to_wire())] = policy
+
+    def read(self, wire: object) -> Policy:
+        """Return the policy of plain values; raises `PolicyError` for values that are none."""
+        return self._known.get(msgpack.packb(wire)) or Policy.from_wire(wire)
 
 
 class Prepared:

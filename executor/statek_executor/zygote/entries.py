@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from statek_executor.zygote.gaps import fill_gaps
+
 KINDS: Final[Mapping[str, str]] = {
     "interpreter": "statek_executor.interpreter.main:serve",
     "probe": "statek_executor.isolation.probes:serve",
@@ -92,6 +94,7 @@ def preload(kinds: Mapping[str, str]) -> dict[str, Entry]:
     entries = {kind: _load(reference) for kind, reference in kinds.items()}
     _check_absent()
     gc.collect()
+    fill_gaps()
     gc.freeze()
     return entries
 
