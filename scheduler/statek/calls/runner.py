@@ -165,6 +165,8 @@ class ToolRunner:
         if call.tool in OBJECT_OPERATIONS:
             return await self._in_dbzero(key, call.tool, prepare, lambda space, made: space.operate(made))
         tool = self._application.offer.tools.get(call.tool)
+        if not policy.offers_tool(call.tool):  # decided before, and looked at again where it would take effect
+            return failed("PolicyViolation", f"the policy does not allow the tool {call.tool!r}")
         if tool is None:
             return failed("NameError", f"there is no tool {call.tool!r}")
         if call.repeated and not (tool.idempotent or tool.transactional):
