@@ -17,6 +17,7 @@ from typing import Final
 
 import zmq
 
+from statek import completing
 from statek.api.clients import Clients
 from statek.calls.application import Application
 from statek.calls.runner import TIMEOUT_SECONDS, ToolRunner
@@ -148,6 +149,7 @@ class Service:
         self._pool = pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
         api = Clients(loop, clients)
         self._watcher = self._watch_futures(loop, mirror)
+        self._stop_completing = completing.serve(self._directory, loop)
         loop.listeners += [lambda _: mirror.notify(ledger.last_cursor), api.on_committed]
         self._loop = loop
         loop.recover()
@@ -188,7 +190,7 @@ class Service:
             self._stopping.set()
 
     def _on_mirror_open(self, ledger: History) -> None:
-        """Called in the mirror's thread when dbzero was opened: the application is loaded, and old objects forgotten."""
+        """Called in the mirror's thread when dbzero was opened: old objects are forgotten, the application is loaded."""
         assert self._runner is not None
         self._runner.reopen(ledger.handles)
         self._futures.forget()
@@ -215,6 +217,7 @@ class Service:
             self._pool.drain()
         if self._watcher is not None:
             self._watcher.close()
+            self._stop_completing()
         if self._runner is not None:
             await self._runner.close()
         await local.stop()

@@ -6,31 +6,47 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from statek.calls.application import Application, Offer
 from statek.calls.runner import ToolRunner
 from statek.calls.tools import ToolRegistry, tool
-from statek.core.events import CallAnswered
+from statek.core.events import CallAnswered, Event
 from statek.core.instructions import RunTool
-from statek_policies import Limits
+from statek.core.jobs import Job
+from statek.futures.registry import Futures
+from statek.store.directory import StoreDirectory
+from statek.store.ledger import Ledger
+from statek.store.mirror import Mirror
+from statek_policies import Limits, Policy
 from statek_protocol.messages.base import TEXT_LIMIT
 from statek_protocol.messages.interpreter import GuestError
 from statek_protocol.operations import SLEEP
 from statek_protocol.values import decode_value, encode_value
 
 LIMITS = Limits()
+POLICY = Policy()
 WAIT_SECONDS = 10.0
 LONG = Limits(wall_seconds=1000)
 
 
-@pytest.fixture
-def application() -> Iterator[ThreadPoolExecutor]:
-    """The application's one thread."""
-    with ThreadPoolExecutor(1, thread_name_prefix="application") as executor:
-        yield executor
+JOB = Job("job", "policy")
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mirror]:
+    """The application's one thread, with dbzero in it."""
+    store = StoreDirectory.create_or_open(tmp_path_factory.mktemp("runner") / "store")
+    failures: list[BaseException] = []
+    with Ledger.open(store.ledger):
+        mirror = Mirror(store.dbzero, store.ledger, failures.append)
+        mirror.start()
+        assert mirror.ready.wait(WAIT_SECONDS)
+        yield mirror
+        assert mirror.stop(WAIT_SECONDS)
+    assert not failures
 
 
 def call_of(name: str, *args: object, number: int = 0, repeated: bool = False, **kwargs: object) -> RunTool:
@@ -44,7 +60,7 @@ class Answers:
         self.by_number: dict[int, list[CallAnswered]] = {}
         self._came = asyncio.Event()
 
-    def __call__(self, job: str, answer: CallAnswered) -> None:
+    def __call__(self, job: str, answer: CallAnswered, _made: tuple[Event, ...] = ()) -> None:
         assert job == "job"
         self.by_number.setdefault(answer.number, []).append(answer)
         self._came.set()
@@ -57,17 +73,28 @@ class Answers:
         return self.by_number[number][0]
 
 
+def runner_of(
+    functions: list[Callable[..., Any]], application: Mirror, answers: Answers, timeout_seconds: float = WAIT_SECONDS
+) -> ToolRunner:
+    offered = Application(offer=Offer(ToolRegistry(functions)))
+    return ToolRunner(offered, application, answers, futures=Futures(dict), timeout_seconds=timeout_seconds)
+
+
 def run(
-    application: ThreadPoolExecutor, functions: list[Callable[..., Any]], *calls: RunTool, limits: Limits = LIMITS
+    application: Mirror,
+    functions: list[Callable[..., Any]],
+    *calls: RunTool,
+    limits: Limits = LIMITS,
+    timeout_seconds: float = WAIT_SECONDS,
 ) -> CallAnswered:
     """Start these calls, and return the answer to the last one."""
 
     async def main() -> CallAnswered:
         answers = Answers()
-        runner = ToolRunner(ToolRegistry(functions), application, answers)
+        runner = runner_of(functions, application, answers, timeout_seconds)
         try:
             for call in calls:
-                runner.start("job", call, limits, 0.0)
+                runner.start(JOB, call, Policy(limits=limits), 0.0)
             return await answers.of(calls[-1].number)
         finally:
             await runner.close()
@@ -104,16 +131,14 @@ KINDS = [tool(name="plain"), tool(name="threaded", thread=True)]
 
 
 @pytest.mark.parametrize(
-    ("function", "thread"), [(where, "application"), (where_in_a_thread, "tool"), (where_async, "MainThread")]
+    ("function", "thread"), [(where, "statek-dbzero"), (where_in_a_thread, "tool"), (where_async, "MainThread")]
 )
-def test_each_kind_runs_in_its_own_place(
-    application: ThreadPoolExecutor, function: Callable[[], str], thread: str
-) -> None:
+def test_each_kind_runs_in_its_own_place(application: Mirror, function: Callable[[], str], thread: str) -> None:
     answered = value_of(run(application, [function], call_of(function.__name__)))
     assert str(answered).startswith(thread)
 
 
-def test_arguments_and_results_cross_as_values(application: ThreadPoolExecutor) -> None:
+def test_arguments_and_results_cross_as_values(application: Mirror) -> None:
     def mix(*args: Any, **kwargs: Any) -> Any:
         return {"args": args, "kwargs": kwargs}
 
@@ -143,7 +168,7 @@ RAISED = [
 @pytest.mark.parametrize("mark", KINDS, ids=["plain", "threaded"])
 @pytest.mark.parametrize(("error", "name", "text"), RAISED, ids=[name for _, name, _ in RAISED])
 def test_whatever_a_tool_raises_is_the_outcome_of_its_one_call(
-    application: ThreadPoolExecutor, mark: Any, error: BaseException, name: str, text: str
+    application: Mirror, mark: Any, error: BaseException, name: str, text: str
 ) -> None:
     called = []
 
@@ -159,23 +184,21 @@ def test_whatever_a_tool_raises_is_the_outcome_of_its_one_call(
 
 
 @pytest.mark.parametrize("error", [ValueError("bad"), SystemExit(3), asyncio.CancelledError(), TimeoutError()])
-def test_whatever_an_async_tool_raises_is_the_outcome_too(
-    application: ThreadPoolExecutor, error: BaseException
-) -> None:
+def test_whatever_an_async_tool_raises_is_the_outcome_too(application: Mirror, error: BaseException) -> None:
     async def fail() -> None:
         raise error
 
     assert error_of(run(application, [fail], call_of("fail"))).type == type(error).__name__
 
 
-def test_a_long_error_is_cut(application: ThreadPoolExecutor) -> None:
+def test_a_long_error_is_cut(application: Mirror) -> None:
     def fail() -> None:
         raise ValueError("\ud800" * 100_000)
 
     assert 0 < len(error_of(run(application, [fail], call_of("fail"))).message) <= TEXT_LIMIT
 
 
-def test_the_odd_name_of_an_exception_crosses(application: ThreadPoolExecutor) -> None:
+def test_the_odd_name_of_an_exception_crosses(application: Mirror) -> None:
     def fail() -> None:
         raise type("X" * 1000, (Exception,), {})
 
@@ -183,7 +206,7 @@ def test_the_odd_name_of_an_exception_crosses(application: ThreadPoolExecutor) -
 
 
 @pytest.mark.parametrize("result", [object(), [sys], {"deep": lambda: None}])
-def test_a_result_that_cannot_cross_is_an_error(application: ThreadPoolExecutor, result: object) -> None:
+def test_a_result_that_cannot_cross_is_an_error(application: Mirror, result: object) -> None:
     def give() -> object:
         return result
 
@@ -192,7 +215,7 @@ def test_a_result_that_cannot_cross_is_an_error(application: ThreadPoolExecutor,
     assert "returned what cannot cross" in error.message
 
 
-def test_a_result_beyond_the_limit_is_an_error(application: ThreadPoolExecutor) -> None:
+def test_a_result_beyond_the_limit_is_an_error(application: Mirror) -> None:
     def give() -> str:
         return "x" * 100
 
@@ -200,7 +223,7 @@ def test_a_result_beyond_the_limit_is_an_error(application: ThreadPoolExecutor) 
     assert "larger than 99 bytes" in error.message
 
 
-def test_an_unknown_tool_is_a_name_error(application: ThreadPoolExecutor) -> None:
+def test_an_unknown_tool_is_a_name_error(application: Mirror) -> None:
     assert error_of(run(application, [], call_of("nothing"))).type == "NameError"
 
 
@@ -208,12 +231,12 @@ def test_an_unknown_tool_is_a_name_error(application: ThreadPoolExecutor) -> Non
     "arguments",
     [b"", b"\xff", b"not a value", *(encode_value(odd, max_bytes=99, max_depth=9) for odd in (1, (), ((1,), {1: 2})))],
 )
-def test_arguments_that_are_none_are_an_error(application: ThreadPoolExecutor, arguments: bytes) -> None:
+def test_arguments_that_are_none_are_an_error(application: Mirror, arguments: bytes) -> None:
     error = error_of(run(application, [where], RunTool(1, 0, "where", arguments, False)))
     assert error.type == "TypeError"
 
 
-def test_a_repeated_call_runs_again_only_if_the_tool_is_idempotent(application: ThreadPoolExecutor) -> None:
+def test_a_repeated_call_runs_again_only_if_the_tool_is_idempotent(application: Mirror) -> None:
     called = []
 
     @tool(idempotent=True)
@@ -231,7 +254,7 @@ def test_a_repeated_call_runs_again_only_if_the_tool_is_idempotent(application: 
 
 
 def test_the_key_of_a_call_is_the_same_whenever_it_is_made_and_no_guest_can_choose_it(
-    application: ThreadPoolExecutor,
+    application: Mirror,
 ) -> None:
     @tool(idempotent=True)
     def keyed(idempotency_key: str) -> str:
@@ -248,7 +271,7 @@ def test_the_key_of_a_call_is_the_same_whenever_it_is_made_and_no_guest_can_choo
     assert keys == {"job/1/3"}
 
 
-def test_a_call_that_is_under_way_is_not_started_again(application: ThreadPoolExecutor) -> None:
+def test_a_call_that_is_under_way_is_not_started_again(application: Mirror) -> None:
     async def main() -> int:
         go_on = asyncio.Event()
         called = []
@@ -260,10 +283,10 @@ def test_a_call_that_is_under_way_is_not_started_again(application: ThreadPoolEx
             return len(called)
 
         answers = Answers()
-        runner = ToolRunner(ToolRegistry([slow]), application, answers)
-        runner.start("job", call_of("slow"), LIMITS, 0.0)
+        runner = runner_of([slow], application, answers)
+        runner.start(JOB, call_of("slow"), POLICY, 0.0)
         await asyncio.sleep(0)
-        runner.start("job", call_of("slow", repeated=True), LIMITS, 0.0)
+        runner.start(JOB, call_of("slow", repeated=True), POLICY, 0.0)
         go_on.set()
         await answers.of(0)
         await runner.close()
@@ -274,7 +297,7 @@ def test_a_call_that_is_under_way_is_not_started_again(application: ThreadPoolEx
 
 
 def test_calls_of_the_application_run_one_at_a_time_and_those_of_threads_side_by_side(
-    application: ThreadPoolExecutor,
+    application: Mirror,
 ) -> None:
     together = threading.Barrier(2)
     inside = []
@@ -294,14 +317,14 @@ def test_calls_of_the_application_run_one_at_a_time_and_those_of_threads_side_by
     assert value_of(run(application, [alone], *(call_of("alone", number=number) for number in range(5)))) == 1
 
 
-def test_a_call_without_an_outcome_when_the_scheduler_stops_has_none(application: ThreadPoolExecutor) -> None:
+def test_a_call_without_an_outcome_when_the_scheduler_stops_has_none(application: Mirror) -> None:
     async def main() -> dict[int, list[CallAnswered]]:
         async def endless() -> None:
             await asyncio.Event().wait()
 
         answers = Answers()
-        runner = ToolRunner(ToolRegistry([endless]), application, answers)
-        runner.start("job", call_of("endless"), LIMITS, 0.0)
+        runner = runner_of([endless], application, answers)
+        runner.start(JOB, call_of("endless"), POLICY, 0.0)
         await asyncio.sleep(0)
         await runner.close()
         return answers.by_number
@@ -311,7 +334,7 @@ def test_a_call_without_an_outcome_when_the_scheduler_stops_has_none(application
 
 @pytest.mark.parametrize(("seconds", "waited", "left"), [(20.0, 5.0, 15.0), (20, 0.0, 20.0), (20.0, 60.0, 0.0)])
 def test_a_sleep_goes_on_for_what_is_left_of_it(
-    application: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch, seconds: float, waited: float, left: float
+    application: Mirror, monkeypatch: pytest.MonkeyPatch, seconds: float, waited: float, left: float
 ) -> None:
     slept: list[float] = []
 
@@ -320,9 +343,9 @@ def test_a_sleep_goes_on_for_what_is_left_of_it(
 
     async def main() -> CallAnswered:
         answers = Answers()
-        runner = ToolRunner(ToolRegistry(), application, answers)
+        runner = runner_of([], application, answers)
         monkeypatch.setattr("statek.calls.runner.asyncio.sleep", sleep)
-        runner.start("job", call_of(SLEEP, seconds, repeated=True), LONG, waited)
+        runner.start(JOB, call_of(SLEEP, seconds, repeated=True), Policy(limits=LONG), waited)
         answer = await answers.of(0)
         await runner.close()
         return answer
@@ -335,6 +358,6 @@ def test_a_sleep_goes_on_for_what_is_left_of_it(
     "arguments", [(), ("long",), (-1.0,), (1e300,), (float("nan"),), (float("inf"),), (10**400,), (1.0, 2.0), (None,)]
 )
 def test_a_sleep_that_an_honest_guest_could_not_ask_for_is_an_error(
-    application: ThreadPoolExecutor, arguments: tuple[object, ...]
+    application: Mirror, arguments: tuple[object, ...]
 ) -> None:
     assert error_of(run(application, [], call_of(SLEEP, *arguments))).type == "ValueError"

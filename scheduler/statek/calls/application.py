@@ -40,7 +40,7 @@ _LAYERS: Final = 64
 
 @dataclass(frozen=True)
 class Offer:
-    """What guests get: tools by name, variables, and the classes of which they may get objects beside the usual ones."""
+    """What guests get: tools by name, variables, and the classes of which they may get objects besides."""
 
     tools: ToolRegistry = field(default_factory=ToolRegistry)
     variables: Mapping[str, object] = field(default_factory=dict)

@@ -12,13 +12,14 @@ from __future__ import annotations
 import collections
 import itertools
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import dbzero as db0
 
 from statek.calls import admission, containers
 from statek.calls.application import Offer
 from statek.calls.handles import HandlesExhausted, HandleTable
+from statek.calls.requests import Registration
 from statek.core.events import Event, HandleBound
 from statek.futures.results import FutureElement, FutureResult
 from statek_policies import Limits
@@ -53,27 +54,15 @@ class ObjectIsGone(Exception):
     """The object of a handle is not there any more; the text says what it was and why."""
 
 
-class Futures(Protocol):
-    """Lets futures cross to one job; what they are becomes durable with `events`."""
-
-    events: list[Event]
-
-    def refer(self, obj: Any) -> FutureRef:
-        """Return the reference for a future or an element of one; raises TypeError."""
-
-    def undo(self) -> None:
-        """Take back what was registered: it does not cross after all."""
-
-
 class JobCrossing:
     """What crosses to and from one job, as the answer to one call."""
 
-    def __init__(self, table: HandleTable, offer: Offer, limits: Limits, futures: Callable[[], Futures]) -> None:
+    def __init__(self, table: HandleTable, offer: Offer, limits: Limits, futures: Callable[[], Registration]) -> None:
         self._table = table
         self._offer = offer
         self._limits = limits
         self._futures = futures
-        self._registration: Futures | None = None
+        self._registration: Registration | None = None
 
     # to the guest
 

@@ -1,7 +1,7 @@
 """What a guest does to an application's object, done. In dbzero's thread; the arguments are the objects themselves.
 
-Each function takes the object and what came with it, and gives the result, which has yet to cross. What the object's own
-code raises goes on to the guest; what a guest may not do raises `MemberRefused`, and what makes no sense `TypeError`.
+Each function takes the object and what came with it, and gives the result, which has yet to cross. What the object's
+own code raises goes on to the guest; what a guest may not do raises `MemberRefused`, what makes no sense `TypeError`.
 """
 
 from __future__ import annotations

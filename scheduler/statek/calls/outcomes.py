@@ -22,7 +22,7 @@ RESERVED: Final = frozenset(
     {"PolicyViolation", "LimitError", "ToolOutcomeUnknown", "ToolTimeout", "ObjectGone", "IsMethod"}
     | {"WaitTimeout", "WaitCancelled", "FutureFailed"}
 )
-"""Types of error that mean something between us and the interpreter; an application's own are not passed on as these."""
+"""Types of error that mean something between us and the interpreter; an application's own do not pass as these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Where calls run that may not come back, and for how long they are waited for.
 
 Python cannot end a thread. A call that is over its time is answered with `ToolTimeout` and left behind: it is counted
-until it ends, its late outcome is dropped and told in the log, and while too many are left behind no further call gets a
-thread. A call in dbzero's thread holds up all others in that thread, so it is told as a stall.
+until it ends, its late outcome is dropped and told in the log, and while too many are left behind no further call gets
+a thread. A call in dbzero's thread holds up all others in that thread until it ends.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class Threads:
 
 
 async def in_time(started: Started, name: str, seconds: float, left_behind: LeftBehind, key: str) -> Any:
-    """Wait for a call, for so long after it has begun; raises what it raised, or `Abandoned`."""
+    """Wait for a call, for so long after it has begun; raises `Abandoned` when it is over its time."""
     outcome = asyncio.wrap_future(started.future)
     began = asyncio.wrap_future(started.began)
     await asyncio.wait((outcome, began), return_when=asyncio.FIRST_COMPLETED)
@@ -155,7 +155,4 @@ async def in_time(started: Started, name: str, seconds: float, left_behind: Left
         left_behind.add(key, name, started.future)
         outcome.add_done_callback(lambda late: late.cancelled() or late.exception())  # seen, so that asyncio is quiet
         raise TimeIsOver(name, seconds, "it still runs, and may or may not do its work")
-    result = outcome.result()
-    if isinstance(result, Raised):
-        raise result.error
-    return result
+    return outcome.result()

@@ -1,9 +1,9 @@
 """Makes calls for guests: tools and operations on objects, each in its place, and brings what came of them back.
 
-Operations on objects, and ordinary tools, run one at a time in the thread that owns dbzero, so tools may use application
-objects freely. Tools marked `thread=True` run in threads of their own, async ones on the scheduler's loop. What a call
-changed in dbzero is committed before its answer becomes durable. A tool that raises has still been called once: its
-error crosses as data.
+Operations on objects, and ordinary tools, run one at a time in the thread that owns dbzero, so tools may use the
+application's objects freely. Tools marked `thread=True` run in threads of their own, async ones on the scheduler's
+loop. What a call changed in dbzero is committed before its answer becomes durable. A tool that raises has still been
+called once: its error crosses as data.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from statek.calls.application import Application
+from statek.calls.arguments import Arguments, read_arguments
 from statek.calls.handles import HandleTables
 from statek.calls.outcomes import CallOutcome, failed, raised
-from statek.calls.places import Abandoned, LeftBehind, Threads, TimeIsOver, in_time, tracked
+from statek.calls.places import Abandoned, LeftBehind, Raised, Threads, TimeIsOver, in_time, tracked
+from statek.calls.requests import CallRequest
 from statek.calls.tools import Tool
 from statek.composing import Offered
 from statek.core.events import CallAnswered, Event, HandleBound, PolicyViolated
@@ -29,11 +30,10 @@ from statek.futures.registry import Futures, Terms
 from statek_policies import Limits, Policy
 from statek_protocol.messages.base import TEXT_LIMIT
 from statek_protocol.operations import OBJECT_OPERATIONS, SLEEP
-from statek_protocol.references import PlainReferences
-from statek_protocol.values import MalformedValue, ValueRefused, decode_value, encode_value
+from statek_protocol.values import MalformedValue, ValueRefused, encode_value
 
 if TYPE_CHECKING:
-    from statek.calls.space import ObjectCall, ObjectSpace
+    from statek.calls.space import ObjectSpace
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,6 @@ READ_AT_ONCE_BYTES: Final = 16 * 1024
 """Larger arguments are read beside the loop: a megabyte of the costliest values takes a second to read."""
 TIMEOUT_SECONDS: Final = 300.0
 """How long a call may take where neither the tool nor the service says."""
-_REFERENCES: Final = PlainReferences()
 
 OnAnswer = Callable[[str, CallAnswered, tuple[Event, ...]], None]
 OnGiven = Callable[[str, tuple[str, ...], bytes | None, tuple[Event, ...]], None]
@@ -53,18 +52,6 @@ class ApplicationThread(Protocol):
 
     def submit(self, run: Callable[[], Any], *, durable: bool = False) -> Future[Any]:
         """Run the function there; what it changed is committed before the future is done when `durable`."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallKey:
-    """What names a call for ever: the same one in every replay."""
-
-    job: str
-    batch: int
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.job}/{self.batch}/{self.number}"
 
 
 class ToolRunner:
@@ -92,7 +79,7 @@ class ToolRunner:
         self._threads = Threads()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="arguments")
         """One thread, so that what hostile arguments may become in memory is there once."""
-        self._running: dict[CallKey, asyncio.Task[None]] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
         self._giving: set[asyncio.Task[None]] = set()
 
     @property
@@ -120,7 +107,7 @@ class ToolRunner:
 
     def start(self, job: Job, call: RunTool, policy: Policy, waited_seconds: float) -> None:
         """Make a call, unless it is under way already; its outcome comes by the callback."""
-        key = CallKey(job.job, call.batch, call.number)
+        key = f"{job.job}/{call.batch}/{call.number}"
         if key in self._running:
             return
         task = asyncio.create_task(self._run(key, job, call, policy, waited_seconds))
@@ -142,28 +129,28 @@ class ToolRunner:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._reader.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, key: CallKey, job: Job, call: RunTool, policy: Policy, waited_seconds: float) -> None:
+    async def _run(self, key: str, job: Job, call: RunTool, policy: Policy, waited_seconds: float) -> None:
         try:
-            outcome = await self._outcome(key, job, call, policy, waited_seconds)
+            outcome = await self._outcome(job, call, policy, waited_seconds)
+        except Abandoned as abandoned:
+            outcome = failed(*abandoned.told)
         except Exception as error:  # dbzero's failure: whoever waits is told, and the service ends by itself if it must
             log.exception("call %s could not be made", key)
             text = f"{call.tool}: it could not be brought to an end ({type(error).__name__}); it may have done its work"
             outcome = failed("ToolOutcomeUnknown", text)
         answered = CallAnswered(call.batch, call.number, outcome.value, outcome.error, outcome.rule)
-        self._on_answer(key.job, answered, (*outcome.events, *_violation(call, outcome, policy)))
+        self._on_answer(job.job, answered, (*outcome.events, *_violation(call, outcome, policy)))
 
-    async def _outcome(
-        self, key: CallKey, job: Job, call: RunTool, policy: Policy, waited_seconds: float
-    ) -> CallOutcome:
+    async def _outcome(self, job: Job, call: RunTool, policy: Policy, waited_seconds: float) -> CallOutcome:
         try:
-            args, kwargs = await self._read(call.arguments, policy.limits)
+            arguments = await self._read(call.arguments, policy.limits)
         except (MalformedValue, TypeError) as error:
             return failed("TypeError", f"the arguments cannot be read: {error}")
         if call.tool == SLEEP:
-            return await _sleep(args, policy.limits, waited_seconds)
-        prepare = partial(self._prepared, job, call, args, kwargs, policy)
+            return await _sleep(arguments.args, policy.limits, waited_seconds)
+        request = self._request(job, call, arguments, policy)
         if call.tool in OBJECT_OPERATIONS:
-            return await self._in_dbzero(key, call.tool, prepare, lambda space, made: space.operate(made))
+            return await self._in_dbzero(request, lambda space: space.operate(request), self._timeout_seconds)
         tool = self._application.offer.tools.get(call.tool)
         if not policy.offers_tool(call.tool):  # decided before, and looked at again where it would take effect
             return failed("PolicyViolation", f"the policy does not allow the tool {call.tool!r}")
@@ -173,84 +160,88 @@ class ToolRunner:
             text = f"{call.tool}: the scheduler died while it ran; it may or may not have done its work"
             return failed("ToolOutcomeUnknown", text)
         if tool.wants_key:
-            kwargs["idempotency_key"] = str(key)
-        return await self._call(key, tool, prepare)
+            request.kwargs["idempotency_key"] = request.key
+        return await self._call(request, tool, has_references=arguments.has_references)
 
-    async def _read(self, arguments: bytes, limits: Limits) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    async def _read(self, arguments: bytes, limits: Limits) -> Arguments:
         if len(arguments) <= READ_AT_ONCE_BYTES:
-            return _arguments(arguments, limits)
-        return await asyncio.get_running_loop().run_in_executor(self._reader, _arguments, arguments, limits)
+            return read_arguments(arguments, limits)
+        return await asyncio.get_running_loop().run_in_executor(self._reader, read_arguments, arguments, limits)
 
-    async def _call(self, key: CallKey, tool: Tool, prepare: Callable[[], ObjectCall]) -> CallOutcome:
+    async def _call(self, request: CallRequest, tool: Tool, *, has_references: bool) -> CallOutcome:
         """Run a tool in its place."""
         seconds = self._timeout_seconds if tool.timeout_seconds is None else tool.timeout_seconds
         if tool.transactional:
-            return await self._in_dbzero(
-                key, tool.name, prepare, lambda space, call: space.run_transactional(call, tool), seconds
-            )
+            return await self._in_dbzero(request, lambda space: space.run_transactional(request, tool), seconds)
         if not (tool.thread or tool.is_async):
-            return await self._in_dbzero(key, tool.name, prepare, lambda space, call: space.run(call, tool), seconds)
-        call = await self._submit(lambda: self._resolved(prepare()))
-        if isinstance(call, CallOutcome):
-            return call
+            return await self._in_dbzero(request, lambda space: space.run(request, tool), seconds)
+        if has_references:
+            resolved = await self._submit(lambda: self._in_space().resolve(request))
+            if isinstance(resolved, CallOutcome):
+                return resolved
+            request = resolved
+        result = await (self._on_loop(request, tool, seconds) if tool.is_async else self._aside(request, tool, seconds))
+        if isinstance(result, Raised):
+            log.info("tool %s raised", tool.name, exc_info=result.error)
+            return raised(result.error)
+        return await self._crossed(request, result)
+
+    async def _on_loop(self, request: CallRequest, tool: Tool, seconds: float) -> Any:
+        """Run an async tool, and cancel it when its time is over."""
         try:
-            result = await self._elsewhere(key, tool, call, seconds)
-        except Abandoned as abandoned:
-            return failed(*abandoned.told)
+            async with asyncio.timeout(seconds) as timer:
+                return await tool.function(*request.args, **request.kwargs)
         except BaseException as error:  # also a SystemExit: a tool that wants to leave does not take us with it
             if _is_our_own_end(error):
                 raise
-            log.info("tool %s raised", tool.name, exc_info=error)
-            return raised(error)
-        return await self._crossed(call, result)
+            if isinstance(error, TimeoutError) and timer.expired():
+                what = "it was cancelled, and may or may not have done its work"
+                raise TimeIsOver(tool.name, seconds, what) from None
+            return Raised(error)
 
-    async def _elsewhere(self, key: CallKey, tool: Tool, call: ObjectCall, seconds: float) -> Any:
-        if tool.is_async:
-            try:
-                async with asyncio.timeout(seconds) as timer:
-                    return await tool.function(*call.args, **call.kwargs)
-            except TimeoutError:
-                if not timer.expired():
-                    raise
-                raise TimeIsOver(
-                    tool.name, seconds, "it was cancelled, and may or may not have done its work"
-                ) from None
+    async def _aside(self, request: CallRequest, tool: Tool, seconds: float) -> Any:
+        """Run a tool in a thread of its own."""
         self.left_behind.check(tool.name)
-        started = self._threads.start(partial(tool.function, *call.args, **call.kwargs), tool.name)
-        return await in_time(started, tool.name, seconds, self.left_behind, str(key))
+        started = self._threads.start(partial(tool.function, *request.args, **request.kwargs), tool.name)
+        return await in_time(started, tool.name, seconds, self.left_behind, request.key)
 
-    async def _crossed(self, call: ObjectCall, result: Any) -> CallOutcome:
+    async def _crossed(self, request: CallRequest, result: Any) -> CallOutcome:
         """Let a result cross that did not come from dbzero's thread; a plain one needs nothing of that thread."""
-        limits = call.policy.limits
         try:
-            value = encode_value(result, max_bytes=limits.argument_bytes, max_depth=limits.argument_depth)
+            return CallOutcome(_plain(result, request.policy.limits), None)
         except ValueRefused:
-            crossed: CallOutcome = await self._submit(lambda: self._in_space().cross(call, result))
+            crossed: CallOutcome = await self._submit(lambda: self._in_space().cross(request, result))
             return crossed
-        return CallOutcome(value, None)
 
     async def _in_dbzero(
-        self,
-        key: CallKey,
-        name: str,
-        prepare: Callable[[], ObjectCall],
-        run: Callable[[ObjectSpace, ObjectCall], CallOutcome],
-        seconds: float | None = None,
+        self, request: CallRequest, run: Callable[[ObjectSpace], CallOutcome], seconds: float
     ) -> CallOutcome:
-        started = tracked(self._submit_durable, lambda: run(self._in_space(), prepare()))
-        try:
-            outcome: CallOutcome = await in_time(
-                started, name, self._timeout_seconds if seconds is None else seconds, self.left_behind, str(key)
-            )
-        except Abandoned as abandoned:
-            return failed(*abandoned.told)
+        submit = partial(self._thread.submit, durable=True)
+        started = tracked(submit, lambda: run(self._in_space()))
+        outcome: CallOutcome = await in_time(started, request.name, seconds, self.left_behind, request.key)
         return outcome
-
-    def _submit_durable(self, run: Callable[[], Any]) -> Future[Any]:
-        return self._thread.submit(run, durable=True)
 
     async def _submit(self, run: Callable[[], Any]) -> Any:
         return await asyncio.wrap_future(self._thread.submit(run))
+
+    def _request(self, job: Job, call: RunTool, arguments: Arguments, policy: Policy) -> CallRequest:
+        room = policy.limits.pending_waits - len(job.futures)
+        encode = partial(_plain, limits=policy.limits)
+        registered = job.futures_registered
+        registration = partial(self._futures.registration, job.job, registered=registered, room=room, encode=encode)
+        return CallRequest(
+            job.job,
+            call.batch,
+            call.number,
+            call.tool,
+            arguments.args,
+            arguments.kwargs,
+            policy,
+            self.tables,
+            registration,
+            registered,
+            call.repeated,
+        )
 
     # in dbzero's thread
 
@@ -264,27 +255,6 @@ class ToolRunner:
 
             self._space = ObjectSpace(self._application)
         return self._space
-
-    def _resolved(self, call: ObjectCall) -> ObjectCall | CallOutcome:
-        return self._in_space().resolve(call)
-
-    def _prepared(
-        self, job: Job, call: RunTool, args: tuple[Any, ...], kwargs: dict[str, Any], policy: Policy
-    ) -> ObjectCall:
-        from statek.calls.space import ObjectCall
-
-        room = policy.limits.pending_waits - len(job.futures)
-        table = self.tables.of(job.job)
-
-        def registration() -> Any:
-            return self._futures.registration(
-                job.job, registered=job.futures_registered, room=room, encode=partial(_plain, limits=policy.limits)
-            )
-
-        return ObjectCall(
-            job.job, call.batch, call.number, call.tool, args, kwargs, policy, table, registration,
-            job.futures_registered, call.repeated,
-        )  # fmt: skip
 
 
 def _violation(call: RunTool, outcome: CallOutcome, policy: Policy) -> tuple[Event, ...]:
@@ -308,14 +278,6 @@ def _is_our_own_end(error: BaseException) -> bool:
     """Tell the cancellation of a call, when the scheduler stops, from one that happened inside the tool."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
-
-
-def _arguments(data: bytes, limits: Limits) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    value = decode_value(data, max_bytes=limits.argument_bytes, max_depth=limits.argument_depth, crossing=_REFERENCES)
-    match value:
-        case (tuple() as args, dict() as kwargs) if all(type(name) is str for name in kwargs):
-            return args, kwargs
-    raise TypeError("a tuple and a dict of arguments are needed")
 
 
 def _plain(value: object, limits: Limits) -> bytes:

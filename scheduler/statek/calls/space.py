@@ -10,7 +10,7 @@ guarantee, and an operation that changed nothing leaves no marker.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -18,15 +18,16 @@ import dbzero as db0
 
 from statek.calls import operations
 from statek.calls.application import Application
-from statek.calls.crossing import Futures, JobCrossing, ObjectIsGone
+from statek.calls.crossing import JobCrossing, ObjectIsGone
 from statek.calls.handles import ForgedHandle, HandleTable
 from statek.calls.members import MemberRefused
 from statek.calls.operations import Chunk, IsMethod
 from statek.calls.outcomes import CallOutcome, failed, from_marker, raised, to_marker
+from statek.calls.requests import CallRequest, Registration
 from statek.calls.tools import Tool
 from statek.core.events import Event, FutureCreated, HandleBound
 from statek.store import markers
-from statek_policies import Limits, Policy
+from statek_policies import Limits
 from statek_protocol.operations import OBJECT_GET
 from statek_protocol.references import FutureRef, HandleRef, PlainReferences
 from statek_protocol.values import NESTING, ValueRefused, decode_value, encode_value
@@ -41,44 +42,25 @@ VARIABLES: Final = Limits(argument_bytes=8 * 1024 * 1024)
 """The bounds of what an application may export, all together; a policy's bounds are for what guests ask for."""
 
 
-@dataclass(frozen=True)
-class ObjectCall:
-    """A call and what is needed to carry it out, put together in the loop's thread."""
-
-    job: str
-    batch: int
-    number: int
-    name: str
-    """Of the tool or the operation."""
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    policy: Policy
-    table: HandleTable
-    futures: Callable[[], Futures]
-    futures_registered: int = 0
-    """How many futures of the application the job has on record."""
-    repeated: bool = False
-
-
 class ObjectSpace:
     """The application's objects, and what is done with them. All of it in dbzero's thread."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
 
-    def operate(self, call: ObjectCall) -> CallOutcome:
+    def operate(self, call: CallRequest) -> CallOutcome:
         """Do an operation on an object; its changes in dbzero happen once."""
         return self._once(call, partial(self._operated, call))
 
-    def run_transactional(self, call: ObjectCall, tool: Tool) -> CallOutcome:
+    def run_transactional(self, call: CallRequest, tool: Tool) -> CallOutcome:
         """Run a tool whose changes in dbzero happen once."""
         return self._once(call, partial(self._called, call, tool))
 
-    def run(self, call: ObjectCall, tool: Tool) -> CallOutcome:
+    def run(self, call: CallRequest, tool: Tool) -> CallOutcome:
         """Run an ordinary tool."""
         return self._attempt(call, partial(self._called, call, tool))
 
-    def resolve(self, call: ObjectCall) -> ObjectCall | CallOutcome:
+    def resolve(self, call: CallRequest) -> CallRequest | CallOutcome:
         """Put objects in the places of handles, for a tool that runs elsewhere; an outcome where that fails."""
         crossing = self._crossing(call)
         try:
@@ -86,7 +68,7 @@ class ObjectSpace:
         except BaseException as error:  # noqa: BLE001 - hashes of application objects may have been asked for
             return _failure(error)
 
-    def cross(self, call: ObjectCall, result: object) -> CallOutcome:
+    def cross(self, call: CallRequest, result: object) -> CallOutcome:
         """Let the result of a tool that ran elsewhere cross."""
         return self._attempt(call, lambda _: result)
 
@@ -101,7 +83,7 @@ class ObjectSpace:
             return failed("TypeError", str(error))
 
     def encode(
-        self, table: HandleTable, value: object, limits: Limits, futures: Callable[[], Futures]
+        self, table: HandleTable, value: object, limits: Limits, futures: Callable[[], Registration]
     ) -> tuple[bytes, tuple[Event, ...]]:
         """Write the value of a future for a job, with what the job has to record for it; raises `ValueRefused`."""
         crossing = JobCrossing(table, self._application.offer, limits, futures)
@@ -111,7 +93,7 @@ class ObjectSpace:
             crossing.undo()
             raise
 
-    def _once(self, call: ObjectCall, run: Callable[[JobCrossing], Any]) -> CallOutcome:
+    def _once(self, call: CallRequest, run: Callable[[JobCrossing], Any]) -> CallOutcome:
         if call.repeated:
             found = self._found(call)
             if found is not None:
@@ -124,7 +106,7 @@ class ObjectSpace:
                 markers.put(prefixes, call.job, call.batch, call.number, to_marker(outcome))
         return outcome
 
-    def _attempt(self, call: ObjectCall, run: Callable[[JobCrossing], Any]) -> CallOutcome:
+    def _attempt(self, call: CallRequest, run: Callable[[JobCrossing], Any]) -> CallOutcome:
         """Do it and let the result cross; whatever is raised becomes data."""
         crossing = self._crossing(call)
         try:
@@ -146,7 +128,7 @@ class ObjectSpace:
                     raise
                 result = result.half()
 
-    def _operated(self, call: ObjectCall, crossing: JobCrossing) -> Any:
+    def _operated(self, call: CallRequest, crossing: JobCrossing) -> Any:
         if call.kwargs or not call.args or not isinstance(call.args[0], HandleRef):
             raise TypeError(f"{call.name} takes an object and what belongs to it")
         arguments = [crossing.resolve(argument) for argument in call.args]
@@ -156,16 +138,16 @@ class ObjectSpace:
             return crossing.part(arguments[0], attribute, result)
         return result
 
-    def _called(self, call: ObjectCall, tool: Tool, crossing: JobCrossing) -> Any:
+    def _called(self, call: CallRequest, tool: Tool, crossing: JobCrossing) -> Any:
         args, kwargs = crossing.resolve(call.args), crossing.resolve(call.kwargs)
         return tool.function(*args, **kwargs)
 
-    def _crossing(self, call: ObjectCall) -> JobCrossing:
+    def _crossing(self, call: CallRequest) -> JobCrossing:
         return JobCrossing(call.table, self._application.offer, call.policy.limits, call.futures)
 
     # after a crash
 
-    def _found(self, call: ObjectCall) -> CallOutcome | None:
+    def _found(self, call: CallRequest) -> CallOutcome | None:
         """Return what a scheduler before this one did and could not tell."""
         try:
             data = markers.find(call.job, call.batch, call.number)
@@ -174,7 +156,7 @@ class ObjectSpace:
             return failed("ToolOutcomeUnknown", text)
         return None if data is None else self._taken_over(call, from_marker(data))
 
-    def _taken_over(self, call: ObjectCall, outcome: CallOutcome) -> CallOutcome:
+    def _taken_over(self, call: CallRequest, outcome: CallOutcome) -> CallOutcome:
         """Take over what an outcome bound; the numbers may be taken by now, and are then put anew into the value."""
         bound = [event for event in outcome.events if isinstance(event, HandleBound)]
         others = tuple(event for event in outcome.events if not isinstance(event, HandleBound))
@@ -188,13 +170,13 @@ class ObjectSpace:
         return replace(outcome, value=value, events=(*call.table.take_new(), *others))
 
 
-def _futures_fit(call: ObjectCall, events: tuple[Event, ...]) -> bool:
+def _futures_fit(call: CallRequest, events: tuple[Event, ...]) -> bool:
     """Tell whether the futures that a marker tells of can still have the numbers that they were given."""
     created = [event.number for event in events if isinstance(event, FutureCreated)]
     return created == [2 * (call.futures_registered + index) for index in range(len(created))]
 
 
-def _no_futures() -> Futures:
+def _no_futures() -> Registration:
     raise TypeError("a future cannot be exported; return it from a tool")
 
 

@@ -53,16 +53,24 @@ class _Task:
 class _Ran:
     """A function that has run: its outcome, and the prefixes that it changed."""
 
-    future: Future[Any]
+    task: _Task
+    changed: set[str]
     result: Any
     error: BaseException | None
-    changed: frozenset[str]
+
+    @property
+    def durable(self) -> bool:
+        return self.task.durable
+
+    @property
+    def quiet(self) -> bool:
+        return self.task.quiet
 
     def deliver(self) -> None:
         if self.error is not None:
-            self.future.set_exception(self.error)
+            self.task.future.set_exception(self.error)
         else:
-            self.future.set_result(self.result)
+            self.task.future.set_result(self.result)
 
 
 class Mirror:
@@ -228,19 +236,31 @@ class Mirror:
         group: list[_Ran] = []
         until = time.monotonic() + _GROUP_SECONDS
         for _ in range(len(self._tasks)):
-            task = self._tasks.popleft()
-            if not task.future.set_running_or_notify_cancel():
+            ran = self._run_next(session, group)
+            if ran is None:
                 continue
-            ran = _run(task, session)
-            if task.durable and ran.changed:
+            if ran.durable and ran.changed:
                 group.append(ran)
             else:
                 ran.deliver()
-            if not task.quiet:
+            if not ran.quiet:
                 self._tell_listeners()
             if group and time.monotonic() > until:
                 break
         _commit(group, session)
+
+    def _run_next(self, session: Session, group: list[_Ran]) -> _Ran | None:
+        """Run the next function, unless it was called off; where dbzero itself fails, it and the group are told."""
+        ran: _Ran | None = None
+        try:
+            with session.tracked() as changed:  # where this cannot even begin, the function stays in the queue
+                task = self._tasks.popleft()
+                if task.future.set_running_or_notify_cancel():
+                    ran = _run(task, changed)
+        except BaseException as error:
+            _fail([*group, *([ran] if ran is not None else [])], error)
+            raise
+        return ran
 
     def _tell_listeners(self) -> None:
         for listener in self.listeners:
@@ -272,25 +292,25 @@ class Mirror:
                 task.future.set_exception(MirrorStopped())
 
 
-def _run(task: _Task, session: Session) -> _Ran:
+def _run(task: _Task, changed: set[str]) -> _Ran:
     """Call the function; what it raises is its outcome."""
-    error: BaseException | None = None
-    result: Any = None
-    with session.tracked() as changed:
-        try:
-            result = task.run()
-        except BaseException as raised:  # noqa: BLE001 - application code may raise anything; whoever asked is told
-            error = raised
-    return _Ran(task.future, result, error, frozenset(changed))
+    try:
+        return _Ran(task, changed, task.run(), None)
+    except BaseException as error:  # noqa: BLE001 - application code may raise anything; whoever asked for it is told
+        return _Ran(task, changed, None, error)
 
 
 def _commit(group: list[_Ran], session: Session) -> None:
     """Make the changes of a group durable and give out its outcomes; raises dbzero's own failure to commit."""
     try:
-        session.commit_prefixes(frozenset().union(*(ran.changed for ran in group)))
+        session.commit_prefixes(set().union(*(ran.changed for ran in group)))
     except BaseException as error:
-        for ran in group:
-            ran.future.set_exception(error)
+        _fail(group, error)
         raise
     for ran in group:
         ran.deliver()
+
+
+def _fail(group: list[_Ran], error: BaseException) -> None:
+    for ran in group:
+        ran.task.future.set_exception(error)

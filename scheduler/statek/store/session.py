@@ -75,7 +75,7 @@ class Session:
             self.changed()
 
     def commit_prefixes(self, prefixes: Collection[str]) -> None:
-        """Make the changes in these prefixes durable. Our own objects wait for their time unless they are among them."""
+        """Make the changes in these prefixes durable; our own objects wait for their time unless they are among them."""
         if PREFIX in prefixes:
             self.commit()
             return

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
 
+from statek.calls.application import Application, Offer
 from statek.calls.runner import ToolRunner
 from statek.calls.tools import ToolRegistry
 from statek.core.events import CallAnswered
 from statek.core.instructions import RunTool
-from statek_policies import Limits
+from statek.core.jobs import Job
+from statek.futures.registry import Futures
+from statek_policies import Limits, Policy
 from statek_protocol.values import TUPLE
+
+
+class NoThread:
+    """In place of dbzero's thread, which a tool that is async and given plain values does not need."""
+
+    def submit(self, run: Callable[[], Any], *, durable: bool = False) -> Future[Any]:
+        raise AssertionError("nothing is to be done there")
+
+
+async def count(values: tuple[object, ...]) -> int:
+    return len(values)
 
 
 def a_tuple(length: int, items: bytes) -> bytes:
@@ -28,14 +44,14 @@ def costly(limits: Limits) -> bytes:
 async def turns_until_answered(limits: Limits, arguments: bytes) -> tuple[int, CallAnswered]:
     """Count how often the loop gets to something else between a call's start and its answer."""
     answer: asyncio.Future[CallAnswered] = asyncio.get_running_loop().create_future()
-    with ThreadPoolExecutor(1) as application:
-        runner = ToolRunner(ToolRegistry([len]), application, lambda _, event: answer.set_result(event))
-        runner.start("job", RunTool(1, 0, "len", arguments, repeated=False), limits, 0.0)
-        turns = 0
-        while not answer.done():
-            turns += 1
-            await asyncio.sleep(0.001)
-        await runner.close()
+    offered = Application(offer=Offer(ToolRegistry([count])))
+    runner = ToolRunner(offered, NoThread(), lambda _, event, __: answer.set_result(event), futures=Futures(dict))
+    runner.start(Job("job", ""), RunTool(1, 0, "count", arguments, repeated=False), Policy(limits=limits), 0.0)
+    turns = 0
+    while not answer.done():
+        turns += 1
+        await asyncio.sleep(0.001)
+    await runner.close()
     return turns, answer.result()
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from statek.api.clients import Clients
 from statek.calls.runner import ToolRunner
+from statek.composing import Offered
 from statek.core.events import CallAnswered, Event
 from statek.core.instructions import RunTool
 from statek.core.jobs import Job
@@ -17,7 +18,7 @@ from statek.loop import Loop
 from statek.pools.endpoint import Delivery, RouterEndpoint
 from statek.pools.pool import Pool
 from statek.store.ledger import Ledger
-from statek_policies import Limits, Policy
+from statek_policies import Policy
 from statek_protocol.codec import decode, encode
 from statek_protocol.messages.base import Message
 from statek_protocol.messages.client import TO_CLIENT, Accepted, Follow, NewBatch, Submit
@@ -57,12 +58,14 @@ class RecordingEndpoint:
 class RecordingTools:
     """Remembers what was to be run; the test says what comes of it."""
 
-    names: tuple[str, ...] = ("search", "delete")
-    temporals: tuple[str, ...] = ()
+    offered: Offered = field(default_factory=lambda: Offered(("search", "delete")))
     started: list[tuple[str, RunTool, float]] = field(default_factory=list)
 
-    def start(self, job: str, call: RunTool, _limits: Limits, waited_seconds: float) -> None:
-        self.started.append((job, call, waited_seconds))
+    def has_more_for(self, _job: Job) -> bool:
+        return False
+
+    def start(self, job: Job, call: RunTool, _policy: Policy, waited_seconds: float) -> None:
+        self.started.append((job.job, call, waited_seconds))
 
 
 @dataclass

@@ -15,7 +15,6 @@ from loop_stand import FakeExecutor, Stand, make_stand
 
 from statek.calls.tools import ToolRegistry
 from statek.composing import Offered
-from statek.composing import Offered
 from statek.core.events import CallAnswered, Event
 from statek.core.instructions import RunTool
 from statek.core.jobs import Job
