@@ -25,6 +25,7 @@ NOTHING: Final = bytes(HASH_BYTES)
 _RECORD: Final = b"statek-audit-1"
 _EVENT: Final = b"statek-event-1"
 """BLAKE2b's personalisation: a hash that was made for anything else is never one of these."""
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def record_hash(record: AuditRecord, *, sequence: int | None = None) -> bytes:
 
 def event_digest(cursor: int, job: str, at_us: int, kind: str, body: bytes) -> bytes:
     """Name an event of the ledger by all that its row says."""
-    place = json.dumps([cursor, job, at_us, kind], separators=(",", ":")).encode()
+    place = _COMPACT.encode([cursor, job, at_us, kind]).encode()
     return hashlib.blake2b(place + b"\n" + body, digest_size=HASH_BYTES, person=_EVENT).digest()
 
 
@@ -80,5 +81,5 @@ def _hash(
     event: str | None,
     body: str,
 ) -> bytes:
-    said = json.dumps([previous.hex(), sequence, at_us, kind, job, cursor, event, body], separators=(",", ":"))
+    said = _COMPACT.encode([previous.hex(), sequence, at_us, kind, job, cursor, event, body])
     return hashlib.blake2b(said.encode(), digest_size=HASH_BYTES, person=_RECORD).digest()

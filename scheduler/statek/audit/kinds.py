@@ -58,7 +58,8 @@ class Entry:
 
 def entries_for(event: Event) -> tuple[Entry, ...]:
     """List what is told of an event, in order; either all of it are refusals or none."""
-    return tuple(entry for entry in _BY_EVENT.get(type(event), ()) if entry.applies(event))
+    entries = _BY_EVENT.get(type(event))
+    return () if entries is None else tuple(entry for entry in entries if entry.applies(event))
 
 
 def posture_digest(layers: Iterable[str]) -> str:

@@ -59,10 +59,13 @@ class Recorder:
 
     def of_event(self, at_us: int, name: str, before: Job | None, event: Event, cursor: int) -> Iterator[Draft]:
         """Yield what is to be recorded of an event that the job, as it was before it, meets."""
+        entries = entries_for(event)
+        if not entries:
+            return
         if isinstance(event, LeaseGranted):
             self._leases[name] = event
         scene = Scene(before, self._leases.get(name))
-        for entry in entries_for(event):
+        for entry in entries:
             if entry.refusal and not self._may_tell(name, at_us):
                 self._jobs[name].count(entry.kind, at_us, cursor)
                 continue

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from statek.audit.escaping import shortened
@@ -17,6 +18,7 @@ TEXT_CHARACTERS: Final = 500
 """Of each text in a body: enough for every rule and name of ours; what a guest adds is cut and counted."""
 ENTRIES: Final = 100
 """Of each list or map in a body."""
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +78,20 @@ class AuditRecord:
 
 def canonical(body: Body) -> str:
     """Write a body in the one way that it can be written: sorted names, no space, ASCII, every part bounded."""
-    return json.dumps(_bounded(body), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(_bounded(body))
 
 
 def _bounded(value: Any) -> Any:
-    match value:
-        case str():
-            return shortened(value, TEXT_CHARACTERS)
-        case float() if not math.isfinite(value):
-            return str(value)
-        case None | bool() | int() | float():
-            return value
-        case Mapping():
-            return {shortened(name, TEXT_CHARACTERS): _bounded(value[name]) for name in sorted(value)[:ENTRIES]}
-        case list() | tuple():
-            return [_bounded(item) for item in value[:ENTRIES]]
-    raise TypeError(f"a record cannot say a {type(value).__name__}")
+    """Bound a value by its exact type, the most frequent ones first: this is done for each record."""
+    kind = type(value)
+    if kind is str:
+        return value if len(value) <= TEXT_CHARACTERS else shortened(value, TEXT_CHARACTERS)
+    if kind is int or value is None or kind is bool:
+        return value
+    if kind is dict:
+        return {_bounded(name): _bounded(value[name]) for name in islice(sorted(value), ENTRIES)}
+    if kind is list or kind is tuple:
+        return [_bounded(item) for item in value[:ENTRIES]]
+    if kind is float:
+        return value if math.isfinite(value) else str(value)
+    raise TypeError(f"a record cannot say a {kind.__name__}")
