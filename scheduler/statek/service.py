@@ -18,6 +18,7 @@ from typing import Final
 import zmq
 
 from statek import completing
+from statek import completing
 from statek.api.clients import Clients
 from statek.calls.application import Application
 from statek.calls.runner import TIMEOUT_SECONDS, ToolRunner
@@ -150,6 +151,7 @@ class Service:
         api = Clients(loop, clients)
         self._watcher = self._watch_futures(loop, mirror)
         self._stop_completing = completing.serve(self._directory, loop)
+        self._stop_completing = completing.serve(self._directory, loop)
         loop.listeners += [lambda _: mirror.notify(ledger.last_cursor), api.on_committed]
         self._loop = loop
         loop.recover()
@@ -217,6 +219,7 @@ class Service:
             self._pool.drain()
         if self._watcher is not None:
             self._watcher.close()
+            self._stop_completing()
             self._stop_completing()
         if self._runner is not None:
             await self._runner.close()

@@ -12,6 +12,7 @@ _COMMANDS = {
     "audit": "statek.cli.audit_command:audit_command",
     "doctor": "statek.cli.doctor_command:doctor_command",
     "exec": "statek.cli.exec_command:exec_command",
+    "future": "statek.cli.future_command:future_command",
     "job": "statek.cli.job_command:job_command",
     "policy": "statek.cli.policy_command:policy_command",
     "scheduler": "statek.cli.scheduler_command:scheduler_command",

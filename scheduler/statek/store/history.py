@@ -110,8 +110,14 @@ class History:
         event = self._of_future(job, FutureResolved.kind, number)
         return event if isinstance(event, FutureResolved) else None
 
+    def future_troubled(self, job: str, number: int) -> FutureTroubled | None:
+        """Return the newest trouble with a future's condition, or None when there was none."""
+        event = self._of_future(job, FutureTroubled.kind, number)
+        return event if isinstance(event, FutureTroubled) else None
+
     def _of_future(self, job: str, kind: str, number: int) -> Event | None:
-        sql = f"{_EVENTS} WHERE {_OF_JOB} AND e.batch IS NULL AND e.kind = :kind AND e.number = :number LIMIT 1"
+        sql = f"{_EVENTS} WHERE {_OF_JOB} AND e.batch IS NULL AND e.kind = :kind AND e.number = :number"
+        sql = f"{sql} ORDER BY e.cursor DESC LIMIT 1"
         found = self._stored(sql, {"job": job, "kind": kind, "number": number})
         return found[0].event if found else None
 
