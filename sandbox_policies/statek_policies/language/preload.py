@@ -3,6 +3,7 @@
 import codecs
 import os
 import time
+import typing
 import zoneinfo
 
 from statek_policies.language.compile import compile_batch
@@ -29,7 +30,14 @@ def preload() -> None:
     policy = Policy()
     exports_under(policy)
     compile_batch(_WARM_UP, name="<warm-up>", policy=policy)
+    _forget_types()
     for encoding in _ENCODINGS.split():
         codecs.lookup(encoding)
     for key in sorted(zoneinfo.available_timezones()):
         _ZONES[key] = zoneinfo.ZoneInfo(key)
+
+
+def _forget_types() -> None:
+    """Empty the caches of `typing`: a lookup in them compares what a guest asks for with what we have asked for."""
+    for clear in vars(typing)["_cleanups"]:
+        clear()

@@ -10,7 +10,7 @@ Runs in the interpreter process.
 
 import ast
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 from RestrictedPython.transformer import RestrictingNodeTransformer
 
@@ -42,6 +42,9 @@ _ADDED = "Match match_case MatchValue MatchSequence MatchOr"
 
 _UNVISITED = "ctx op ops kind conversion type_comment attr arg simple name rest kwd_attrs names is_async"
 """Fields that hold no syntax tree, or only the name of an operation."""
+
+_NODES_OF_A_BINDING = 4
+"""What each name of an import becomes: an assignment, its target, a call and its texts."""
 
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
@@ -78,8 +81,16 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         """Transform one node."""
         self._nodes += 1
         if self._nodes > self._allowed_nodes:
-            raise SourceTooLarge("ast_nodes", allowed=self._allowed_nodes, used=self._nodes)
+            self._say_too_many()
         return _HANDLERS.get(type(node), _refuse_node)(self, node)
+
+    def _count_bindings(self, names: int) -> None:
+        self._nodes += _NODES_OF_A_BINDING * names
+        if self._nodes > self._allowed_nodes:
+            self._say_too_many()
+
+    def _say_too_many(self) -> NoReturn:
+        raise SourceTooLarge("ast_nodes", allowed=self._allowed_nodes, used=self._nodes)
 
     def contents(self, node: ast.AST) -> Any:
         """Transform the children of a node in place."""
@@ -216,10 +227,12 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
 
     def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
         """Bind facades instead of modules."""
+        self._count_bindings(len(node.names))
         return self._imports.statements(node, self)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> list[ast.stmt]:
         """Bind what facades export."""
+        self._count_bindings(len(node.names))
         return self._imports.statements_from(node, self)
 
     # Definitions
