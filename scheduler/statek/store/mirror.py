@@ -250,7 +250,7 @@ class Mirror:
         _commit(group, session)
 
     def _run_next(self, session: Session, group: list[_Ran]) -> _Ran | None:
-        """Run the next function, unless it was called off; where dbzero itself fails, it and the group are told."""
+        """Run the next function, unless it was called off; where dbzero itself fails, what was to be durable is told."""
         ran: _Ran | None = None
         try:
             with session.tracked() as changed:  # where this cannot even begin, the function stays in the queue
@@ -258,7 +258,9 @@ class Mirror:
                 if task.future.set_running_or_notify_cancel():
                     ran = _run(task, changed)
         except BaseException as error:
-            _fail([*group, *([ran] if ran is not None else [])], error)
+            if ran is not None and not ran.durable:
+                ran.deliver()
+            _fail([*group, *([ran] if ran is not None and ran.durable else [])], error)
             raise
         return ran
 

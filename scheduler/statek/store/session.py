@@ -70,6 +70,7 @@ class Session:
         changed: set[str] = set()
         with db0.locked() as changes:
             yield changed
+        db0.get_state_num(PREFIX)  # raises where what ran has closed dbzero
         changed.update(prefix for prefix, _ in changes.get_mutation_log())
         if changed:
             self.changed()
