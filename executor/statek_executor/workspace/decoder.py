@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 from statek_executor.workspace import nodes
 from statek_executor.workspace.definitions import Definitions
 from statek_executor.workspace.encoder import VERSION, Transient
-from statek_executor.workspace.errors import MalformedWorkspace, WorkspaceError
+from statek_executor.workspace.errors import MalformedWorkspace, TransientValueError, WorkspaceError
 from statek_executor.workspace.layout import Layout
 from statek_executor.workspace.lost import Lost, lose
 from statek_executor.workspace.partition import depth_first
@@ -257,10 +257,19 @@ class _Decoder(values.Reader):
             return self._refer(*head)
         if kind == nodes.VARIABLE:
             return self._landmark(*head)
-        missing = next((part for part in head if type(part) is Lost), None) if kind in _NEEDS_HEAD else None
+        missing = _missing(kind, head)
         if missing is not None:
             return missing
-        return MAKERS[kind](head, self)
+        try:
+            return MAKERS[kind](head, self)
+        except TransientValueError as fault:  # something inside the head is a placeholder
+            return self._lose(kind, fault)
+
+    def _lose(self, kind: int, fault: TransientValueError) -> Lost:
+        """Tell that an object cannot be made, or not wholly, because of what is not kept; give its placeholder."""
+        reason = f"it needs what is not kept: {fault}"
+        self._transient.append(Transient("a value", f"node of kind {kind}", reason))
+        return lose("a value", f"node of kind {kind}", reason)
 
     def _refer(self, name: str) -> object:
         """Give what was handed out under a name; the policy may have changed, and not hand it out any more."""
@@ -287,8 +296,12 @@ class _Decoder(values.Reader):
         def fill() -> None:
             made = self._object(number)
             content = self._read_whole(body)
-            if type(made) is not Lost:
+            if type(made) is Lost:
+                return
+            try:
                 FILLERS[kind](made, content if attribute is None else {attribute: content}, self)
+            except TransientValueError as fault:  # the rest of it is as it was, and so is everything else
+                self._lose(kind, fault)
 
         return fill
 
@@ -305,6 +318,19 @@ class _Decoder(values.Reader):
             raise MalformedWorkspace("a reference to no node")
         return self._object(number)
 
+
+def _missing(kind: int, head: list[Any]) -> Lost | None:
+    """Give the first placeholder among what an object is made of, the bases of a class included."""
+    if kind not in _NEEDS_HEAD:
+        return None
+    parts = (
+        (*head, *head[_BASES]) if kind == nodes.CLASS and len(head) > _BASES and type(head[_BASES]) is tuple else head
+    )
+    return next((part for part in parts if type(part) is Lost), None)
+
+
+_BASES: Final = 3
+"""Where the head of a class has its bases."""
 
 _NEEDS_HEAD: Final = MAKERS.keys() - {nodes.LIST, nodes.TUPLE, nodes.FROZENSET, nodes.METHOD, nodes.SLICE}
 """Kinds that cannot be made of a placeholder: they become that placeholder."""

@@ -25,9 +25,10 @@ VERSION: Final = 2
 _NO_LIMIT: Final = 1 << 62
 """How large a workspace may become is for the caller to say, who knows the policy."""
 
-_LINKABLE: Final = frozenset({list, dict, tuple, str, bytes})
+_LINKABLE: Final = frozenset({list, dict, tuple, str, bytes, memoryview})
 _NATIVE: Final = frozenset({nodes.LIST, nodes.DICT, nodes.TEXT})
-"""Kinds whose objects msgpack writes by itself, so that references to them have to be put in beforehand."""
+"""Kinds whose objects msgpack writes by itself, so that references to them have to be put in beforehand; so are
+views of memory, which are never kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +101,17 @@ class _Table(values.Writer):
         self._survey = survey
         self._nodes: list[Node] = list(survey.nodes.values())
         self._numbers = {id(node.obj): number for number, node in enumerate(self._nodes)}
-        self._relinks = any(node.kind in _NATIVE for node in self._nodes)
+        self._relinks = any(node.kind in _NATIVE or type(node.obj) is memoryview for node in self._nodes)
         self._plain = values.Writer(max_bytes=_NO_LIMIT)
         self._met: list[int] = []
         self._place = ""
+        self._whole: object = None
+        """The value of the variable that is being written."""
         self.refused: list[Transient] = []
 
     def expression(self, variable: Variable) -> bytes:
         """Write one variable's value."""
-        self._place = variable.name
+        self._place, self._whole = variable.name, variable.value
         if not variable.special and not variable.touches(self._survey.nodes):
             try:
                 return self._plain.write(variable.value)
@@ -118,6 +121,7 @@ class _Table(values.Writer):
 
     def records(self) -> tuple[list[list[Any]], list[int]]:
         """Write the nodes, and the order in which they can be made."""
+        self._whole = None
         written: list[list[Any]] = []
         heads: list[list[int]] = []
         bodies: list[list[int]] = []
@@ -180,7 +184,8 @@ class _Table(values.Writer):
             return leaves.extension(value)
         except leaves.Unencodable as reason:
             node = lost_node(value, str(reason))
-            node.head = (self._place, *node.head[1:])
+            place = self._place if value is self._whole else f"{self._place} (somewhere in it)"
+            node.head = (place, *node.head[1:])
             self.refused.append(Transient(*node.head))
             self._numbers[id(value)] = len(self._nodes)
             self._nodes.append(node)

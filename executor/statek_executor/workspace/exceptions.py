@@ -69,8 +69,8 @@ def _fill_exception(made: Any, body: Any, shop: Workshop) -> None:
         members[name].__set__(made, value)
     laid_out.set_attributes(made, attributes)
     laid_out.set_slots(made, slots)
-    _CAUSE.__set__(made, cause if isinstance(cause, BaseException) else None)
-    _CONTEXT.__set__(made, context if isinstance(context, BaseException) else None)
+    _CAUSE.__set__(made, cause if issubclass(type(cause), BaseException) else None)
+    _CONTEXT.__set__(made, context if issubclass(type(context), BaseException) else None)
     _SUPPRESS.__set__(made, suppress)
 
 

@@ -7,6 +7,7 @@ Everything here goes through the descriptors of `type` and of built-in classes: 
 from __future__ import annotations
 
 import collections
+import datetime
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -31,7 +32,7 @@ _POINTER: Final = 8
 
 BASES: Final[tuple[type, ...]] = (
     *(object, int, str, float, complex, bytes, tuple, frozenset, list, dict, set, bytearray, collections.deque),
-    *(collections.OrderedDict, collections.defaultdict, types.SimpleNamespace),
+    *(collections.OrderedDict, collections.defaultdict, types.SimpleNamespace, datetime.tzinfo),
 )
 """Built-in classes whose instances' own state is known, so that subclasses can be kept. The index is stored."""
 
@@ -92,8 +93,8 @@ class Layout:
     def __init__(self, cls: type) -> None:
         line = mro(cls)
         self.is_error = BaseException in line
-        built_in = (above for above in line if not is_made_at_run_time(above))
-        self.base = next(built_in) if self.is_error else next(above for above in line if above in _INDEX)
+        built_in = next(above for above in line if not is_made_at_run_time(above))
+        self.base = built_in if self.is_error else next(above for above in line if above in _INDEX)
         """The built-in class on which instances rest: one of `BASES`, or a built-in exception."""
         self.base_index = -1 if self.is_error else _INDEX[self.base]
         self.slots = [
@@ -102,8 +103,10 @@ class Layout:
         """The place of the declaring class in the line of inheritance, the name, the descriptor."""
         self.dictionary = _dict_descriptor(line)
         """The descriptor through which instances' own dictionaries are reached; None when they have none."""
-        self.has_hidden_state = _expected_size(cls, self.base, len(self.slots)) != _BASICSIZE.__get__(cls) or (
-            self.dictionary is None and bool(_DICTOFFSET.__get__(cls))
+        self.has_hidden_state = (
+            self.base is not built_in
+            or _expected_size(cls, self.base, len(self.slots)) != _BASICSIZE.__get__(cls)
+            or (self.dictionary is None and bool(_DICTOFFSET.__get__(cls)))
         )
         """Whether instances hold what cannot be read here: state of a class written in C, or a hidden dictionary."""
 

@@ -19,6 +19,7 @@ from statek_executor.workspace import layout
 from statek_executor.workspace.annotations import SHARED_FORMS, parts_of_form
 from statek_executor.workspace.classes import belongs_to_library
 from statek_executor.workspace.definitions import Definitions
+from statek_executor.workspace.lost import Lost
 from statek_executor.workspace.portraits import PORTRAITS
 from statek_executor.workspace.references import References, name_of
 
@@ -80,7 +81,7 @@ class Reach:
 
 def _is_of_host(kind: type) -> bool:
     """Tell whether a class is the host's machinery; its exceptions and values hold what the guest puts into them."""
-    if kind in PORTRAITS or issubclass(kind, BaseException):
+    if kind in PORTRAITS or kind is Lost or issubclass(kind, BaseException):
         return False
     module = layout.namespace(kind).get("__module__")
     return type(module) is str and module.startswith(_OURS)

@@ -38,7 +38,7 @@ def run(source: str) -> tuple[dict[str, str], Process]:
         ("import io\ng = io.StringIO()\ng.close()", "g", "it is closed"),
         (
             "from datetime import datetime, tzinfo\nclass Z(tzinfo):\n    pass\ng = [datetime(2024, 1, 1, tzinfo=Z())]",
-            "g",
+            "g (somewhere in it)",
             "zone",
         ),
     ],
