@@ -113,13 +113,17 @@ class Waiting:
         tick.completed[key] = Completion(key, settlement.value, settlement.error, tick.at_us, bool(waiting))
         for job, number in waiting:
             self._settled(job, number, settlement, (), tick)
-        return ("completed" if waiting else "late" if promises else "kept"), len(waiting)
+        outcome: CompletionOutcome = "completed" if waiting else "late" if promises else "kept"
+        tick.note("future_completed", {"key": key, "outcome": outcome, "futures": len(waiting), **_told(settlement)})
+        return outcome, len(waiting)
 
     def cancel_key(self, tick: Tick, key: str) -> int:
         """Give up the open futures of a key; returns how many there were."""
         waiting = [future for future, is_open in self._promises(tick, key).items() if is_open]
         for job, number in waiting:
             self._settled(job, number, CANCELLED, (), tick)
+        if waiting:
+            tick.note("future_cancelled", {"key": key, "futures": len(waiting)})
         return len(waiting)
 
     def cancel_job(self, tick: Tick, name: str) -> int:
@@ -127,6 +131,7 @@ class Waiting:
         job = tick.changed.get(name) or self._loop.job(name)
         if job is None or job.awaited is None:
             return 0
+        tick.note("future_cancelled", {"waiting_job": name, "future": job.awaited.future.number})
         self._settled(name, job.awaited.future.number, CANCELLED, (), tick)
         return 1
 

@@ -17,6 +17,7 @@ from statek.core.events import (
     CallAnswered,
     CallRequested,
     Event,
+    FutureTroubled,
     HoldDecided,
     JobCreated,
     JobEnded,
@@ -161,6 +162,10 @@ def _hold_decided(event: HoldDecided, _: Scene) -> Body:
     return {"choice": event.choice, "request": event.request}
 
 
+def _future_troubled(event: FutureTroubled, _: Scene) -> Body:
+    return {"future": event.number, "error": event.error, "failures": event.failures}
+
+
 def _job_closed(event: JobEnded, _: Scene) -> Body:
     return {"outcome": event.outcome}
 
@@ -208,6 +213,7 @@ ENTRIES: Final = (
     Entry(PolicyViolated, "violation", _violation, refusal=True),
     Entry(BatchEnded, "batch_ended", _batch_ended),
     Entry(BatchEnded, "limit", _limit, lambda event: event.limit is not None),
+    Entry(FutureTroubled, "future_troubled", _future_troubled),
     Entry(JobHeld, "job_held", _job_held),
     Entry(HoldDecided, "hold_decided", _hold_decided),
     Entry(JobEnded, "job_closed", _job_closed, lambda event: event.final),
@@ -225,6 +231,8 @@ NOTED: Final = {
     "scheduler_started": "what a start found: jobs to go on with, leases that a former process had granted",
     "scheduler_stopped": "a scheduler ended in good order; where this is missing before a start, it was killed",
     "tail_missing": "a start found fewer or other records than `audit.head` names",
+    "future_completed": "futures of a key were completed or failed from outside, once, with how many waiting",
+    "future_cancelled": "what was waited for was given up from outside",
     "store_set_aside": "dbzero's files could not be gone on from",
     "executor_joined": "an executor was let in, with the layers that its probes found and did not find",
     "executor_rejected": "an executor was refused",

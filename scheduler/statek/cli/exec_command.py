@@ -139,7 +139,10 @@ def _follow(attachment: Attachment, outcome: JobOutcome, cursor: int, output: Gu
                 )
             continue
         cursor = event.cursor
+        before = outcome.waits_for, outcome.trouble
         printed = outcome.take(event)
+        if output is not None and outcome.waits_for and before != (outcome.waits_for, outcome.trouble):
+            say(f"{outcome.job} waits for {outcome.waits_for}{f': {outcome.trouble}' if outcome.trouble else ''}")
         if printed and output is not None:
             output.write(printed)
         if outcome.ended:

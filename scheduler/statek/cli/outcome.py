@@ -30,6 +30,10 @@ class JobOutcome:
     violations: list[dict[str, Any]] = field(default_factory=list)
     limit: dict[str, Any] | None = None
     transient: list[str] = field(default_factory=list)
+    waits_for: str | None = None
+    """What the job is suspended on."""
+    trouble: str | None = None
+    """What is wrong with the condition of that."""
     usage: Usage = field(default_factory=Usage)
 
     @property
@@ -48,6 +52,8 @@ class JobOutcome:
             self.outcome = self.outcome or "blocked"
         elif event.kind == "lease_granted":
             self.status = "STARTED"
+        elif event.kind == "future_troubled" and self.waits_for is not None:
+            self.trouble = f"{body['error']} ({body['failures']} times in a row)"
         elif batch is not None and batch > self.last_batch:
             self.ended = self.ended or event.kind == "batch_started"
         elif batch is not None and batch >= self.first_batch:
@@ -56,6 +62,10 @@ class JobOutcome:
 
     def _take_of_ours(self, kind: str, body: dict[str, Any]) -> bytes:
         match kind:
+            case "job_suspended":
+                self.status, self.waits_for = "SUSPENDED", body["awaits"]
+            case "job_resumed":
+                self.status, self.waits_for, self.trouble = "STARTED", None, None
             case "console_printed" if body["stream"] == "output":
                 self.console += body["data"]
                 return bytes(body["data"])

@@ -36,8 +36,16 @@ class FutureEntry:
     parts: Parts = ()
     """What an "any" or "all" is made of."""
     key: Annotated[str, Bounds(0, NAME_LIMIT)] = ""
-    """Under which a "promise" is completed."""
+    """Under which it can be completed from outside."""
+    function: Annotated[str, Bounds(0, NAME_LIMIT)] = ""
+    """The tool whose condition and complement a "temporal" has."""
     deadline_us: Count | None = None
+
+
+    def __str__(self) -> str:
+        if self.parts:
+            return f"{self.shape} of {len(self.parts)} futures"
+        return " or ".join(filter(None, (self.function, self.key and f"key {self.key}")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,6 +288,8 @@ class JobSuspended(Event):
     path: Annotated[tuple[Count, ...], Bounds(0, 16)]
     instruction: Count
     since_us: Count
+    awaits: Sentence = ""
+    """What it is, for people."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,7 @@ def _(event: BatchEnded, job: Job) -> Job:
 
 @_after.register
 def _(event: FutureCreated, job: Job) -> Job:
-    entry = FutureEntry(event.number, event.shape, event.parts, event.key, event.deadline_us)
+    entry = FutureEntry(event.number, event.shape, event.parts, event.key, event.function, event.deadline_us)
     of_its_kind = event.number // 2 + 1
     if event.number % 2:
         job = replace(job, futures_combined=max(job.futures_combined, of_its_kind))
