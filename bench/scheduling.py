@@ -62,7 +62,7 @@ class Lease:
         self._await(Pull)
         limits = {"calls": CALLS, "wall_seconds": 600.0, "cpu_seconds": 600.0}
         self._send(Grant("bench"))
-        self._send(Load(Policy().with_limits(**limits).to_wire(), None, (), (TOOL,)))
+        self._send(Load(Policy().with_limits(**limits).to_wire(), (), (), (TOOL,)))
         self._send(Run(1, "bench", source, 0, 0, ()))
         return self._await(Call)
 

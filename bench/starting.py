@@ -27,13 +27,15 @@ def measure(effort: Effort) -> Iterator[Row]:
             "bare": lambda: _age(zygote, "bare"),
             "ready": lambda: _age(zygote, "locked"),
             "cold": lambda: _cold(zygote),
-            "stock": lambda: _from_stock(zygote),
+            "stock": lambda: _from_stock(zygote, "rehearsed"),
+            "lean": lambda: _from_stock(zygote, "interpreter"),
         }
         samples = interleaved(variants, effort.rounds(ROUNDS))
     names = {
         "ready": ("locked-down child ready", READY_TARGET),
         "cold": ("first batch, nothing there yet", COLD_TARGET),
         "stock": ("first batch, child from the stock", STOCK_TARGET),
+        "lean": ("first batch, lean child from the stock", None),
     }
     floor = samples.median("bare")
     for key, (name, target) in names.items():
@@ -55,9 +57,12 @@ def _cold(zygote: Nursery) -> float:
         return time.perf_counter() - started
 
 
-def _from_stock(zygote: Nursery) -> float:
-    """From the job's arrival at a child that waits to the end of the batch."""
-    with zygote.child("interpreter") as child:
+def _from_stock(zygote: Nursery, kind: str) -> float:
+    """From the job's arrival at a child that waits to the end of the batch.
+
+    The stock gives the child that has rehearsed first, and lean ones to leases that come close upon one another.
+    """
+    with zygote.child(kind) as child:
         child.come_to_rest()
         started = time.perf_counter()
         child.load()

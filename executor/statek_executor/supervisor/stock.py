@@ -11,13 +11,18 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from statek_executor.supervisor.zygote_client import Exited, Forked, ForkRefused, Gone, ZygoteClient, describe_exit
 
 log = logging.getLogger(__name__)
 
-STOCK_SIZE = 4
-"""Waiting interpreters per pool at most; each costs about half a megabyte."""
+STOCK_SIZE: Final = 4
+"""Waiting interpreters per pool at most. One of them has rehearsed a job and has some 4 MiB, the others half a MiB."""
+REHEARSAL_SECONDS: Final = 0.05
+"""An interpreter that has been there for so long is through with it."""
+
+_LEAN, _REHEARSED = "interpreter", "rehearsed"
 
 
 @dataclass(slots=True)
@@ -30,6 +35,8 @@ class Child:
     sock: socket.socket
     exit: asyncio.Future[Exited] = field(repr=False)
     """Done once the zygote has reaped the process (or is itself gone, and the kernel has killed all of it)."""
+    rehearsed_at: float | None = None
+    """When, by the loop's clock, it will have gone through a job of nobody's; None for one that does not."""
     _writer: asyncio.StreamWriter | None = None
 
     def signal(self, number: int) -> None:
@@ -65,7 +72,7 @@ class Stock:
         self._size = min(size, STOCK_SIZE)
         self._on_gone = on_gone
         self._tags = itertools.count(1)
-        self._forking: set[int] = set()
+        self._forking: dict[int, str] = {}
         self._ready: deque[Child] = deque()
         self._waiting: deque[asyncio.Future[Child]] = deque()
         self._alive: dict[int, Child] = {}
@@ -81,7 +88,8 @@ class Stock:
         if self._closed:
             raise NoInterpreter("the zygote is being replaced")
         if self._ready:
-            child = self._ready.popleft()
+            child = self._best()
+            self._ready.remove(child)
         else:
             waiter: asyncio.Future[Child] = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
@@ -89,6 +97,11 @@ class Stock:
             child = await self._granted(waiter)
         self._fill()
         return child
+
+    def _best(self) -> Child:
+        """The one that has rehearsed; while it is still at it, any other is sooner done."""
+        now = asyncio.get_running_loop().time()
+        return min(self._ready, key=lambda child: _rank(child, now))
 
     async def _granted(self, waiter: asyncio.Future[Child]) -> Child:
         """Wait for a child; one that comes just as the wait is given up goes back to the stock."""
@@ -113,8 +126,13 @@ class Stock:
         wanted = self._size + sum(not waiter.done() for waiter in self._waiting)
         while len(self._ready) + len(self._forking) < wanted:
             tag = next(self._tags)
-            self._forking.add(tag)
-            self._zygote.fork(tag)
+            self._forking[tag] = kind = self._kind_to_fork()
+            self._zygote.fork(tag, kind)
+
+    def _kind_to_fork(self) -> str:
+        """One of those that wait shall have rehearsed; a lease that waits is served sooner without."""
+        is_there = _REHEARSED in self._forking.values() or any(child.rehearsed_at is not None for child in self._ready)
+        return _LEAN if is_there or any(not waiter.done() for waiter in self._waiting) else _REHEARSED
 
     def _on_readable(self) -> None:
         for event in self._zygote.read_events():
@@ -129,10 +147,12 @@ class Stock:
                     self._on_zygote_gone(event)
 
     def _on_forked(self, event: Forked) -> None:
-        self._forking.discard(event.tag)
+        kind = self._forking.pop(event.tag, _LEAN)
         event.sock.setblocking(False)
-        exit_future: asyncio.Future[Exited] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        exit_future: asyncio.Future[Exited] = loop.create_future()
         child = Child(event.tag, event.pid, event.pidfd, event.sock, exit_future)
+        child.rehearsed_at = loop.time() + REHEARSAL_SECONDS if kind == _REHEARSED else None
         self._alive[event.tag] = child
         while self._waiting:
             waiter = self._waiting.popleft()
@@ -144,7 +164,7 @@ class Stock:
     def _on_refused(self, event: ForkRefused) -> None:
         """Tell one lease that waits; the next one that comes asks again."""
         log.error("no new interpreter: %s", event.reason)
-        self._forking.discard(event.tag)
+        self._forking.pop(event.tag, None)
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -168,3 +188,9 @@ class Stock:
             child.exit.set_result(Exited(child.tag, None, int(signal.SIGKILL), 0.0, 0))
         self._alive.clear()
         self._on_gone(event.reason)
+
+
+def _rank(child: Child, now: float) -> int:
+    if child.rehearsed_at is None:
+        return 1
+    return 0 if child.rehearsed_at <= now else 2

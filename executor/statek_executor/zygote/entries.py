@@ -12,12 +12,15 @@ import importlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 from typing import Final
 
 from statek_executor.zygote.gaps import fill_gaps
 
 KINDS: Final[Mapping[str, str]] = {
     "interpreter": "statek_executor.interpreter.main:serve",
+    "rehearsed": "statek_executor.interpreter.main:serve_rehearsed",
     "probe": "statek_executor.isolation.probes:serve",
 }
 """Every kind of child, as "module:function"."""
@@ -101,10 +104,16 @@ def preload(kinds: Mapping[str, str]) -> dict[str, Entry]:
 
 def _load(reference: str) -> Entry:
     module_name, _, function_name = reference.partition(":")
+    module = _warmed(module_name)
+    return Entry(getattr(module, function_name), getattr(module, "prepare", _nothing))
+
+
+@cache
+def _warmed(module_name: str) -> ModuleType:
     module = importlib.import_module(module_name)
     warm_up: Callable[[], None] = getattr(module, "warm_up", _nothing)
     warm_up()
-    return Entry(getattr(module, function_name), getattr(module, "prepare", _nothing))
+    return module
 
 
 def _check_absent() -> None:
