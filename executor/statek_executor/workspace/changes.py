@@ -8,7 +8,6 @@ the bytes that they had before are not sent. All other segments are not even loo
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,16 +16,14 @@ from typing import Any, Final, TypeAlias
 
 from statek_executor.workspace.decoder import Decoded
 from statek_executor.workspace.definitions import Definitions
-from statek_executor.workspace.encoder import Encoded, PlainWriter, Transient, encode
-from statek_executor.workspace.partition import Group, depth_first, is_landmark, partition
+from statek_executor.workspace.encoder import Encoded, PlainWriter, Transient, encode, fingerprint
+from statek_executor.workspace.partition import Group, are_apart, depth_first, is_landmark, partition
 from statek_executor.workspace.reach import Reach
 from statek_executor.workspace.references import References
 from statek_protocol import leaves
 
 BESIDE: Final = 0
 """Number of the segment for what is kept beside the variables."""
-
-FINGERPRINT_BYTES: Final = 32
 
 Find: TypeAlias = Callable[[Iterable[str] | None], dict[str, object]]
 """Gives those of these names that are variables now, with their values; all variables for None."""
@@ -45,6 +42,8 @@ class Segment:
     landmarks: tuple[tuple[str, weakref.ref[Any]], ...] = ()
     """Variables whose functions or classes other segments may name; not held, so that nothing ends later for it."""
     transient: tuple[Transient, ...] = ()
+    plain: bytes = b""
+    """Of a single plain variable: what stands for its written value; empty for anything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +89,8 @@ class Baseline:
         self._beside: Mapping[str, object] | None = None
         self._size = 0
         self._next = BESIDE + 1
+        self._reached: dict[frozenset[str], tuple[set[int], list[str]]] = {}
+        """What code with these names comes to, as long as the segments are the same."""
         self._sent: set[int] = set()
         """Segments of which the scheduler was told since, though nobody knows whether it took that up."""
 
@@ -100,14 +101,14 @@ class Baseline:
         for number, part in decoded.contents.items():
             values = {name: decoded.variables[name] for name in part.expressions}
             group = Group(list(values), loads=set(part.loads), needs=set(part.needs))
-            changes.segments[number] = _segment(number, group, segments[number], (), values, landmarks)
+            changes.segments[number] = _segment(number, group, Encoded(segments[number]), values, landmarks)
         self.advance(changes)
 
     def restore_beside(self, beside: Mapping[str, object], data: bytes) -> None:
         """Take up what was loaded beside the variables."""
         self.advance(_with_beside(Changes(), beside, data))
 
-    def compare(self, touched: Iterable[str] | None, beside: Mapping[str, object]) -> Changes:
+    def compare(self, touched: frozenset[str] | None, beside: Mapping[str, object]) -> Changes:
         """Tell what has changed if code with these names has run since then; None if all may have changed.
 
         What this tells is everything since the baseline, whatever was told since then: of all that is sent before a
@@ -115,6 +116,7 @@ class Baseline:
         """
         numbers, names = self._in_reach(touched)
         values = self._find(names)
+        self._leave_out_unchanged(numbers, values)
         self._add_dependents(numbers, values)
         landmarks = self._landmarks_among(numbers, values)
         groups = partition(values, landmarks, self._reach) if values else []
@@ -130,6 +132,8 @@ class Baseline:
 
     def advance(self, changes: Changes) -> None:
         """Make what was compared the baseline: the scheduler has it, or will never hear of this process again."""
+        if changes.dropped or changes.segments:
+            self._reached.clear()
         for number in changes.dropped | changes.segments.keys():
             self._forget(number)
         for number, segment in changes.segments.items():
@@ -145,15 +149,22 @@ class Baseline:
 
     # what can have changed
 
-    def _in_reach(self, touched: Iterable[str] | None) -> tuple[set[int], list[str] | None]:
+    def _in_reach(self, touched: frozenset[str] | None) -> tuple[set[int], list[str] | None]:
         """Give the segments that code with these names can have changed, and all names that it can have come to."""
         if touched is None:
             return set(self._segments) - {BESIDE}, None
+        if self._sent:
+            sent = [self._segments[number].names for number in self._sent & self._segments.keys() - {BESIDE}]
+            return self._follow(touched.union(*sent))
+        if touched not in self._reached:
+            self._reached[touched] = self._follow(touched)
+        numbers, names = self._reached[touched]
+        return set(numbers), names
+
+    def _follow(self, touched: frozenset[str]) -> tuple[set[int], list[str]]:
         numbers: set[int] = set()
         names = set(touched)
         pending = list(names)
-        for number in self._sent & self._segments.keys() - {BESIDE}:
-            pending += self._segments[number].names
         while pending:
             number = self._places.get(pending.pop(), BESIDE)
             if number == BESIDE or number in numbers:
@@ -164,6 +175,17 @@ class Baseline:
             names |= further
             pending += further
         return numbers, sorted(names)
+
+    def _leave_out_unchanged(self, numbers: set[int], values: dict[str, object]) -> None:
+        """Take out the plain variables that are as they were, if no two of all these variables can share anything."""
+        if self._sent or not numbers or not are_apart(values.values()):
+            return
+        for name in list(values):
+            number = self._places.get(name, BESIDE)
+            known = self._segments.get(number)
+            if known is not None and known.plain and known.plain == self._plain.fingerprint(values[name]):
+                numbers.discard(number)
+                del values[name]
 
     def _add_dependents(self, numbers: set[int], values: dict[str, object]) -> None:
         """Add the segments that name a function or class which is not the value of that variable any more."""
@@ -209,7 +231,7 @@ class Baseline:
         if group.plain:
             (name,) = group.names
             try:
-                return Encoded(self._plain.write(name, values[name]))
+                return self._plain.write(name, values[name])
             except leaves.Unencodable:
                 pass  # a plain type, but a value of it that cannot be written: below it becomes a placeholder
         return encode(
@@ -235,7 +257,7 @@ class Baseline:
         for place, group in enumerate(groups):
             found = encoded[place]
             number = next(self._numbers_before(group, numbers, changes.segments), None) or next(fresh)
-            segment = _segment(number, group, found.data, found.transient, values, landmarks)
+            segment = _segment(number, group, found, values, landmarks)
             before = self._segments.get(number)
             changes.segments[number] = segment
             if before is None or before.fingerprint != segment.fingerprint or number in self._sent:
@@ -291,28 +313,26 @@ class Baseline:
 
 
 def _segment(
-    number: int,
-    group: Group,
-    data: bytes,
-    transient: tuple[Transient, ...],
-    values: Mapping[str, object],
-    landmarks: Mapping[int, str],
+    number: int, group: Group, encoded: Encoded, values: Mapping[str, object], landmarks: Mapping[int, str]
 ) -> Segment:
     own = [name for name in group.names if is_landmark(values[name]) and landmarks.get(id(values[name])) == name]
-    refers = tuple((name, weakref.ref(values[name])) for name in own)
-    loads, needs = frozenset(group.loads), frozenset(group.needs)
-    return Segment(number, tuple(group.names), loads, needs, len(data), _fingerprint(data), refers, transient)
+    return Segment(
+        number,
+        tuple(group.names),
+        frozenset(group.loads),
+        frozenset(group.needs),
+        len(encoded.data),
+        fingerprint(encoded.data),
+        tuple((name, weakref.ref(values[name])) for name in own),
+        encoded.transient,
+        encoded.plain,
+    )
 
 
 def _with_beside(changes: Changes, beside: Mapping[str, object], data: bytes) -> Changes:
-    changes.segments[BESIDE] = Segment(BESIDE, (), frozenset(), frozenset(), len(data), _fingerprint(data))
+    changes.segments[BESIDE] = Segment(BESIDE, (), frozenset(), frozenset(), len(data), fingerprint(data))
     changes.beside = beside
     return changes
-
-
-def _fingerprint(data: bytes) -> bytes:
-    """Give what stands for the bytes of a segment in a comparison: the bytes themselves while they are short."""
-    return data if len(data) < FINGERPRINT_BYTES else hashlib.blake2b(data, digest_size=FINGERPRINT_BYTES).digest()
 
 
 def _in_turn(groups: Sequence[Group]) -> Iterable[int]:

@@ -7,6 +7,7 @@ referred to by that variable's name.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,6 +26,7 @@ VERSION: Final = 2
 _NO_LIMIT: Final = 1 << 62
 """How large a workspace may become is for the caller to say, who knows the policy."""
 
+_FINGERPRINT_BYTES: Final = 32
 _LINKABLE: Final = frozenset({list, dict, tuple, str, bytes, memoryview})
 _NATIVE: Final = frozenset({nodes.LIST, nodes.DICT, nodes.TEXT})
 """Kinds whose objects msgpack writes by itself, so that references to them have to be put in beforehand; so are
@@ -49,6 +51,8 @@ class Encoded:
     batches: frozenset[int] = frozenset()
     lost: frozenset[str] = frozenset()
     """Variables of which nothing is kept."""
+    plain: bytes = b""
+    """The fingerprint of the value, for a single plain variable."""
 
 
 def encode(
@@ -87,10 +91,23 @@ class PlainWriter:
         self._writer = values.Writer(max_bytes=_NO_LIMIT)
         self._packer = msgpack.Packer(buf_size=512)
 
-    def write(self, name: str, value: object) -> bytes:
+    def write(self, name: str, value: object) -> Encoded:
         """Give the same bytes that `encode` gives; raises `leaves.Unencodable` for what is to be lost."""
-        data: bytes = self._packer.pack([VERSION, {name: self._writer.write(value)}, (), (), (), ()])
-        return data
+        written = self._writer.write(value)
+        data: bytes = self._packer.pack([VERSION, {name: written}, (), (), (), ()])
+        return Encoded(data, plain=fingerprint(written))
+
+    def fingerprint(self, value: object) -> bytes:
+        """Give what stands for the value as it would be written; empty for one that is to be lost."""
+        try:
+            return fingerprint(self._writer.write(value))
+        except leaves.Unencodable:
+            return b""
+
+
+def fingerprint(data: bytes) -> bytes:
+    """Give what stands for bytes in a comparison: themselves while they are short."""
+    return data if len(data) < _FINGERPRINT_BYTES else hashlib.blake2b(data, digest_size=_FINGERPRINT_BYTES).digest()
 
 
 class _Table(values.Writer):
