@@ -81,7 +81,13 @@ def _value(job: Job, lease: Lease, message: Call, part: FuturePart, moment: Mome
         text = f"max_suspended: {moment.max_suspended} jobs wait already, and no more may; try again later"
         raise _Refused("LimitError", text)
     suspended = JobSuspended(
-        message.batch, message.number, part.number, part.path, message.instruction, since_us=moment.at_us
+        message.batch,
+        message.number,
+        part.number,
+        part.path,
+        message.instruction,
+        moment.at_us,
+        str(job.future(part.number)),
     )
     return Decision((suspended,), (), lease)
 
