@@ -205,7 +205,8 @@ class Supervisor:
     async def _say(self, message: Message, seconds: float) -> None:
         """Send, if there is a connection within that time; without one a send would wait for ever."""
         try:
-            await asyncio.wait_for(self._uplink.send(message), seconds)
+            async with asyncio.timeout(seconds):  # wait_for of 3.11 loses a cancellation that comes with the result
+                await self._uplink.send(message)
         except TimeoutError:
             log.debug("no connection to the scheduler for a %s", message.kind)
 
