@@ -57,6 +57,8 @@ class Rule:
 
 
 _OWN_SOCKET: Final = (Bits(0, _WORD, CHILD_FD),)
+_COMMON_CLOCKS: Final = (Bits(0, _WORD & ~0xF, 0),)
+"""The host's clocks and this process's own. Other numbers are made of pids and descriptors: a neighbour's CPU time."""
 _DATA_ONLY: Final = (Bits(2, _WORD & ~_READ_OR_WRITE, 0), Bits(3, _WORD & ~_NORESERVE, _ANONYMOUS_PRIVATE))
 
 ALLOWED: Final = (
@@ -66,7 +68,7 @@ ALLOWED: Final = (
     Rule("munmap", 11, 215, "give memory back"),
     Rule("mremap", 25, 216, "grow a large block in place"),
     Rule("brk", 12, 214, "the heap of malloc"),
-    Rule("clock_gettime", 228, 113, "clocks that the vDSO cannot read, such as CPU time"),
+    Rule("clock_gettime", 228, 113, "clocks that the vDSO cannot read, such as CPU time", _COMMON_CLOCKS),
     Rule("getrandom", 318, 278, "seeds of random generators"),
     Rule("rt_sigreturn", 15, 139, "the way out of the handler for the CPU limit's soft signal"),
     Rule("exit_group", 231, 94, "end"),

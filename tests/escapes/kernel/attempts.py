@@ -93,6 +93,8 @@ PROCESSES = (
     Attempt("read a sibling's memory", f"syscall({_number(310, 270)}, 2, 0, 0, 0, 0)", KILLED),
     Attempt("write a sibling's memory", f"syscall({_number(311, 271)}, 2, 0, 0, 0, 0)", KILLED),
     Attempt("wait for a process", "os.wait()", KILLED),
+    Attempt("measure what its zygote computes", "time.clock_gettime((~1 << 3) | 2)", KILLED),
+    Attempt("measure what a neighbour's thread computes", "time.clock_gettime((~2 << 3) | 6)", KILLED),
     Attempt("leave its session", "os.setsid()", KILLED),
     Attempt("outlive its parent", "libc.prctl(1, 0)", KILLED),
 )

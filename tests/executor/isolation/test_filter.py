@@ -76,6 +76,13 @@ def test_memory_is_private_anonymous_and_never_executable(machine: str) -> None:
         assert decide(machine, number, 0, 4096, protection, flags, -1) == (ALLOW if harmless else KILL)
 
 
+def test_only_clocks_that_are_nobody_elses_are_read(machine: str) -> None:
+    number = number_of("clock_gettime", machine)
+    assert {decide(machine, number, clock) for clock in range(16)} == {ALLOW}
+    made_of_pids = [(~pid << 3) | kind for pid in (0, 1, 2, 4_000_000) for kind in range(8)]
+    assert {decide(machine, number, clock) for clock in (16, 2**31, *made_of_pids)} == {KILL}
+
+
 def test_another_architecture_dies(machine: str) -> None:
     [other] = set(kernel.MACHINES) - {machine}
     number = number_of("getrandom", machine)
