@@ -55,7 +55,10 @@ PlainField = Annotated[Plain, _PlainMarker()]
 
 _FIELD_NAMES: Final[dict[type, tuple[str, ...]]] = {}
 
-Reader: TypeAlias = Callable[[object, str], Any]
+Path: TypeAlias = "str | tuple[Path, str | int]"
+"""Where a value stands: put together when there is a fault to tell, for most values have none."""
+
+Reader: TypeAlias = Callable[[object, Path], Any]
 
 
 def dump(instance: Any) -> dict[str, Any]:
@@ -64,7 +67,11 @@ def dump(instance: Any) -> dict[str, Any]:
     names = _FIELD_NAMES.get(cls)
     if names is None:
         names = _FIELD_NAMES[cls] = tuple(field.name for field in dataclasses.fields(cls))
-    return {name: _plain(getattr(instance, name)) for name in names}
+    made = {}
+    for name in names:
+        value = getattr(instance, name)
+        made[name] = value if type(value) in _SCALARS else _plain(value)
+    return made
 
 
 def load(cls: type[T], value: object, *, path: str = "") -> T:
@@ -72,14 +79,27 @@ def load(cls: type[T], value: object, *, path: str = "") -> T:
     return typing.cast(T, _reader_of(cls)(value, path or cls.__name__))
 
 
+_SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
+
+
 def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return dump(value)
+    if type(value) in _SCALARS:
+        return value
     if type(value) in (tuple, list):
         return [_plain(item) for item in value]
+    if type(value) in _FIELD_NAMES or dataclasses.is_dataclass(value):
+        return dump(value)
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return value
+
+
+def _shown(path: Path) -> str:
+    """Write out where a value stands."""
+    if isinstance(path, str):
+        return path
+    above, step = path
+    return f"{_shown(above)}{step}" if isinstance(step, str) else f"{_shown(above)}[{step}]"
 
 
 _READERS: Final[dict[type, Reader]] = {}
@@ -101,16 +121,20 @@ def _compile(cls: Any) -> Reader:
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     )
 
-    def read(value: object, path: str) -> Any:
+    row = [(name, f".{name}", reader) for name, reader in fields.items()]
+
+    def read(value: object, path: Path) -> Any:
         if type(value) is not dict:
-            raise InvalidField(path, f"a map is needed, not {type(value).__name__}")
+            raise InvalidField(_shown(path), f"a map is needed, not {type(value).__name__}")
+        if value.keys() == fields.keys():
+            return cls(*[reader(value[name], (path, step)) for name, step, reader in row])
         for name in value:
             if name not in fields:
-                raise InvalidField(path, f"unknown field {str(name)[:64]!r}")
+                raise InvalidField(_shown(path), f"unknown field {str(name)[:64]!r}")
         for name in required:
             if name not in value:
-                raise InvalidField(path, f"field {name!r} is missing")
-        return cls(**{name: fields[name](item, f"{path}.{name}") for name, item in value.items()})
+                raise InvalidField(_shown(path), f"field {name!r} is missing")
+        return cls(**{name: fields[name](item, (path, f".{name}")) for name, item in value.items()})
 
     return read
 
@@ -150,51 +174,51 @@ def _scalar(hint: Any, bounds: Bounds | None) -> Reader:
     raise TypeError(f"a field cannot be declared as {hint!r}; byte strings need Bounds")
 
 
-def _boolean(value: object, path: str) -> bool:
+def _boolean(value: object, path: Path) -> bool:
     if type(value) is not bool:
-        raise InvalidField(path, f"true or false is needed, not {type(value).__name__}")
+        raise InvalidField(_shown(path), f"true or false is needed, not {type(value).__name__}")
     return value
 
 
 def _number(kind: type[int], bounds: Bounds) -> Reader:
-    def read(value: object, path: str) -> int:
+    def read(value: object, path: Path) -> int:
         if type(value) is not kind:
-            raise InvalidField(path, f"a whole number is needed, not {type(value).__name__}")
+            raise InvalidField(_shown(path), f"a whole number is needed, not {type(value).__name__}")
         if not bounds.low <= value <= bounds.high:
-            raise InvalidField(path, f"{value} is not between {bounds.low} and {bounds.high}")
+            raise InvalidField(_shown(path), f"{value} is not between {bounds.low} and {bounds.high}")
         return value
 
     return read
 
 
 def _float(bounds: Bounds) -> Reader:
-    def read(value: object, path: str) -> float:
+    def read(value: object, path: Path) -> float:
         if type(value) not in (float, int):
-            raise InvalidField(path, f"a number is needed, not {type(value).__name__}")
+            raise InvalidField(_shown(path), f"a number is needed, not {type(value).__name__}")
         number = float(typing.cast(float, value))
         if not bounds.low <= number <= bounds.high:
-            raise InvalidField(path, f"{number} is not between {bounds.low} and {bounds.high}")
+            raise InvalidField(_shown(path), f"{number} is not between {bounds.low} and {bounds.high}")
         return number
 
     return read
 
 
 def _sized(kind: type, bounds: Bounds) -> Reader:
-    def read(value: object, path: str) -> Any:
+    def read(value: object, path: Path) -> Any:
         if type(value) is not kind:
-            raise InvalidField(path, f"{kind.__name__} is needed, not {type(value).__name__}")
+            raise InvalidField(_shown(path), f"{kind.__name__} is needed, not {type(value).__name__}")
         size = len(value)  # type: ignore[arg-type]
         if not bounds.low <= size <= bounds.high:
-            raise InvalidField(path, f"{size} long; {bounds.low} to {bounds.high} are allowed")
+            raise InvalidField(_shown(path), f"{size} long; {bounds.low} to {bounds.high} are allowed")
         return value
 
     return read
 
 
 def _literal(allowed: frozenset[str]) -> Reader:
-    def read(value: object, path: str) -> str:
+    def read(value: object, path: Path) -> str:
         if type(value) is not str or value not in allowed:
-            raise InvalidField(path, f"one of {', '.join(sorted(allowed))} is needed")
+            raise InvalidField(_shown(path), f"one of {', '.join(sorted(allowed))} is needed")
         return value
 
     return read
@@ -209,52 +233,52 @@ def _optional(arguments: tuple[Any, ...], bounds: Bounds | None) -> Reader:
 
 
 def _sequence(read_item: Reader, bounds: Bounds) -> Reader:
-    def read(value: object, path: str) -> tuple[Any, ...]:
+    def read(value: object, path: Path) -> tuple[Any, ...]:
         if type(value) is not list:
-            raise InvalidField(path, f"a list is needed, not {type(value).__name__}")
+            raise InvalidField(_shown(path), f"a list is needed, not {type(value).__name__}")
         if not bounds.low <= len(value) <= bounds.high:
-            raise InvalidField(path, f"{len(value)} entries; {bounds.low} to {bounds.high} are allowed")
-        return tuple(read_item(item, f"{path}[{index}]") for index, item in enumerate(value))
+            raise InvalidField(_shown(path), f"{len(value)} entries; {bounds.low} to {bounds.high} are allowed")
+        return tuple(read_item(item, (path, index)) for index, item in enumerate(value))
 
     return read
 
 
 def _mapping(read_item: Reader, bounds: Bounds) -> Reader:
-    def read(value: object, path: str) -> dict[str, Any]:
+    def read(value: object, path: Path) -> dict[str, Any]:
         if type(value) is not dict:
-            raise InvalidField(path, f"a map is needed, not {type(value).__name__}")
+            raise InvalidField(_shown(path), f"a map is needed, not {type(value).__name__}")
         if not bounds.low <= len(value) <= bounds.high:
-            raise InvalidField(path, f"{len(value)} entries; {bounds.low} to {bounds.high} are allowed")
+            raise InvalidField(_shown(path), f"{len(value)} entries; {bounds.low} to {bounds.high} are allowed")
         result = {}
         for key, item in value.items():
             if type(key) is not str or len(key) > TEXT_LIMIT:
-                raise InvalidField(path, "a key is not a text of ordinary length")
-            result[key] = read_item(item, f"{path}[{key[:64]!r}]")
+                raise InvalidField(_shown(path), "a key is not a text of ordinary length")
+            result[key] = read_item(item, (path, f"[{key[:64]!r}]"))
         return result
 
     return read
 
 
-def _read_plain(value: object, path: str) -> Any:
+def _read_plain(value: object, path: Path) -> Any:
     _check_plain(value, path, PLAIN_DEPTH, [PLAIN_ENTRIES])
     return value
 
 
-def _check_plain(value: object, path: str, depth: int, left: list[int]) -> None:
+def _check_plain(value: object, path: Path, depth: int, left: list[int]) -> None:
     left[0] -= 1
     if left[0] < 0:
-        raise InvalidField(path, f"more than {PLAIN_ENTRIES} entries")
+        raise InvalidField(_shown(path), f"more than {PLAIN_ENTRIES} entries")
     if value is None or type(value) in (bool, int, float, str, bytes):
         return
     if depth == 0:
-        raise InvalidField(path, f"nested more than {PLAIN_DEPTH} deep")
+        raise InvalidField(_shown(path), f"nested more than {PLAIN_DEPTH} deep")
     if type(value) is list:
         for item in value:
             _check_plain(item, path, depth - 1, left)
     elif type(value) is dict:
         for key, item in value.items():
             if type(key) is not str:
-                raise InvalidField(path, "a key is not text")
+                raise InvalidField(_shown(path), "a key is not text")
             _check_plain(item, path, depth - 1, left)
     else:
-        raise InvalidField(path, f"a {type(value).__name__} is not a plain value")
+        raise InvalidField(_shown(path), f"a {type(value).__name__} is not a plain value")

@@ -53,6 +53,8 @@ class Boundary:
         self._first = self._come_to = 0
         self.position = 0
         """The instruction that is executed, or comes next."""
+        self.due = 0.0
+        """When to stop next, on the performance counter."""
 
     def begin(self, first: int) -> None:
         """Let the next batch begin with this instruction."""
@@ -61,13 +63,16 @@ class Boundary:
 
     def __bool__(self) -> bool:
         """Come to the next instruction, and say whether it is one to execute."""
-        self._limits.leave_guest()
-        index, self._come_to = self._come_to, self._come_to + 1
+        limits = self._limits
+        limits.leave_guest()
+        index = self._come_to
+        self._come_to = index + 1
         if index < self._first:
             return False
         self.position = index
-        self._stop()
-        self._limits.enter_guest()
+        if time.perf_counter() >= self.due:
+            self._stop()
+        limits.enter_guest()
         return True
 
 
@@ -79,9 +84,9 @@ class BatchRunner:
         self._host = host
         self._limits = limits
         self._batch = 0
-        self._last_checkpoint = 0.0
         self._ballast: mmap.mmap | None = _ballast()
         self._encode_seconds = 0.001
+        self._worth_seconds = WORTH_SECONDS
         self._boundary = Boundary(limits, self._checkpoint_if_worth)
         session.environment.stop_at(self._boundary)
 
@@ -109,7 +114,8 @@ class BatchRunner:
 
     def _execute(self, run: Run, compiled: CompiledBatch) -> tuple[Outcome, GuestError | None, LimitBreach | None]:
         """Execute the instructions; whatever the guest raises becomes a value here."""
-        self._batch, self._last_checkpoint = run.batch, time.perf_counter()
+        self._batch = run.batch
+        self._put_off_checkpoint()
         self._session.note_touched(compiled)
         try:
             self._limits.enter_guest()
@@ -165,18 +171,22 @@ class BatchRunner:
 
     def _checkpoint_if_worth(self) -> None:
         """Ship a checkpoint when losing what was done since the last one would cost much more than encoding it."""
-        at_stake = time.perf_counter() - self._last_checkpoint
-        if at_stake < max(WORTH_SECONDS, WORTH_FACTOR * self._encode_seconds) or self._host.observations.replaying:
+        if self._host.observations.replaying:
             return
         try:
             snapshot = self._timed(self._session.checkpoint)
         except WorkspaceTooLarge:
             # Said at the end of the batch, if it is still so: what is too large now may be gone by then.
-            self._encode_seconds = max(self._encode_seconds, at_stake)
+            self._encode_seconds = max(self._encode_seconds, self._worth_seconds)
         else:
             if snapshot is not None:  # otherwise a crash is made up for by a longer replay
                 self._host.send(Checkpoint(self._batch, snapshot))
-        self._last_checkpoint = time.perf_counter()
+        self._put_off_checkpoint()
+
+    def _put_off_checkpoint(self) -> None:
+        """Let the next one be taken when what is done from here on is worth it."""
+        self._worth_seconds = max(WORTH_SECONDS, WORTH_FACTOR * self._encode_seconds)
+        self._boundary.due = time.perf_counter() + self._worth_seconds
 
     def _timed(self, take: Callable[[int], S]) -> S:
         """Take a snapshot where the batch stands, and remember how long that takes."""
