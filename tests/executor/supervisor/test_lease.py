@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import signal
+import socket
 import struct
 
 import pytest
@@ -374,3 +375,27 @@ async def test_no_descriptor_is_left_by_leases_however_they_end() -> None:
                 await asyncio.gather(talk.server.task, return_exceptions=True)
     while len(os.listdir("/proc/self/fd")) > before:
         await asyncio.sleep(0)
+
+
+@in_loop
+async def test_descriptors_that_an_interpreter_passes_along_arrive_nowhere() -> None:
+    """The filter forbids sendmsg; without it the supervisor would still not take what it does not ask for."""
+    async with conversation() as talk:
+        assert talk.stock.peer is not None
+        attacker = talk.stock.peer.dup()
+        await asyncio.sleep(0)
+        before = len(os.listdir("/proc/self/fd"))
+        with attacker:
+            socket.send_fds(attacker, [frame(encode(Console(1, b"x")))], [0] * 100)
+            while not talk.all(Console):
+                await asyncio.sleep(0)
+            assert len(os.listdir("/proc/self/fd")) <= before
+
+
+@in_loop
+async def test_a_frame_that_never_ends_ends_with_the_wall_clock() -> None:
+    deaf = ("sh", "-c", "trap '' ALRM; read line")
+    async with conversation(Limits(wall_seconds=0.1), command=deaf) as talk:
+        talk.says(struct.pack("<I", 1_000_000) + b"the beginning")
+        lost = await talk.lost()
+        assert (lost.cause, lost.limit.name if lost.limit else "") == ("limit", "wall_seconds")
