@@ -13,6 +13,8 @@ from statek_executor.isolation.seccomp import REFUSED as REFUSED_RULES
 
 SWEPT_NUMBERS = 520
 """Above the highest system call of today."""
+VSYSCALL_TIME = "ctypes.CFUNCTYPE(ctypes.c_long, ctypes.c_void_p)(0xFFFFFFFFFF600400)(None)"
+"""time(2) by the page at a fixed address, the oldest way into the kernel."""
 UNFILTERED = {335: ["SIGILL"], 336: ["ENXIO"]} if platform.machine() == "x86_64" else {}
 """uretprobe and uprobe: recent kernels let them pass any filter (kernel/seccomp.c), and refuse whoever is no probe."""
 
@@ -38,3 +40,4 @@ def test_every_call_outside_the_table_ends_the_process_and_files_are_refused(gue
 def test_the_other_call_tables_of_the_processor_are_closed(guest: Rig) -> None:
     assert guest.run("syscall(0x40000000 | 39)")["signal"] == KILLED
     assert guest.run("call_32_bit_table()")["signal"] in (KILLED, "SIGSEGV")  # the latter where the kernel has none
+    assert guest.run(VSYSCALL_TIME)["signal"] in (KILLED, "SIGSEGV")
