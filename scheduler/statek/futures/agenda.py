@@ -125,13 +125,12 @@ class Agenda:
             first.append(max(not_before, self._looks[0][0]))
         return min(first, default=None)
 
-    def looked(self, seconds: float, count: int) -> None:
-        """Take account of what looking has cost."""
-        if count:
-            self.cost += 0.1 * (seconds / count - self.cost)
+    def again(self, key: Key, now: float, *, failed: bool, before: Mapping[str, int], taken: float = 0.0) -> None:
+        """Look at it again some time: it is not there.
 
-    def again(self, key: Key, now: float, *, failed: bool, before: Mapping[str, int]) -> None:
-        """Look at it again some time: it is not there. `before` is how the prefixes stood that it looks at."""
+        `before` is how the prefixes stood that it looks at, `taken` the seconds that the look took.
+        """
+        self.cost += 0.05 * (min(taken, pacing.SLOW_SECONDS) - self.cost)
         watch = self._watches.get(key)
         if watch is None:
             return
@@ -140,7 +139,12 @@ class Agenda:
         self.stand(before)
         changed = any(self._states[prefix] > number for prefix, number in before.items())
         seconds = pacing.interval(
-            now - watch.since, watch.failures, resting=resting and not changed, waiting=len(self), cost=self.cost
+            now - watch.since,
+            watch.failures,
+            resting=resting and not changed,
+            taken=taken,
+            waiting=len(self),
+            cost=self.cost,
         )
         self._look_at(key, watch, now + seconds)
         if resting:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from statek.core.events import Event, FutureCreated
@@ -47,14 +47,8 @@ class Finding:
     trouble: str = ""
     states: Mapping[str, int] = field(default_factory=dict)
     """The prefixes of dbzero where something has to change before another look finds more; how they stood before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of looking at some futures, and how long it took in all."""
-
-    findings: tuple[Finding, ...]
-    seconds: float
+    seconds: float = 0.0
+    """What the look took."""
 
 
 def encode_plain(job: str, value: Any, terms: Terms) -> tuple[bytes, tuple[Event, ...]]:
@@ -73,7 +67,7 @@ class Inspector:
         self._futures = futures
         self._encode = encode
 
-    def inspect(self, subjects: Sequence[Subject]) -> Report:
+    def inspect(self, subjects: Sequence[Subject]) -> tuple[Finding, ...]:
         """Look at some futures, as far as time allows; at least at the first."""
         began = time.monotonic()
         findings: list[Finding] = []
@@ -81,9 +75,11 @@ class Inspector:
             if findings and time.monotonic() - began > SLICE_SECONDS:
                 findings.append(Finding(subject.job, subject.created.number, "not looked at"))
             else:
+                started = time.monotonic()
                 findings.append(self._look(subject))
+                findings[-1] = replace(findings[-1], seconds=time.monotonic() - started)
         self.current = None
-        return Report(tuple(findings), time.monotonic() - began)
+        return tuple(findings)
 
     def _look(self, subject: Subject) -> Finding:
         job, number = self.current = subject.job, subject.created.number

@@ -12,22 +12,26 @@ RESTING_SECONDS: Final = 30.0
 FAILED_SECONDS: Final = 1.0
 """After a condition raised or hung; doubles with every failure in a row."""
 LONGEST_FAILED_SECONDS: Final = 300.0
+SLOW_SECONDS: Final = 0.02
+"""What looking takes beyond this is held against the slow one alone."""
 SHARE: Final = 0.1
 """Of the time of dbzero's thread that looking may take."""
 
 
-def interval(waited: float, failures: int, *, resting: bool, waiting: int, cost: float) -> float:
+def interval(waited: float, failures: int, *, resting: bool, taken: float, waiting: int, cost: float) -> float:
     """Return the seconds until the next look at a future.
 
     `waited` is how long it has been waited for, `failures` how often in a row its condition has failed, `resting`
-    that a change wakes it, `waiting` how many futures there are to look at, and `cost` the seconds that one look takes.
+    that a change wakes it, `taken` what the last look took, `waiting` how many futures there are to look at, and `cost`
+    the seconds that one look takes on average.
     """
+    alone = crowd(1, taken)
     if failures:
-        return min(LONGEST_FAILED_SECONDS, FAILED_SECONDS * 2.0 ** min(failures - 1, 16))
+        return max(alone, min(LONGEST_FAILED_SECONDS, FAILED_SECONDS * 2.0 ** min(failures - 1, 16)))
     if resting:
-        return max(RESTING_SECONDS, crowd(waiting, cost))
+        return max(alone, RESTING_SECONDS, crowd(waiting, cost))
     own = min(LONGEST_SECONDS, max(FIRST_SECONDS, waited / 10))
-    return own if own < 1.0 else max(own, crowd(waiting, cost))
+    return max(alone, own if own < 1.0 else max(own, crowd(waiting, cost)))
 
 
 def crowd(waiting: int, cost: float) -> float:
@@ -36,8 +40,11 @@ def crowd(waiting: int, cost: float) -> float:
 
 
 def pause(seconds: float) -> float:
-    """Return how long to leave dbzero's thread to others after looking has taken so long."""
-    return seconds * (1 - SHARE) / SHARE
+    """Return how long to leave dbzero's thread to others after looking has taken so long.
+
+    Bounded, since one that is slow is looked at less often itself and must not keep all others from being looked at.
+    """
+    return min(seconds, SLOW_SECONDS) * (1 - SHARE) / SHARE
 
 
 def worth_telling(failures: int) -> bool:

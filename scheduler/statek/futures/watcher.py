@@ -22,7 +22,7 @@ from statek.core.events import Event, FutureCreated
 from statek.core.futures import WAIT_TIMEOUT, Settlement
 from statek.futures import pacing
 from statek.futures.agenda import Agenda, Key
-from statek.futures.inspector import Finding, Inspector, Report, Subject, states
+from statek.futures.inspector import Finding, Inspector, Subject, states
 from statek.futures.registry import Terms
 from statek.store.errors import MirrorStopped
 
@@ -181,7 +181,7 @@ class Watcher:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function, *args)
 
-    def _finish(self, subjects: list[Subject], done: ConcurrentFuture[Report]) -> None:
+    def _finish(self, subjects: list[Subject], done: ConcurrentFuture[tuple[Finding, ...]]) -> None:
         """Take what came of a portion."""
         self._looking = False
         self._overrun = None
@@ -192,25 +192,21 @@ class Watcher:
         if isinstance(done.exception(), MirrorStopped):
             self.close()
             return
-        report = done.result()
+        findings = done.result()
         now = time.monotonic()
-        for finding in report.findings:
+        for finding in findings:
             self._take(finding, now)
-        looked = sum(finding.state != "not looked at" for finding in report.findings)
-        self._agenda.looked(report.seconds, looked)
-        self._not_before = now + pacing.pause(report.seconds)
-        self._answer(subjects, report)
+        self._not_before = now + pacing.pause(sum(finding.seconds for finding in findings))
+        self._answer(subjects, findings)
         self._ask_for_states()
         self._pump()
 
-    def _answer(self, subjects: list[Subject], report: Report) -> None:
+    def _answer(self, subjects: list[Subject], findings: tuple[Finding, ...]) -> None:
         """Answer whoever asked for this portion; what there was no time for is looked at next."""
         if not self._questions or self._questions[0].subjects is not subjects:
             return
         left = [
-            subject
-            for subject, finding in zip(subjects, report.findings, strict=True)
-            if finding.state == "not looked at"
+            subject for subject, finding in zip(subjects, findings, strict=True) if finding.state == "not looked at"
         ]
         if left:
             self._questions[0].subjects = left
@@ -231,7 +227,7 @@ class Watcher:
             self._jobs.on_future_settled(*key, timeout)
         else:
             failed = finding.state == "troubled"
-            self._agenda.again(key, now, failed=failed, before=finding.states)
+            self._agenda.again(key, now, failed=failed, before=finding.states, taken=finding.seconds)
             if failed:
                 self._tell_trouble(key, finding.trouble, watch.failures)
 

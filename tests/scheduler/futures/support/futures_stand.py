@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loop_stand import FakeExecutor, Stand, make_stand
+from loop_stand import POLICY, FakeExecutor, Stand, make_stand
 
 from statek.calls.tools import ToolRegistry
 from statek.composing import Offered
@@ -23,8 +23,9 @@ from statek.futures.registry import Futures
 from statek.futures.watcher import Watcher
 from statek.store.ledger import Ledger
 from statek_policies import Policy
+from statek_protocol.messages.client import Accepted, CancelWait, Complete, Completed
 from statek_protocol.messages.executor import Stamp
-from statek_protocol.messages.interpreter import Call, Reply
+from statek_protocol.messages.interpreter import Call, GuestError, Reply
 from statek_protocol.references import FutureRef, PlainReferences
 from statek_protocol.values import decode_value, encode_value
 
@@ -78,9 +79,12 @@ class Tools:
         args, kwargs = read(call.arguments)
         tool = self.registry.get(call.tool)
         assert tool is not None
-        value = written(registration.refer(tool.function(*args, **kwargs)))
+        try:
+            value, error = written(registration.refer(tool.function(*args, **kwargs))), None
+        except TypeError as refused:
+            value, error = None, GuestError("TypeError", str(refused), None)
         events: tuple[Event, ...] = tuple(registration.events)
-        self.stand.loop.on_answer(job.job, CallAnswered(call.batch, call.number, value, None), events)
+        self.stand.loop.on_answer(job.job, CallAnswered(call.batch, call.number, value, error), events)
 
 
 @dataclass
@@ -105,9 +109,23 @@ class Waits:
     async def turned(self) -> None:
         await asyncio.sleep(0.001)
 
-    def submitted(self, *, key: str = "key") -> tuple[str, Stamp]:
-        job = self.stand.submitted(b"source", key=key).job
-        return job, self.executor.lease
+    def submitted(self, *, key: str = "key", policy: Policy = POLICY) -> tuple[str, Stamp]:
+        """Submit a job and have it granted."""
+        self.stand.submit(b"source", key=key, policy=policy)
+        self.stand.turn()
+        [accepted] = [accepted for accepted in self.stand.told(Accepted) if accepted.request == key]
+        return accepted.job, self.executor.lease
+
+    def complete(self, key: str, value: object) -> tuple[str, int]:
+        """Complete a key as a client does."""
+        return self.told(Complete(f"request {len(self.stand.answers.sent)}", key, written(value), None))
+
+    def told(self, message: Complete | CancelWait) -> tuple[str, int]:
+        self.stand.ask(message)
+        self.stand.turn()
+        answer = self.stand.told(Completed)[-1]
+        assert answer.request == message.request
+        return answer.outcome, answer.futures
 
     def call(self, lease: Stamp, number: int, tool: str, *args: object, instruction: int = 0) -> None:
         self.executor.send(lease, Call(1, number, tool, written((args, {})), instruction))
@@ -134,7 +152,7 @@ class Waits:
 @asynccontextmanager
 async def waits(path: Path, *functions: Callable[..., Any], **options: Any) -> AsyncIterator[Waits]:
     """A scheduler on the ledger at that path, with these tools; a second one on the same path is its restart."""
-    budget_seconds = options.pop("budget_seconds", 1.0)
+    budget_seconds = options.get("budget_seconds", 1.0)
     thread = Thread()
     registry = ToolRegistry(functions)
     futures = Futures(lambda: registry.temporals)
@@ -144,7 +162,7 @@ async def waits(path: Path, *functions: Callable[..., Any], **options: Any) -> A
     def prepare(stand: Stand) -> None:
         watchers.append(Watcher(Inspector(futures), thread, stand.loop.waiting, budget_seconds=budget_seconds))
         stand.loop.waiting.watcher = watchers[0]
-        stand.loop.waiting.max_suspended = options.pop("max_suspended", None)
+        stand.loop.waiting.max_suspended = options.get("max_suspended")
         stand.loop.tools = tools  # type: ignore[assignment]
         thread.listeners.append(watchers[0].stir)
 
@@ -153,7 +171,7 @@ async def waits(path: Path, *functions: Callable[..., Any], **options: Any) -> A
         tools.stand = stand
         running = asyncio.create_task(stand.loop.run())
         try:
-            yield Waits(stand, watchers[0], thread, stand.executor(workers=options.pop("workers", 10)))
+            yield Waits(stand, watchers[0], thread, stand.executor(workers=options.get("workers", 10)))
         finally:
             watchers[0].close()
             running.cancel()
