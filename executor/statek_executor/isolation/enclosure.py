@@ -150,7 +150,7 @@ def _enter_roots_user_namespace(ask_for_maps: Callable[[], None], limits: namesp
 
 def _clear_environment() -> str:
     kernel.clear_environment()
-    keys = "no key of its session" if privileges.leave_session_keyring() else "no keys on this kernel"
+    keys = "no key of its session" if privileges.leave_session_keyring() else "key rings are closed to everybody here"
     return f"no variable, {keys}"
 
 
