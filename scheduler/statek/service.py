@@ -18,7 +18,6 @@ from typing import Final
 import zmq
 
 from statek import completing
-from statek import completing
 from statek.api.clients import Clients
 from statek.calls.application import Application
 from statek.calls.runner import TIMEOUT_SECONDS, ToolRunner
@@ -151,7 +150,6 @@ class Service:
         api = Clients(loop, clients)
         self._watcher = self._watch_futures(loop, mirror)
         self._stop_completing = completing.serve(self._directory, loop)
-        self._stop_completing = completing.serve(self._directory, loop)
         loop.listeners += [lambda _: mirror.notify(ledger.last_cursor), api.on_committed]
         self._loop = loop
         loop.recover()
@@ -197,6 +195,7 @@ class Service:
         self._runner.reopen(ledger.handles)
         self._futures.forget()
         self._options.application.load()
+        self._runner.check_variables()
 
     def _on_mirror_failure(self, error: BaseException) -> None:
         """Called in the mirror's thread: without dbzero the application's objects are gone, so the service ends."""
@@ -219,7 +218,6 @@ class Service:
             self._pool.drain()
         if self._watcher is not None:
             self._watcher.close()
-            self._stop_completing()
             self._stop_completing()
         if self._runner is not None:
             await self._runner.close()

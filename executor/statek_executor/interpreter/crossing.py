@@ -6,7 +6,7 @@ from typing import Any
 
 from statek_executor.interpreter.objects import HostObject, Objects, reference_of
 from statek_executor.interpreter.pending import reference_to
-from statek_policies.language.pending import Pending, pending
+from statek_policies.language.pending import Pending, element, pending
 from statek_protocol.references import HandleRef, Reference
 
 
@@ -26,6 +26,7 @@ class GuestCrossing:
     def resolve(self, reference: Reference) -> object:
         if isinstance(reference, HandleRef):
             return self._objects.proxy(reference)
-        if reference.path:
-            raise ValueError("an element, where a whole future was due")
-        return pending(reference.number)
+        found = pending(reference.number)
+        for index in reference.path:
+            found = element(found, index, 0)
+        return found

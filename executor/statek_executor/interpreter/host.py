@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from statek_executor.interpreter.channel import Channel
 from statek_executor.interpreter.crossing import GuestCrossing
-from statek_executor.interpreter.objects import CannotCross, Objects
+from statek_executor.interpreter.objects import CannotCross, IsMethod, Objects
 from statek_executor.interpreter.observations import Observations
 from statek_executor.interpreter.pending import with_values
 from statek_executor.interpreter.soft_limits import HostSection, LimitError, SoftLimits, TimeLimitError
@@ -74,6 +74,7 @@ _ERRORS: Final[Mapping[str, type[Exception]]] = {
     "ToolOutcomeUnknown": ToolOutcomeUnknown,
     "ToolTimeout": ToolTimeout,
     "ObjectGone": ObjectGone,
+    "IsMethod": IsMethod,
     "PolicyViolation": ToolDenied,
     "WaitTimeout": WaitTimeout,
     "WaitCancelled": WaitCancelled,

@@ -33,6 +33,10 @@ class CannotCross(TypeError):
     """What the guest hands over cannot leave the process."""
 
 
+class IsMethod(Exception):
+    """What was read as an attribute is a method: the application's class has changed since it was described."""
+
+
 class Caller(Protocol):
     """What makes calls for the guest."""
 
@@ -54,9 +58,13 @@ class HostObject:
 
     def __getattr__(self, name: str) -> Any:
         _check_public(self, name)
-        if name in _objects_of(self).methods(self):
-            return _make_method(self, name)
-        return _call(operations.OBJECT_GET, self, name)
+        objects = _objects_of(self)
+        if name not in objects.methods(self):
+            try:
+                return _call(operations.OBJECT_GET, self, name)
+            except IsMethod:
+                objects.learn(self, name)
+        return _make_method(self, name)
 
     def __setattr__(self, name: str, value: object) -> None:
         _check_public(self, name)
@@ -214,6 +222,10 @@ class Objects:
         if found is None:
             found = self._methods[name] = tuple(_call(operations.OBJECT_DESCRIBE, proxy))
         return found
+
+    def learn(self, proxy: HostObject, method: str) -> None:
+        """Remember a method that was not among those of the class when they were asked for."""
+        self._methods[_reference(proxy).type_name] = (*self.methods(proxy), method)
 
     # what a checkpoint keeps
 

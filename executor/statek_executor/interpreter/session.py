@@ -98,7 +98,7 @@ class Session:
             given: Any = self._host.read_value(data)
             new = {name: value for name, value in given.items() if self._is_new(name)}
             self.globals.update(new)
-            self._touched |= new.keys()
+            self._touched |= frozenset(new)
 
     def _is_new(self, name: object) -> bool:
         return self._is_variable(name) and (name not in self.globals or name in self._provided)

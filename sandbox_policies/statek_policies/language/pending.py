@@ -84,7 +84,7 @@ def pending(number: int) -> Pending:
 
 
 def element(parent: Pending, index: int, count: int) -> Pending:
-    """Make the stand-in for one of the so many elements that a pending value is unpacked into."""
+    """Make the stand-in for one of the so many elements that a pending value is unpacked into; 0 where nobody says."""
     return _filled(object.__new__(Pending), [0, parent, index, count, False, None])
 
 
@@ -155,6 +155,8 @@ def _value(value: Pending) -> Any:
 
 def _element_of(parent: Pending, index: int, count: int) -> Any:
     parts = list(force(parent))
+    if not count:
+        return parts[index]
     if len(parts) < count:
         raise ValueError(f"not enough values to unpack (expected {count}, got {len(parts)})")
     if len(parts) > count:

@@ -16,6 +16,7 @@ import importlib.util
 import itertools
 import logging
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -82,6 +83,9 @@ class Application:
         """Load it; raises `AppUnusable`. In dbzero's thread, with dbzero open."""
         if self._file is not None:
             self.offer = _offer_of(_run(self._file), self._file)
+
+    def take_up(self) -> None:
+        """Say that what was loaded can be used, to whoever waits for it."""
         if not self.loaded.done():
             self.loaded.set_result(self.offer)
 
@@ -112,8 +116,10 @@ def _run(file: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        log.warning("the application cannot be loaded", exc_info=True)
-        raise AppUnusable(f"{file} cannot be loaded: {type(error).__name__}: {error}") from error
+        log.info("the application cannot be loaded", exc_info=True)
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((f"line {frame.lineno}: " for frame in reversed(frames) if frame.filename == str(file)), "")
+        raise AppUnusable(f"{file} cannot be loaded: {line}{type(error).__name__}: {error}") from error
     return module
 
 

@@ -110,18 +110,19 @@ class JobCrossing:
     def _bind(self, value: Any, place: str) -> HandleBound:
         if not isinstance(value, type) and db0.is_memo(value):
             return self._bind_memo(value, place)
-        name = self._offer.name_of(value)
-        if name is not None:
-            return self._table.bind("local", name, type(value))
         reason = admission.objection(value, self._offer.classes)
         if reason is not None:
             _close(value)
             raise ValueRefused(reason, place)
-        return self._table.bind_in_memory(value)
+        name = self._offer.name_of(value)
+        return self._table.bind_in_memory(value) if name is None else self._table.bind("local", name, type(value))
 
     def _bind_memo(self, value: Any, place: str) -> HandleBound:
         if type(value).__module__.partition(".")[0] == "statek":
             raise ValueRefused("the scheduler's own objects cannot cross: return what you need of them", place)
+        name = self._offer.name_of(value)
+        if name is not None:
+            return self._table.bind("local", name, type(value))
         binding = self._table.bind("dbzero", str(db0.uuid(value)), type(value))
         if not db0.getrefcount(value):
             self._table.hold(binding, value)  # nothing in dbzero refers to it yet, so it would die with our name for it

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from statek.calls.application import Application
 from statek.calls.arguments import Arguments, read_arguments
-from statek.calls.handles import HandleTables
+from statek.calls.handles import HandleTable, HandleTables
 from statek.calls.outcomes import CallOutcome, failed, raised
 from statek.calls.places import Abandoned, LeftBehind, Raised, Threads, TimeIsOver, in_time, tracked
 from statek.calls.requests import CallRequest
@@ -26,6 +26,7 @@ from statek.composing import Offered
 from statek.core.events import CallAnswered, Event, HandleBound, PolicyViolated
 from statek.core.instructions import RunTool
 from statek.core.jobs import Job
+from statek.errors import AppUnusable
 from statek.futures.registry import Futures, Terms
 from statek_policies import Limits, Policy
 from statek_protocol.messages.base import TEXT_LIMIT
@@ -248,6 +249,13 @@ class ToolRunner:
     def reopen(self, recorded: Recorded) -> None:
         """Begin with dbzero as it was just opened; `recorded` gives the handles that are on record for a job."""
         self.tables = HandleTables(recorded)
+
+    def check_variables(self) -> None:
+        """Let the application's variables cross to nobody; raises `AppUnusable` for what cannot cross."""
+        outcome = self._in_space().variables(HandleTable(), self._application.offer.variables)
+        if outcome.error is not None:
+            raise AppUnusable(f"`locals` of the application cannot be used: {outcome.error.message}")
+        self._application.take_up()
 
     def _in_space(self) -> ObjectSpace:
         if self._space is None:

@@ -35,7 +35,7 @@ STDIN: Final = "-"
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="Change one limit of the policy.")
 @click.option("--set", "fields", multiple=True, metavar="FIELD=VALUE", help="Change one other field of the policy.")
 @click.option("--job", metavar="ID", help="Continue this job, with its variables.")
-@click.option("--app", type=click.Path(path_type=Path), help="Offer this file's tools, if no scheduler runs yet.")
+@click.option("--app", type=click.Path(path_type=Path), help="Offer this file's tools and locals, if no scheduler runs yet.")
 @click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def exec_command(

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 @click.option("--store", type=click.Path(path_type=Path), default=default_store, help="The store's directory.")
 @click.option("--listen", metavar="ENDPOINT", help="Where executors connect: tcp://HOST:PORT or ipc://PATH.")
 @click.option("--workers", type=click.IntRange(1, 1000), help="Jobs at once in the local pool (default: one per core).")
-@click.option("--app", type=click.Path(path_type=Path), help="Offer the list `tools` of this Python file to guests.")
+@click.option("--app", type=click.Path(path_type=Path), help="Offer this Python file's `tools` and `locals` to guests.")
 @click.option("--keys", type=click.Path(path_type=Path), help="CURVE keys, for tcp (default: the user's own).")
 @click.option("--max-concurrency", type=click.IntRange(1, 100_000), help="Jobs that hold an executor at once.")
+@click.option("--tool-timeout-seconds", type=click.FloatRange(0.001), help="How long a call may take (300).")
 @click.option("--max-suspended", type=click.IntRange(0), help="Jobs that wait for futures at once (100000).")
 @click.option("--park-seconds", type=click.FloatRange(0), help="How long a job that waits keeps its interpreter (30).")
 @click.option("--max-parked", type=click.IntRange(0), help="How many waiting jobs keep theirs at once (1000).")
@@ -57,6 +58,8 @@ def scheduler_command(
 
     try:
         asyncio.run(_serve(Service(directory, lock, options)))
+    except AppUnusable as error:
+        wrong_usage(str(error))
     except (StatekError, StoreError, ProtocolError) as error:
         say(str(error))
         sys.exit(1)

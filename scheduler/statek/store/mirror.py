@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from statek.errors import BugInScheduler, StatekError
+from statek.errors import AppUnusable, BugInScheduler, StatekError
 from statek.store.errors import MirrorStopped, ObjectsNotClosed, ObjectsUnusable
 from statek.store.history import History
+from statek.store.prefixes import recover_prefixes
 from statek.store.recovery import RecoveryReport, recover, set_aside
 
 if TYPE_CHECKING:
@@ -165,7 +166,8 @@ class Mirror:
             with History.read(self._ledger_path) as ledger:
                 self._keep(ledger)
         except BaseException as error:
-            log.exception("the dbzero thread ends")
+            if not isinstance(error, AppUnusable):  # whoever started us is told, and it is nothing of ours
+                log.exception("the dbzero thread ends")
             self._end()
             self._on_failure(error)
         else:
@@ -174,6 +176,8 @@ class Mirror:
     def _keep(self, ledger: History) -> None:
         """Serve until told to stop; make the store anew where dbzero fails, and give up when that does not help."""
         self._take_report(recover(self._directory, ledger))
+        for lost in recover_prefixes(self._directory, ledger):
+            self._on_recovery(lost)
         self.notify(ledger.last_cursor)
         for step_size in _STEP_SIZES:
             try:
@@ -250,7 +254,7 @@ class Mirror:
         _commit(group, session)
 
     def _run_next(self, session: Session, group: list[_Ran]) -> _Ran | None:
-        """Run the next function, unless it was called off; where dbzero itself fails, what was to be durable is told."""
+        """Run the next function unless it was called off; where dbzero itself fails, what was to be durable is told."""
         ran: _Ran | None = None
         try:
             with session.tracked() as changed:  # where this cannot even begin, the function stays in the queue

@@ -54,8 +54,15 @@ class RecoveryReport:
     """The last event in the store, 0 when it could not be told."""
     ledger_cursor: int
     aside: Path
+    prefix: str = ""
+    """The application's prefix that is lost; empty for our own, which is not."""
 
     def __str__(self) -> str:
+        if self.prefix:
+            return (
+                f"the application's dbzero objects in {self.prefix!r} are lost: {self.reason}; handles to them say so; "
+                f"the file as it was is kept in {self.aside}: put a copy of it back while nothing runs"
+            )
         return (
             f"the dbzero objects are made anew from the ledger's {self.ledger_cursor} events: {self.reason}; "
             f"the store as it was is kept in {self.aside}"
@@ -83,16 +90,16 @@ def probe(directory: Path, seconds: float) -> Findings | str:
     except subprocess.TimeoutExpired:
         return f"it did not open within {seconds:g} s"
     if ended.returncode != 0:
-        return f"it does not open ({_last_words(ended)})"
+        return f"it does not open ({last_words(ended)})"
     values: dict[str, Any] = json.loads(ended.stdout)
     return Findings(**values)
 
 
-def set_aside(directory: Path, reason: str, cursor: int, ledger_cursor: int) -> RecoveryReport:
-    """Move the files of our prefix out of the way, so that a new one can be made; those of other prefixes stay."""
+def set_aside(directory: Path, reason: str, cursor: int, ledger_cursor: int, *, prefix: str = "") -> RecoveryReport:
+    """Move the files of a prefix, our own unless named, out of the way; those of other prefixes stay."""
     try:
         aside = _new_directory(directory, cursor)
-        for name in _PREFIX_FILES:
+        for name in (f"{prefix}.db0", f"{prefix}.db0.lock") if prefix else _PREFIX_FILES:
             if (directory / name).exists():
                 (directory / name).rename(aside / name)
         sync_directory(aside)
@@ -100,7 +107,7 @@ def set_aside(directory: Path, reason: str, cursor: int, ledger_cursor: int) -> 
         sync_directory(directory.parent)
     except OSError as error:
         raise StoreUnwritable(directory, error.strerror or type(error).__name__) from error
-    report = RecoveryReport(reason, cursor, ledger_cursor, aside)
+    report = RecoveryReport(reason, cursor, ledger_cursor, aside, prefix)
     log.warning("%s", report)
     return report
 
@@ -135,6 +142,7 @@ def _new_directory(directory: Path, cursor: int) -> Path:
     raise StoreUnwritable(directory, f"{_ASIDE_LIMIT} damaged stores lie beside it already; remove old ones")
 
 
-def _last_words(ended: subprocess.CompletedProcess[str]) -> str:
+def last_words(ended: subprocess.CompletedProcess[str]) -> str:
+    """Give the end of what a process said that failed."""
     lines = ended.stderr.strip().splitlines()[-_ERROR_LINES:]
     return "; ".join([f"exit status {ended.returncode}", *(line.strip() for line in lines if line.strip())])

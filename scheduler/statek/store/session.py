@@ -76,7 +76,7 @@ class Session:
             self.changed()
 
     def commit_prefixes(self, prefixes: Collection[str]) -> None:
-        """Make the changes in these prefixes durable; our own objects wait for their time unless they are among them."""
+        """Make the changes in these prefixes durable; our own objects wait for their time if not among them."""
         if PREFIX in prefixes:
             self.commit()
             return
