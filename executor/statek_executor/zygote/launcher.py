@@ -25,7 +25,7 @@ from statek_executor.zygote.entries import KINDS, Entry, PreloadFault, preload
 from statek_executor.zygote.events import ZYGOTE_SIGNALLED
 from statek_executor.zygote.messages import TEXT_CHARACTERS, FailedMessage, ReadyMessage
 from statek_executor.zygote.service import Service
-from statek_executor.zygote.template import Kind, Template
+from statek_executor.zygote.template import Kind, Template, TemplateGone
 
 CONTROL_FD: Final = 3
 _HIGHEST_DESCRIPTOR: Final = 2**32 - 1
@@ -154,7 +154,11 @@ def _be_zygote(
         _announce(control, enclosure)
     except OSError as error:
         return _fail(control, error)
-    Service(control, list(entries), template).run()
+    try:
+        Service(control, list(entries), template).run()
+    except TemplateGone as gone:
+        sys.stderr.write(f"the zygote ends: {gone}\n")
+        return _FAILED
     return 0
 
 

@@ -35,7 +35,10 @@ _ONE_DESCRIPTOR: Final = 24
 
 
 class TemplateGone(Exception):
-    """The template has ended: no child can be made any more."""
+    """The template has ended: no child can be made any more, so the zygote ends, and its supervisor starts another."""
+
+    def __init__(self) -> None:
+        super().__init__("the template that its children are copies of has ended")
 
 
 class _Vector(ctypes.Structure):

@@ -142,6 +142,35 @@ def test_a_dead_zygote_is_told_once(client: ZygoteClient) -> None:
     client.fork(1)
 
 
+def test_a_dead_template_ends_the_zygote(capfd: pytest.CaptureFixture[str], client: ZygoteClient) -> None:
+    os.kill(_template_of(client), signal.SIGKILL)
+    assert first(client, Gone).reason.endswith("ended with exit status 1")
+    assert "template that its children are copies of has ended" in capfd.readouterr().err
+
+
+def test_a_copy_that_the_kernel_refuses_is_told_and_the_next_one_is_made(client: ZygoteClient) -> None:
+    template = _template_of(client)
+    before = resource.prlimit(template, resource.RLIMIT_NPROC)
+    resource.prlimit(template, resource.RLIMIT_NPROC, (0, before[1]))
+    client.fork(1, "hostile")
+    assert first(client, ForkRefused).reason.endswith("clone: Resource temporarily unavailable")
+    resource.prlimit(template, resource.RLIMIT_NPROC, before)
+    client.fork(2, "hostile")
+    close(first(client, Forked))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into a process that is not dumpable")
+def test_a_copy_holds_its_own_socket_and_nothing_of_the_templates(client: ZygoteClient) -> None:
+    for tag in range(3):
+        client.fork(tag, "hostile")
+        child = first(client, Forked)
+        child.sock.sendall(b'"answer = 1"\n')
+        assert child.sock.recv(100) == b'{"answer": 1}\n'
+        assert os.listdir(f"/proc/{child.pid}/fd") == ["3"]
+        close(child)
+    assert sorted(os.listdir(f"/proc/{_template_of(client)}/fd"))[:3] == ["0", "1", "2"]
+
+
 def test_stopping_twice_does_no_harm(client: ZygoteClient) -> None:
     client.stop(DEADLINE_SECONDS)
     client.stop(DEADLINE_SECONDS)
@@ -184,6 +213,11 @@ def _zygote_of(client: ZygoteClient) -> int:
     launcher = next(pid for pid in _children(os.getpid()) if "launch.py" in Path(f"/proc/{pid}/cmdline").read_text())
     [zygote] = _children(launcher)
     return zygote
+
+
+def _template_of(client: ZygoteClient) -> int:
+    """The zygote's first child; nothing else was asked for yet."""
+    return min(_children(_zygote_of(client)))
 
 
 def _children(pid: int) -> set[int]:
