@@ -6,9 +6,8 @@ them by itself: `value` gives the value or raises `FutureError` while there is n
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, cast, get_args, get_origin, get_type_hints
 
 from statek_protocol.messages.base import NAME_LIMIT
 
@@ -204,10 +203,9 @@ def checked_deadline(seconds: object) -> float | None:
         return None
     if type(seconds) not in (int, float):
         raise TypeError(f"deadline_seconds is a number, not {type(seconds).__name__}")
-    number = float(seconds)  # type: ignore[arg-type]  # int or float, checked above
-    if math.isnan(number) or not 0 <= number <= LONGEST_SECONDS:
-        raise ValueError(f"deadline_seconds is from 0 to {LONGEST_SECONDS:.0f}, not {seconds}")
-    return number
+    if not 0 <= (number := cast(float, seconds)) <= LONGEST_SECONDS:  # which NaN is not either
+        raise ValueError(f"deadline_seconds is from 0 to {LONGEST_SECONDS:.0f}")
+    return float(number)
 
 
 def _checked_state(state_num: object) -> int | None:
