@@ -9,7 +9,7 @@ from statek_policies.language.errors import AttributeWithheld
 from statek_policies.language.guests import ancestry, class_dict, is_guest_class
 from statek_policies.language.reports import refuse
 from statek_policies.language.standins import is_named
-from statek_policies.language.words import Reading, reading
+from statek_policies.language.words import DEFINABLE, Reading, reading
 
 _BASES_OF = type.__dict__["__bases__"].__get__
 _SUBCLASSES_OF: Callable[[type], list[type]] = type.__subclasses__
@@ -84,11 +84,13 @@ def _members(value: Any) -> types.MappingProxyType[str, Any]:
 
 def namespace(cls: type) -> types.MappingProxyType[str, Any]:
     """Answer `__dict__` of an own class: a copy of what could also be read by name."""
-    names = {name: value for name, value in class_dict(cls).items() if reading(name) in _TOLD}
+    names = {name: value for name, value in class_dict(cls).items() if _is_told(name)}
     return types.MappingProxyType(names)
 
 
-_TOLD = (Reading.NATIVE, Reading.PRIVATE)
+def _is_told(name: str) -> bool:
+    return name in DEFINABLE or reading(name) in (Reading.NATIVE, Reading.PRIVATE)
+
 
 DESCRIPTIONS: dict[str, Callable[[Any], Any]] = {
     "__mro__": resolution_order,

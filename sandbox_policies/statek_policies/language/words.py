@@ -177,7 +177,7 @@ def is_bindable(name: str) -> bool:
 
 def why_refused(name: str) -> str:
     """Say in one sentence why an attribute of this name is not given, and what to use."""
-    instead = _INSTEAD.get(name)
+    instead = WHY_ATTRIBUTE.get(name)
     if instead:
         return f"the attribute {name!r} is not available; {instead}"
     if name in INSPECTION:
@@ -188,7 +188,7 @@ def why_refused(name: str) -> str:
     )
 
 
-_INSTEAD = {
+WHY_ATTRIBUTE = {
     "__globals__": "pass values as arguments",
     "__builtins__": "built-in functions can be called by name",
     "__context__": "use `raise ... from error` and read __cause__",
