@@ -14,7 +14,7 @@ from statek.core.decisions import Decision
 from statek.core.events import Event, FutureCreated, FutureResolved, FutureTroubled
 from statek.core.futures import FUTURE_FAILED, WAIT_CANCELLED, Settlement
 from statek.core.instructions import CheckFuture
-from statek.core.jobs import Job
+from statek.core.jobs import Job, digest
 from statek.core.moment import Moment
 from statek.errors import StatekError
 from statek.futures.registry import Terms
@@ -197,3 +197,9 @@ class Waiting:
 
     def _limits(self, job: Job) -> Limits:
         return self._loop.policy(job.policy_due).limits
+
+
+def _told(settlement: Settlement) -> dict[str, str | None]:
+    """Say for the audit log what a key was completed with: a digest of the value, or the error's type."""
+    value, error = settlement.value, settlement.error
+    return {"value": None if value is None else digest(value), "error": None if error is None else error.type}

@@ -32,8 +32,8 @@ from statek.core.events import (
     PolicyViolated,
     UsageMetered,
 )
-from statek.core.jobs import Job
 from statek.core.futures import Settlement
+from statek.core.jobs import Job
 from statek.futures.results import checked_key
 from statek.loop import Loop
 from statek.pools.endpoint import Delivery, RouterEndpoint

@@ -41,7 +41,6 @@ class FutureEntry:
     """The tool whose condition and complement a "temporal" has."""
     deadline_us: Count | None = None
 
-
     def __str__(self) -> str:
         if self.parts:
             return f"{self.shape} of {len(self.parts)} futures"

@@ -14,7 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
-from statek.core.events import BatchSubmitted, CallAnswered, Event, FutureCreated, FutureResolved, HandleBound
+from statek.core.events import (
+    BatchSubmitted,
+    CallAnswered,
+    Event,
+    FutureCreated,
+    FutureResolved,
+    FutureTroubled,
+    HandleBound,
+)
 from statek.core.jobs import Job, digest
 from statek.core.workspaces import EMPTY_ROOT, Manifest, Workspace
 from statek.store import completions, segments
