@@ -63,7 +63,7 @@ MODULES = frozenset(
     }
 )
 
-_BUILTINS = (
+_SAFE_BUILTINS = (
     "ArithmeticError AssertionError AttributeError BaseException BlockingIOError BrokenPipeError BufferError "
     "BytesWarning ChildProcessError ConnectionAbortedError ConnectionError ConnectionRefusedError "
     "ConnectionResetError DeprecationWarning EOFError Ellipsis EnvironmentError Exception FileExistsError "
@@ -71,13 +71,16 @@ _BUILTINS = (
     "IndentationError IndexError InterruptedError IsADirectoryError KeyError KeyboardInterrupt LookupError "
     "MemoryError ModuleNotFoundError NameError NotADirectoryError NotImplemented NotImplementedError OSError "
     "OverflowError PendingDeprecationWarning PermissionError ProcessLookupError RecursionError ReferenceError "
-    "ResourceWarning RuntimeError RuntimeWarning StopIteration SyntaxError SyntaxWarning SystemError SystemExit "
-    "TabError TimeoutError TypeError UnboundLocalError UnicodeDecodeError UnicodeEncodeError UnicodeError "
-    "UnicodeTranslateError UnicodeWarning UserWarning ValueError Warning ZeroDivisionError abs all any ascii bin "
-    "bool bytearray bytes callable chr classmethod complex delattr dict dir divmod enumerate exit filter float "
-    "format frozenset getattr hasattr hash hex id int isinstance issubclass iter len list map max memoryview min "
-    "next object oct ord pow print property quit range repr reversed round set setattr slice sorted staticmethod "
-    "str sum super tuple type vars zip"
+    "ResourceWarning RuntimeError RuntimeWarning StopIteration SyntaxError SyntaxWarning SystemError "
+    "SystemExit TabError TimeoutError TypeError UnboundLocalError UnicodeDecodeError UnicodeEncodeError "
+    "UnicodeError UnicodeTranslateError UnicodeWarning UserWarning ValueError Warning ZeroDivisionError abs "
+    "all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod enumerate filter "
+    "float format frozenset hash hex id int isinstance issubclass iter len list map max memoryview min next "
+    "object oct ord pow property range repr reversed round set slice sorted staticmethod str sum super tuple "
+    "zip"
 )
-BUILTINS = frozenset(_BUILTINS.split())
-"""Which built-in names a policy can offer at all; a test holds them against those of the language."""
+SAFE_BUILTINS = frozenset(_SAFE_BUILTINS.split())
+"""Built-ins that a guest has as Python has them."""
+_OWN_BUILTINS = "delattr dir exit getattr hasattr print quit setattr type vars"
+BUILTINS = SAFE_BUILTINS | frozenset(_OWN_BUILTINS.split())
+"""Which built-in names a policy can offer at all: the safe ones, and those that the language has another of."""

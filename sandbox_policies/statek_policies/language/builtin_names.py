@@ -12,29 +12,13 @@ from statek_policies.language.reports import refuse
 from statek_policies.language.standins import TYPE
 from statek_policies.language.withheld import why_no_builtin, withheld_builtins
 from statek_policies.language.words import Reading, reading
+from statek_policies.offered import SAFE_BUILTINS
 from statek_policies.policy import Policy
-
-_AS_THEY_ARE = (
-    "ArithmeticError AssertionError AttributeError BaseException BlockingIOError BrokenPipeError BufferError "
-    "BytesWarning ChildProcessError ConnectionAbortedError ConnectionError ConnectionRefusedError "
-    "ConnectionResetError DeprecationWarning EOFError Ellipsis EnvironmentError Exception FileExistsError "
-    "FileNotFoundError FloatingPointError FutureWarning GeneratorExit IOError ImportError ImportWarning "
-    "IndentationError IndexError InterruptedError IsADirectoryError KeyError KeyboardInterrupt LookupError "
-    "MemoryError ModuleNotFoundError NameError NotADirectoryError NotImplemented NotImplementedError OSError "
-    "OverflowError PendingDeprecationWarning PermissionError ProcessLookupError RecursionError ReferenceError "
-    "ResourceWarning RuntimeError RuntimeWarning StopIteration SyntaxError SyntaxWarning SystemError "
-    "SystemExit TabError TimeoutError TypeError UnboundLocalError UnicodeDecodeError UnicodeEncodeError "
-    "UnicodeError UnicodeTranslateError UnicodeWarning UserWarning ValueError Warning ZeroDivisionError abs "
-    "all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod enumerate filter "
-    "float format frozenset hash hex id int isinstance issubclass iter len list map max memoryview min next "
-    "object oct ord pow property range repr reversed round set slice sorted staticmethod str sum super tuple "
-    "zip"
-)
 
 
 def builtin_exports(guards: Guards, namespace: dict[str, object], show: Callable[..., None]) -> dict[str, object]:
     """Return the guest's built-ins by name."""
-    exports: dict[str, object] = {name: getattr(builtins, name) for name in _AS_THEY_ARE.split()}
+    exports: dict[str, object] = {name: getattr(builtins, name) for name in sorted(SAFE_BUILTINS)}
     exports |= {
         name: _refusing(name, "builtin.refused", detail)
         for name, detail in REFUSED_BUILTINS.items()
