@@ -33,6 +33,7 @@ def test_a_job_whose_layers_this_host_lacks_fails_and_names_them(local: Site, la
     error = run.json["error"]
     assert (run.status, run.json["console"], error["type"]) == (5, "", "LayersMissing"), run
     assert layer in error["message"]
+    assert (f"jobs that need the layer {layer} are run on this host" in run.err) == (policy == "default")
     assert "statek doctor" in error["message"]
 
 

@@ -26,6 +26,7 @@ from statek_executor.supervisor.memory_budget import Waiting, to_end
 from statek_executor.supervisor.stock import Stock
 from statek_executor.supervisor.uplink import Uplink
 from statek_executor.supervisor.zygote_client import ZygoteClient, probe_posture
+from statek_policies import BASE_LAYERS
 from statek_protocol.messages.base import Message
 from statek_protocol.messages.executor import (
     Drain,
@@ -141,6 +142,7 @@ class Supervisor:
         if self._posture is None:
             self._posture = probe_posture(self._zygote, PROBE_SECONDS)
             log.info("layers: %s", ", ".join(sorted(self._posture.active)))
+            _warn_of_missing_layers(self._posture)
         self._stock = Stock(self._zygote, self._workers, self._on_zygote_gone)
         self._stock.start()
 
@@ -293,3 +295,9 @@ class Supervisor:
     async def _pull(self) -> None:
         """Offer a place for every lease that is over, and as many more as we run and keep waiting at once."""
         await self._uplink.send(Pull(self._workers + self._parking + self._released))
+
+
+def _warn_of_missing_layers(posture: Posture) -> None:
+    """Say at the start what will be noticed only later: jobs that are given to others, or wait."""
+    for name in sorted(BASE_LAYERS - posture.active):
+        log.warning("no jobs that need the layer %s are run on this host: %s", name, posture.layers[name].detail)
