@@ -19,6 +19,7 @@ from statek.store.directory import sync_directory
 from statek.store.errors import (
     StoreDamaged,
     StoreError,
+    StoreOutdated,
     StoreUncertain,
     StoreUnreadable,
     StoreUnwritable,
@@ -190,10 +191,12 @@ def _make(path: Path) -> None:
 
 
 def _format_of(path: Path, connection: sqlite3.Connection, known: tuple[int, ...]) -> int:
-    """Return a ledger's format; raises `StoreDamaged` where there is none, `StoreVersion` where it is not known."""
+    """Return a ledger's format; raises `StoreDamaged`, `StoreVersion` or `StoreOutdated` where it is not known."""
     if _pragma(connection, "application_id") != _APPLICATION_ID:
         raise StoreDamaged(path, "it is not a ledger", WAY_OUT)
     found: int = _pragma(connection, "user_version")
+    if found == _WITHOUT_AUDIT and found not in known:
+        raise StoreOutdated(path)
     if found not in known:
         raise StoreVersion(found, FORMAT)
     return found

@@ -51,6 +51,16 @@ class StoreVersion(StoreError):
         self.ours = ours
 
 
+class StoreOutdated(StoreError):
+    """A reader met the format before ours: a scheduler of this release adds what is missing when it starts."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} is of an earlier release: start a scheduler of this one on it, which brings it up to date"
+        )
+        self.path = path
+
+
 class StoreUnwritable(StoreError):
     """Nothing can be written: the disk is full, read-only or failing. What was to be written is not in the store."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from audit_stores import Store, run_a_batch, submitted
@@ -149,6 +150,11 @@ def test_every_entry_names_an_event_and_refusals_do_not_mix_with_the_rest() -> N
     for event in (LeaseEnded("l", 1, "", False, "limit"), CallRequested(1, 0, "t", b"", "calls")):
         assert len({entry.refusal for entry in entries_for(event)}) == 1
     assert "stopped" not in KILLS
+
+
+def test_every_kind_is_described() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    assert not {kind for kind in KINDS if f"`{kind}`" not in page}
 
 
 @pytest.mark.parametrize("text", ["x" * 10**6, "\U0001f600" * 10**6, "\ud800" * 1000, "\0\x1b\n" * 1000])

@@ -15,7 +15,7 @@ from statek.audit.records import Draft
 from statek.core.events import BatchSkipped
 from statek.core.jobs import Job
 from statek.store.audit_head import NAME, read_head
-from statek.store.errors import StoreUnwritable, StoreVersion
+from statek.store.errors import StoreOutdated, StoreUnwritable
 from statek.store.history import History
 from statek.store.ledger import Ledger, Record
 
@@ -67,7 +67,7 @@ def test_a_store_that_is_older_than_its_log_gets_one_and_says_so(here: Stand, st
     store.path.with_name(NAME).unlink()
     store.tamper("DROP TABLE audit", "PRAGMA user_version = 1")
     _drop_what_the_upgrade_makes(store)
-    with pytest.raises(StoreVersion):
+    with pytest.raises(StoreOutdated, match="start a scheduler"):
         History.read(store.path)
     with stand(store.path) as upgraded:
         run_a_batch(upgraded, upgraded.executor(), "another")

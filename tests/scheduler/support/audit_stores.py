@@ -18,7 +18,6 @@ from statek_protocol.messages.client import Accepted
 from statek_protocol.messages.executor import Metered
 from statek_protocol.messages.interpreter import Call, Console, Run, Violated
 
-
 POLICY = Policy(name="test", tools=("search",), required_layers=frozenset({"seccomp"}))
 
 
