@@ -117,6 +117,8 @@ class Baseline:
         numbers, names = self._in_reach(touched)
         values = self._find(names)
         self._leave_out_unchanged(numbers, values)
+        if not numbers and not values and not self._sent and beside == self._beside:
+            return Changes(transient=self._all_transient, size=self._size, variables=len(self._places))
         self._add_dependents(numbers, values)
         landmarks = self._landmarks_among(numbers, values)
         groups = partition(values, landmarks, self._reach) if values else []
@@ -146,6 +148,10 @@ class Baseline:
         """Do not tell again that these variables are not kept: placeholders have taken their places."""
         for number, lost in list(self._transient.items()):
             self._transient[number] = tuple(value for value in lost if value.name not in names)
+
+    @property
+    def _all_transient(self) -> tuple[Transient, ...]:
+        return tuple(itertools.chain.from_iterable(self._transient.values())) if self._transient else ()
 
     # what can have changed
 
