@@ -182,6 +182,16 @@ def test_a_class_of_ours_is_not_initialised_again(call: str) -> None:
     check_contained(f"import random, string, typing\nprint('reached', {call}.__init_subclass__())", "attribute.dunder")
 
 
+def test_a_stream_of_the_console_is_not_made_again() -> None:
+    source = """
+        import sys
+        try: sys.stdout.__init__(lambda text: None)
+        except TypeError: pass
+        print("shown")
+    """
+    assert run_guest(source).output == "shown\n"
+
+
 def test_splitting_reads_no_standard_input() -> None:
     for argument in ("None", "Stream()"):
         source = f"import shlex\nclass Stream:\n    def read(self, n): print('reached')\nshlex.split({argument})"

@@ -19,8 +19,13 @@ class Stream:
 
     __slots__ = ("__write",)
 
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self.__write = write
+    __write: Callable[[str], None]
+
+    def __new__(cls, write: Callable[[str], None]) -> "Stream":
+        """Make a stream; there is no `__init__`, which a guest could call again with a function of its own."""
+        made = object.__new__(cls)
+        made.__write = write
+        return made
 
     def write(self, text: str) -> int:
         """Append text."""
