@@ -96,7 +96,7 @@ def explain_command(name: str | None, as_json: bool) -> None:
     if name not in topics:
         close = nearest(name, topics)
         meant = f"did you mean {close!r}?" if close else "`statek policy explain` lists them all"
-        wrong_usage(f"no rule, limit or layer is called {name!r}; {meant}")
+        wrong_usage(f"no rule, limit or layer is called {name[:100]!r}; {meant}")
     if as_json:
         _print_json({"name": name, **topics[name]})
     else:
