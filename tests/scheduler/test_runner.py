@@ -102,6 +102,25 @@ def run(
     return asyncio.run(main())
 
 
+def test_a_tool_that_the_policy_withholds_does_not_run_whoever_decided_otherwise(application: Mirror) -> None:
+    ran: list[str] = []
+
+    def note() -> None:
+        ran.append("note")
+
+    async def main() -> CallAnswered:
+        answers = Answers()
+        runner = runner_of([note], application, answers)
+        try:
+            runner.start(JOB, call_of("note"), Policy(tools=("other",)), 0.0)
+            return await answers.of(0)
+        finally:
+            await runner.close()
+
+    assert error_of(asyncio.run(main())).type == "PolicyViolation"
+    assert not ran
+
+
 def value_of(answer: CallAnswered) -> object:
     assert answer.error is None, answer.error
     assert answer.value is not None
