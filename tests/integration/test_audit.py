@@ -240,3 +240,24 @@ def test_a_terminal_is_not_moved_by_what_a_guest_prints(running: Site) -> None:
         process.wait()
         os.close(ours)
     assert shown == "\\x1b[2J\\x1b]0;owned\\x07 h\u00e9 \\u202e!\r\n"
+
+
+def test_a_name_that_a_client_chose_moves_no_terminal(running: Site) -> None:
+    run = running.exec("--job", "\x1b[2J\u202ejob\n", source="x = 1")
+    assert run.status == 2
+    assert run.err.rstrip("\n").isprintable()
+    [refused] = records(running, "--kind", "client_refused")
+    assert refused["body"]["code"] == "unknown_job"
+    assert audit(running, "--kind", "client_refused").out.rstrip("\n").isprintable()
+
+
+def test_objects_that_had_to_be_set_aside_are_on_record(local: Site) -> None:
+    first = local.scheduler()
+    wait_for((local.store / "dbzero" / "statek.db0").exists, "objects")
+    first.kill(signal.SIGTERM)
+    first.wait()
+    (local.store / "dbzero" / "statek.db0").write_bytes(b"nothing of the kind" * 1_000)
+    local.scheduler()
+    [found] = wait_for(lambda: records(local, "--kind", "store_set_aside"), "a record of it")
+    assert (local.store / found["body"]["aside"]).is_dir()
+    assert audit(local, "--verify").status == 0
