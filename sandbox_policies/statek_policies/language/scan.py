@@ -92,9 +92,10 @@ def is_plain(code: types.CodeType, scope: Scope) -> bool:
     operations = code.co_code[::2]
     names = code.co_names
     if scope is Scope.BATCH and names[:1] == (BOUNDARY,):
-        if not _are_boundaries(operations, code.co_code[1::2]):
+        reserved = {index for index, name in enumerate(names) if name in GUARD_NAMES or name == BOUNDARY}
+        if not _are_only_loaded(reserved, operations, code.co_code[1::2]):
             return False
-        names = names[1:]
+        names = tuple(name for index, name in enumerate(names) if index not in reserved)
     return (
         _CAREFUL.isdisjoint(operations)
         and all(map(_is_plain_name, names))
@@ -105,13 +106,15 @@ def is_plain(code: types.CodeType, scope: Scope) -> bool:
     )
 
 
-def _are_boundaries(operations: bytes, arguments: bytes) -> bool:
-    """Tell whether the first of the names is only ever loaded to be taken by a jump, where no argument is extended."""
-    nexts = operations[1:]
+def _are_only_loaded(reserved: set[int], operations: bytes, arguments: bytes) -> bool:
+    """Tell whether a batch's own code only ever loads these names, and the first, its boundary, to be taken by a jump.
+
+    For code without extended arguments: those are looked at long.
+    """
     return _LOAD_GLOBAL not in operations and all(
-        operation == _LOAD_NAME and following == _JUMP_IF_FALSE
-        for operation, argument, following in zip(operations, arguments, nexts, strict=False)
-        if not argument and operation in _NAMING
+        operation == _LOAD_NAME and (argument or following == _JUMP_IF_FALSE)
+        for operation, argument, following in zip(operations, arguments, operations[1:], strict=False)
+        if argument in reserved and operation in _NAMING
     )
 
 
