@@ -10,11 +10,14 @@ import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
+from statek.core.encoded import tuple_of
 from statek_protocol.references import HandleRef, PlainReferences
 from statek_protocol.values import KNOWN, NESTING, ValueRefused, decode_value, encode_value, type_name
 
 DEPS_BYTES: Final = 64 * 1024
 DEPS_DEPTH: Final = 16
+_HALF: Final = DEPS_BYTES // 2 - 64
+_REFERENCES: Final = PlainReferences()
 
 
 class DependencyGone(Exception):
@@ -26,12 +29,9 @@ def encode_deps(deps: Any) -> bytes:
     uuids: list[str] = []
     try:
         tree = _replaced(deps, uuids, DEPS_DEPTH)
-        return encode_value(
-            (tuple(uuids), tree),
-            max_bytes=DEPS_BYTES,
-            max_depth=DEPS_DEPTH + 2,
-            name="deps",
-            crossing=PlainReferences(),
+        names = encode_value(tuple(uuids), max_bytes=_HALF, max_depth=1, name="deps")
+        return tuple_of(
+            (names, encode_value(tree, max_bytes=_HALF, max_depth=DEPS_DEPTH, name="deps", crossing=_REFERENCES))
         )
     except ValueRefused as error:
         raise TypeError(f"the deps of a future are dbzero objects and plain values: {error}") from error
@@ -39,7 +39,7 @@ def encode_deps(deps: Any) -> bytes:
 
 def decode_deps(data: bytes) -> Any:
     """Read it again; raises `DependencyGone`. In dbzero's thread."""
-    pair: Any = decode_value(data, max_bytes=DEPS_BYTES, max_depth=DEPS_DEPTH + 2, crossing=PlainReferences())
+    pair: Any = decode_value(data, max_bytes=DEPS_BYTES, max_depth=DEPS_DEPTH + 2, crossing=_REFERENCES)
     uuids, tree = pair
     return _restored(tree, [_fetch(uuid) for uuid in uuids])
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ from statek.core.events import CallAnswered, Event
 from statek.core.instructions import RunTool
 from statek.core.jobs import Job
 from statek.futures.inspector import Inspector
-from statek.futures.registry import Futures
+from statek.futures.registry import Futures, Registration
 from statek.futures.watcher import Watcher
 from statek.store.ledger import Ledger
+from statek.store.mirror import Mirror
 from statek_policies import Policy
 from statek_protocol.messages.client import Accepted, CancelWait, Complete, Completed
 from statek_protocol.messages.executor import Stamp
@@ -62,6 +64,8 @@ class Tools:
 
     registry: ToolRegistry
     futures: Futures
+    mirror: Mirror | None
+    asyncio_loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     stand: Stand = field(init=False)
 
     @property
@@ -76,6 +80,13 @@ class Tools:
         registration = self.futures.registration(
             job.job, registered=job.futures_registered, room=room, encode=lambda value: written(value)
         )
+        run = partial(self._run, job, call, registration)
+        if self.mirror is None:
+            run()
+        else:
+            self.mirror.submit(run)
+
+    def _run(self, job: Job, call: RunTool, registration: Registration) -> None:
         args, kwargs = read(call.arguments)
         tool = self.registry.get(call.tool)
         assert tool is not None
@@ -84,7 +95,8 @@ class Tools:
         except TypeError as refused:
             value, error = None, GuestError("TypeError", str(refused), None)
         events: tuple[Event, ...] = tuple(registration.events)
-        self.stand.loop.on_answer(job.job, CallAnswered(call.batch, call.number, value, error), events)
+        answered = CallAnswered(call.batch, call.number, value, error)
+        self.asyncio_loop.call_soon_threadsafe(self.stand.loop.on_answer, job.job, answered, events)
 
 
 @dataclass
@@ -93,7 +105,7 @@ class Waits:
 
     stand: Stand
     watcher: Watcher
-    thread: Thread
+    thread: Thread | Mirror
     executor: FakeExecutor
 
     def job(self, name: str) -> Job:
@@ -153,10 +165,12 @@ class Waits:
 async def waits(path: Path, *functions: Callable[..., Any], **options: Any) -> AsyncIterator[Waits]:
     """A scheduler on the ledger at that path, with these tools; a second one on the same path is its restart."""
     budget_seconds = options.get("budget_seconds", 1.0)
-    thread = Thread()
     registry = ToolRegistry(functions)
     futures = Futures(lambda: registry.temporals)
-    tools = Tools(registry, futures)
+    mirror = mirror_of(path, futures, options) if options.get("dbzero") else None
+    thread = mirror or Thread()
+    close = partial(mirror.stop, PATIENCE) if mirror is not None else thread.close
+    tools = Tools(registry, futures, mirror)
     watchers: list[Watcher] = []
 
     def prepare(stand: Stand) -> None:
@@ -170,13 +184,34 @@ async def waits(path: Path, *functions: Callable[..., Any], **options: Any) -> A
         stand = make_stand(ledger, prepare=prepare)
         tools.stand = stand
         running = asyncio.create_task(stand.loop.run())
+        if mirror is not None:
+            stand.loop.listeners.append(lambda _: mirror.notify(ledger.last_cursor))
+            mirror.start()
+            assert await asyncio.to_thread(mirror.ready.wait, PATIENCE)
         try:
             yield Waits(stand, watchers[0], thread, stand.executor(workers=options.get("workers", 10)))
         finally:
             watchers[0].close()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-            await asyncio.to_thread(thread.close)
+            await asyncio.to_thread(close)
+
+
+def mirror_of(path: Path, futures: Futures, options: dict[str, Any]) -> Mirror:
+    """dbzero's owner, which opens what the application needs as soon as dbzero is open."""
+    before = options.get("before", lambda: None)
+    return Mirror(path.with_name("dbzero"), path, failed, on_open=lambda _: prepare_dbzero(futures, before))
+
+
+def failed(error: BaseException) -> None:
+    raise AssertionError("the mirror ended") from error
+
+
+def prepare_dbzero(futures: Futures, before: Callable[[], None]) -> None:
+    from statek.store.awaited import answer_conditions_with  # imports dbzero
+
+    before()
+    answer_conditions_with(futures)
 
 
 def written(value: object) -> bytes:
