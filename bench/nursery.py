@@ -68,11 +68,11 @@ class Child:
                 raise NurseryFailed("a child does not come to rest")
             select.select([], [], [], LOOK_SECONDS)
 
-    def load(self) -> None:
-        """Begin a job with an interpreter."""
-        self._socket.sendall(LOAD)
+    def load(self, data: bytes = LOAD) -> None:
+        """Begin a job with an interpreter, one without variables unless another order is given."""
+        self._socket.sendall(data)
 
-    def run(self, data: bytes) -> None:
+    def run(self, data: bytes) -> Finished:
         """Have an interpreter run a batch, framed already, to its good end."""
         self._socket.sendall(data)
         while True:
@@ -81,7 +81,7 @@ class Child:
                 if isinstance(message, Finished):
                     if message.outcome != "ok":
                         raise NurseryFailed(f"the batch ended with {message}")
-                    return
+                    return message
 
     def kill(self) -> None:
         signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from statek_executor.workspace.decoder import Decoded
+from statek_executor.workspace.decoder import Contents, Decoded
 from statek_executor.workspace.definitions import Definitions
 from statek_executor.workspace.encoder import Encoded, PlainWriter, Transient, encode, fingerprint
 from statek_executor.workspace.partition import Group, are_apart, depth_first, is_landmark, partition
@@ -42,8 +42,8 @@ class Segment:
     landmarks: tuple[tuple[str, weakref.ref[Any]], ...] = ()
     """Variables whose functions or classes other segments may name; not held, so that nothing ends later for it."""
     transient: tuple[Transient, ...] = ()
-    plain: bytes = b""
-    """Of a single plain variable: what stands for its written value; empty for anything else."""
+    plain: bool = False
+    """It is a single plain variable, and the fingerprint that of its written value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,8 @@ class Baseline:
         for number, part in decoded.contents.items():
             values = {name: decoded.variables[name] for name in part.expressions}
             group = Group(list(values), loads=set(part.loads), needs=set(part.needs))
-            changes.segments[number] = _segment(number, group, Encoded(segments[number]), values, landmarks)
+            encoded = Encoded(segments[number], plain=_plain_of(part))
+            changes.segments[number] = _segment(number, group, encoded, values, landmarks)
         self.advance(changes)
 
     def restore_beside(self, beside: Mapping[str, object], data: bytes) -> None:
@@ -189,7 +190,7 @@ class Baseline:
         for name in list(values):
             number = self._places.get(name, BESIDE)
             known = self._segments.get(number)
-            if known is not None and known.plain and known.plain == self._plain.fingerprint(values[name]):
+            if known is not None and known.plain and known.fingerprint == self._plain.fingerprint(values[name]):
                 numbers.discard(number)
                 del values[name]
 
@@ -328,11 +329,19 @@ def _segment(
         frozenset(group.loads),
         frozenset(group.needs),
         len(encoded.data),
-        fingerprint(encoded.data),
+        encoded.plain or fingerprint(encoded.data),
         tuple((name, weakref.ref(values[name])) for name in own),
         encoded.transient,
-        encoded.plain,
+        bool(encoded.plain),
     )
+
+
+def _plain_of(part: Contents) -> bytes:
+    """Give what stands for the value of a single plain variable in a segment that was read; empty for others."""
+    if part.records or part.needs or part.loads or len(part.expressions) != 1:
+        return b""
+    (written,) = part.expressions.values()
+    return fingerprint(written)
 
 
 def _with_beside(changes: Changes, beside: Mapping[str, object], data: bytes) -> Changes:

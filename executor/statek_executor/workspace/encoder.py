@@ -52,7 +52,7 @@ class Encoded:
     lost: frozenset[str] = frozenset()
     """Variables of which nothing is kept."""
     plain: bytes = b""
-    """The fingerprint of the value, for a single plain variable."""
+    """The fingerprint of the written value, for a single plain variable."""
 
 
 def encode(

@@ -9,6 +9,7 @@ of them is looked at later alone; no program can rely on that.
 from __future__ import annotations
 
 import gc
+import itertools
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,33 +62,35 @@ def are_apart(level: Iterable[Any]) -> bool:
     level = list(level)
     seen: set[int] = set()
     for _ in range(DEPTH):
-        kinds = set(map(type, level))
+        types_met = list(map(type, level))
+        kinds = set(types_met)
         if not kinds <= values.KNOWN or (not TIMES.isdisjoint(kinds) and foreign_zones(level)):
             return False
-        if not kinds.isdisjoint(values.TEXTS) and not _all_new(seen, _long_texts(level)):
+        if not kinds.isdisjoint(values.TEXTS) and not _are_new(seen, _long_texts(level, types_met)):
             return False
         if kinds.isdisjoint(values.NESTING):
             return True
-        containers = list(values.only(level, values.NESTING))
-        if not _all_new(seen, containers):
+        containers = level
+        if not kinds <= values.NESTING:
+            containers = list(itertools.compress(level, map(values.NESTING.__contains__, types_met)))
+        if not _are_new(seen, containers):
             return False
         level = gc.get_referents(*containers)
     return False
 
 
-def _all_new(seen: set[int], objects: Sequence[object]) -> bool:
+def _are_new(seen: set[int], objects: Sequence[object]) -> bool:
     """Add objects to those that were seen; tells whether none was, nor is twice among them."""
-    if not objects:
-        return True
-    ids = set(map(id, objects))
-    if not seen.isdisjoint(ids) or len(ids) < len(objects):
-        return False
-    seen |= ids
-    return True
+    expected = len(seen) + len(objects)
+    seen.update(map(id, objects))
+    return len(seen) == expected
 
 
-def _long_texts(level: Iterable[Any]) -> list[Any]:
-    return [text for text in values.only(list(level), values.TEXTS) if len(text) > LONG_TEXT]
+def _long_texts(level: Sequence[Any], types_met: Iterable[type]) -> list[Any]:
+    texts = list(itertools.compress(level, map(values.TEXTS.__contains__, types_met)))
+    if max(map(len, texts)) <= LONG_TEXT:
+        return []
+    return [text for text in texts if len(text) > LONG_TEXT]
 
 
 class _Walk:
@@ -114,7 +117,7 @@ class _Walk:
             depth += 1
             kinds = set(map(type, level))
             if not kinds.isdisjoint(values.TEXTS):
-                self._take(place, _long_texts(level))
+                self._take(place, _long_texts(level, map(type, level)))
             zones = [] if TIMES.isdisjoint(kinds) else foreign_zones(level)
             containers = self._take(place, list(values.only(level, values.NESTING)))
             specials = [] if kinds <= values.KNOWN else [part for part in level if type(part) not in values.KNOWN]
