@@ -68,11 +68,19 @@ def offer_every_tool() -> None:
     Lease.allows_tool = lambda *_: True  # type: ignore[method-assign]
 
 
+def run_every_tool() -> None:
+    """Let the runner run what it is told to, whatever the policy offers."""
+    from statek_policies import Policy
+
+    Policy.offers_tool = lambda *_: True  # type: ignore[method-assign]
+
+
 SWITCHES: Final[dict[str, Callable[[], None]]] = {
     "supervisor": believe_interpreters,
     "schema": believe_forms,
     "turn": believe_turns,
     "tools": offer_every_tool,
+    "runner": run_every_tool,
 }
 
 
@@ -89,7 +97,7 @@ def _whatever_it_is(data: bytes, kinds: frozenset[type[Message]]) -> Message:
 
 def _unchecked(data: bytes, kinds: frozenset[type[Message]]) -> Message:
     fields = msgpack.unpackb(data, strict_map_key=False)
-    [cls] = [cls for cls in kinds if cls.kind == fields.get("kind")] or [None]
+    cls = next((cls for cls in kinds if cls.kind == fields.get("kind")), None)
     if cls is None or cls.__module__.endswith("executor"):
         return decode(data, kinds)  # between supervisor and scheduler, which trust each other's form
     try:
@@ -109,12 +117,13 @@ def run_executor(arguments: list[str]) -> int:
     return main(arguments)
 
 
-def run_scheduler(arguments: list[str]) -> None:
-    """Be the command statek."""
+def run_scheduler(arguments: list[str]) -> int:
+    """Be the command statek, which ends the process by itself."""
     from statek.cli.main import main
 
     sys.argv[1:] = arguments
     main()
+    return 0
 
 
 if __name__ == "__main__":

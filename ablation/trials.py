@@ -70,7 +70,12 @@ def run(
     with _setuid_program(account) as setuid:
         for configuration in configurations:
             tell(f"{account.name}: {kind}: {configuration.name}")
-            order = {"kind": kind, "active": sorted(configuration.active), "titles": titles, "setuid": setuid}
+            order: dict[str, object] = {
+                "kind": kind,
+                "active": sorted(configuration.active),
+                "titles": titles,
+                "setuid": setuid,
+            }
             for title, end, detail in _answers(account, order):
                 results.add(configuration.name, title, end, detail)
             if kind == "native" and (titles is None or native.OUTLIVE.title in titles):

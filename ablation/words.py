@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-LAYERS: Final = ("supervisor", "schema", "turn", "tools")
-"""The supervisor's checks of what an interpreter says; the scheduler's: of form, of what is due, of what is offered."""
+LAYERS: Final = ("supervisor", "schema", "turn", "tools", "runner")
+"""The supervisor's checks of what an interpreter says; the scheduler's: of form, of what is due, of what is offered,
+and of that again where a tool would run."""
 OUTPUT_BYTES: Final = 100_000
 APP: Final = """
 def note(text):
