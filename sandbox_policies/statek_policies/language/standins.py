@@ -125,6 +125,8 @@ def shown_type(cls: type) -> object:
         return cls
     if issubclass(cls, type):
         return _shown_metaclass(cls)
+    if issubclass(cls, StandIn):
+        return TYPE
     return _SHOWN.get(cls) or _SHOWN.setdefault(cls, stand_in(cls))
 
 

@@ -258,7 +258,7 @@ def _included(file: str, bound: str) -> list[ast.stmt]:
     inner = list(TestFile(file)._statements())
     names = {s.name: f"{bound}{_OF}{s.name}" for s in inner if isinstance(s, ast.ClassDef)}
     for node in (node for statement in inner for node in ast.walk(statement)):
-        if isinstance(node, ast.Name):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             node.id = names.get(node.id, node.id)
     for statement in inner:
         if isinstance(statement, ast.ClassDef):
