@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from statek.calls.tools import ToolRegistry, load_app, tool
+from statek.calls.tools import ToolRegistry, tool
 from statek.errors import AppUnusable
 
 
@@ -74,35 +74,18 @@ def test_a_name_can_be_taken_once() -> None:
         ToolRegistry([plain, tool(name="plain")(lambda: None)])
 
 
-def test_an_application_file_exports_its_tools(tmp_path: Path) -> None:
-    app = tmp_path / "app.py"
-    app.write_text("def add(a, b):\n    return a + b\n\ntools = [add]\n")
-    assert load_app(app).names == ("add",)
+@pytest.mark.parametrize("seconds", [0, -1.0, float("inf"), float("nan"), True, "5"])
+def test_a_time_that_no_tool_can_take_is_refused(seconds: Any) -> None:
+    with pytest.raises(ValueError, match="timeout_seconds"):
+        tool(timeout_seconds=seconds)(plain)
 
 
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        ("tools = [", "SyntaxError"),
-        ("import no_such_module", "ModuleNotFoundError"),
-        ("1 / 0", "ZeroDivisionError"),
-        ("", "exports no list `tools`"),
-        ("tools = {}", "exports no list `tools`"),
-        ("tools = ['name']", "a function is needed"),
-    ],
-)
-def test_an_application_file_that_cannot_be_used_is_refused_with_the_reason(
-    tmp_path: Path, source: str, reason: str
-) -> None:
-    app = tmp_path / "app.py"
-    app.write_text(source)
-    with pytest.raises(AppUnusable, match=reason):
-        load_app(app)
+def test_marks_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(ValueError, match="dbzero's thread"):
+        tool(transactional=True, thread=True)(plain)
 
+    @tool(transactional=True)
+    async def changes() -> None: ...
 
-def test_a_file_that_is_not_there_or_is_no_python_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(AppUnusable, match="no application file"):
-        load_app(tmp_path / "app.py")
-    (tmp_path / "app.txt").write_text("tools = []")
-    with pytest.raises(AppUnusable, match="no Python file"):
-        load_app(tmp_path / "app.txt")
+    with pytest.raises(AppUnusable, match="async, so it cannot be transactional"):
+        ToolRegistry([changes])

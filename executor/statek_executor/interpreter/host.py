@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from statek_executor.interpreter.channel import Channel
 from statek_executor.interpreter.crossing import GuestCrossing
-from statek_executor.interpreter.objects import CannotCross, IsMethod, Objects
+from statek_executor.interpreter.objects import IsMethod, Objects
 from statek_executor.interpreter.observations import Observations
 from statek_executor.interpreter.pending import with_values
 from statek_executor.interpreter.soft_limits import HostSection, LimitError, SoftLimits, TimeLimitError
@@ -195,6 +195,14 @@ class GuestHost:
         """Read a value that the scheduler sends, with proxies in the places of objects."""
         return decode_value(data, max_bytes=len(data), max_depth=DEPTH_LIMIT, crossing=self._crossing)
 
+    def can_cross(self, value: object) -> bool:
+        """Tell whether a value can be handed over."""
+        try:
+            self._encode("", (value,), {})
+        except TypeError:
+            return False
+        return True
+
     def _encode(self, tool: str, args: tuple[object, ...], kwargs: dict[str, object]) -> bytes:
         """Encode a call's arguments; what cannot cross is the guest's own TypeError, with the place inside them."""
         limits, name = self._policy.limits, f"{tool}(...)"
@@ -207,7 +215,7 @@ class GuestHost:
                 crossing=self._crossing,
             )
         except ValueRefused as refused:
-            raise CannotCross(f"this cannot be handed over: {refused}") from None
+            raise TypeError(f"this cannot be handed over: {refused}") from None
 
     def _observe(self, read: Callable[[], int]) -> int:
         if self.observations.full:

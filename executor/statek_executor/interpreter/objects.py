@@ -9,11 +9,12 @@ makes the same calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from statek_policies.language.guests import accepts_writes
-from statek_protocol import operations
+from statek_policies.language.standins import name_types
+from statek_protocol import leaves, operations
 from statek_protocol.messages.base import NAME_LIMIT
 from statek_protocol.references import HandleRef
 
@@ -29,10 +30,6 @@ _TYPE: Final = "kinds"
 """What the stable names of proxies, their methods and their classes begin with, in a stored workspace."""
 
 
-class CannotCross(TypeError):
-    """What the guest hands over cannot leave the process."""
-
-
 class IsMethod(Exception):
     """What was read as an attribute is a method: the application's class has changed since it was described."""
 
@@ -41,7 +38,10 @@ class Caller(Protocol):
     """What makes calls for the guest."""
 
     def call(self, tool: str, args: tuple[object, ...], kwargs: dict[str, object]) -> Any:
-        """Have the scheduler do something and stand still until it is done; raises `CannotCross`, or what it says."""
+        """Have the scheduler do something and stand still until it is done; raises TypeError, or what it says."""
+
+    def can_cross(self, value: object) -> bool:
+        """Tell whether a value can be handed over."""
 
 
 class HostObject:
@@ -55,6 +55,7 @@ class HostObject:
     def __init_subclass__(cls, **keywords: object) -> None:
         super().__init_subclass__(**keywords)
         accepts_writes(cls)
+        name_types([cls])
 
     def __getattr__(self, name: str) -> Any:
         _check_public(self, name)
@@ -187,16 +188,20 @@ class HostMethod:
         raise TypeError("a method of the application cannot be taken apart")
 
 
+_OURS: Final = {cls.__name__: cls for cls in (HostObject, HostMethod)}
 _FACTS: Final[Any] = HostObject.__dict__["facts"]
 _METHOD_FACTS: Final[Any] = HostMethod.__dict__["facts"]
 del HostObject.facts, HostMethod.facts  # type: ignore[attr-defined]  # from here on only the descriptors find them
+
+
+name_types([HostObject, HostMethod])
 
 
 class Objects:
     """The proxies of one job: one for each number, a class for each name of a class."""
 
     def __init__(self, caller: Caller) -> None:
-        self.call = caller.call
+        self.call, self.can_cross = caller.call, caller.can_cross
         self._proxies: dict[int, HostObject] = {}
         self._classes: dict[str, type[HostObject]] = {}
         self._methods: dict[str, tuple[str, ...]] = {}
@@ -242,20 +247,23 @@ class Objects:
 
     def reference(self, obj: Any) -> str | None:
         """Give the name under which a proxy, a method or a class of proxies is stored."""
-        if issubclass(type(obj), type) and issubclass(obj, HostObject):
+        if issubclass(type(obj), type) and issubclass(obj, (HostObject, HostMethod)):
             return f"{_TYPE}.{obj.__name__}"
-        if type(obj) is HostMethod:
-            owner, name = _METHOD_FACTS.__get__(obj)
-            return f"{_METHOD}.{name}.{_place(_reference(owner))}"
-        if issubclass(type(obj), HostObject):
-            return f"{_OBJECT}.{_place(_reference(obj))}"
+        try:
+            if type(obj) is HostMethod:
+                owner, name = _METHOD_FACTS.__get__(obj)
+                return f"{_METHOD}.{name}.{_place(_reference(owner))}"
+            if issubclass(type(obj), HostObject):
+                return f"{_OBJECT}.{_place(_reference(obj))}"
+        except AttributeError:
+            pass  # the guest made an empty one by `object.__new__`; it stands for nothing, and is not kept
         return None
 
     def resolve(self, stored: str) -> object | None:
         """Give what is stored under the name; None where it is none of ours. Raises KeyError for what cannot be one."""
         kind, _, rest = stored.partition(".")
         if kind == _TYPE:
-            return HostObject if rest == HostObject.__name__ else self._class_named(rest)
+            return _OURS.get(rest) or self._class_named(rest)
         if kind == _METHOD:
             name, _, place = rest.partition(".")
             return _make_method(self.proxy(_placed(place)), name)
@@ -280,8 +288,12 @@ def _reference(proxy: object) -> HandleRef:
     return reference
 
 
-reference_of: Final[Callable[[object], HandleRef]] = _reference
-"""Give the reference that a proxy crosses as."""
+def reference_of(proxy: object) -> HandleRef:
+    """Give the reference that a proxy crosses as; raises `leaves.Unencodable` for an empty one."""
+    try:
+        return _reference(proxy)
+    except AttributeError:
+        raise leaves.Unencodable("an object that the application did not give") from None
 
 
 def _objects_of(proxy: HostObject) -> Objects:
@@ -295,10 +307,9 @@ def _call(operation: str, proxy: HostObject, *arguments: object) -> Any:
 
 def _compare(proxy: HostObject, operator: str, other: object) -> Any:
     """Ask the application how two compare; what cannot cross is nothing that it could compare with."""
-    try:
-        return _call(operations.OBJECT_COMPARE, proxy, operator, other)
-    except CannotCross:
+    if not _objects_of(proxy).can_cross(other):
         return NotImplemented
+    return _call(operations.OBJECT_COMPARE, proxy, operator, other)
 
 
 def _items(proxy: HostObject) -> Iterator[Any]:

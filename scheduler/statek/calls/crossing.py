@@ -50,6 +50,10 @@ _CONTAINERS: Final[dict[type, Callable[[Any], Any]]] = {
 }
 
 
+_REFERENCE_PARTS: Final = 15
+"""What a reference counts for, in bytes at least, so that a value with very many of them is refused early."""
+
+
 class ObjectIsGone(Exception):
     """The object of a handle is not there any more; the text says what it was and why."""
 
@@ -192,6 +196,7 @@ class _Lowering:
                 return plain(value)
         if db0.is_enum_value(value):
             return str(value)
+        self._left -= _REFERENCE_PARTS
         return self._refer(value, place)
 
     def _parts(self, value: Any, place: str, above: tuple[int, ...]) -> Any:

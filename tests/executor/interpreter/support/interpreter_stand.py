@@ -36,6 +36,7 @@ from statek_protocol.messages.interpreter import (
     Snapshot,
     Violated,
 )
+from statek_protocol.references import PlainReferences
 from statek_protocol.values import decode_value, encode_value
 
 M = TypeVar("M", bound=Message)
@@ -96,7 +97,7 @@ class Batch:
 
 
 def _arguments(call: Call) -> object:
-    return decode_value(call.arguments, max_bytes=2**24, max_depth=200)
+    return decode_value(call.arguments, max_bytes=2**24, max_depth=200, crossing=PlainReferences())
 
 
 def changed(segments: Mapping[int, Segment], snapshot: Snapshot) -> dict[int, Segment]:
@@ -165,7 +166,12 @@ class Interpreter:
         result = tool(*args, **kwargs)
         if isinstance(result, GuestError):
             return Reply(call.batch, call.number, None, result)
-        return Reply(call.batch, call.number, encode_value(result, max_bytes=2**24, max_depth=200), None)
+        return Reply(
+            call.batch,
+            call.number,
+            encode_value(result, max_bytes=2**24, max_depth=200, crossing=PlainReferences()),
+            None,
+        )
 
     def send(self, message: Message) -> None:
         self._socket.sendall(frame(encode(message)))
