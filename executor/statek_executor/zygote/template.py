@@ -170,6 +170,8 @@ def _is_copy(exchange: _Exchange) -> bool:
     """Fork at each request; true in each copy, false in the template when the channel has ended.
 
     Everything that the loop uses is local, for every look at a module's variables is a write to several pages.
+    The C library is not told of the fork: it would go on to hold this process's thread number in a copy, which only
+    locks between threads look at, and there is one thread.
     """
     raw, header, control, answer = kernel.raw, exchange.header, exchange.control, exchange.answer
     machine = kernel.machine()
