@@ -77,11 +77,11 @@ EXPECTED: dict[str, str] = {
     "test_typing": "stand-ins; dir() leaves out what cannot be read; annotations kept as text may hold names only",
     "test_unicode": "an attribute's name must be exact text",
     "test_dataclasses": "a namespace may not hold every name; an annotation of make_dataclass",
-    "test_functools": "texts of errors",
+    "test_functools": "update_wrapper copies what it always copies, whatever names it is given; texts of errors",
+    "test_dict": "the name of an attribute must be exact text, also in __dict__",
     "test_statistics": "a facade has no __all__",
     "test_pprint": "sys.stdout cannot be replaced",
     "test_re": "the clock of the test moves a second at each reading; the type of `type` is a stand-in in a message",
-    "test_enum": "the name of a module is not looked up",
 }
 """Files with tests that come to another end, and why that is meant."""
 

@@ -113,10 +113,11 @@ def _dispatching(guests: Guests) -> dict[str, object]:
         def register(cls: Any, func: Any = None) -> Any:
             if _is_dispatched_on(cls):
                 return native.register(cls, func)
-            annotated = func is None and guests.is_function(cls) and cls.__annotations__
+            function = cls.__func__ if type(cls) in (staticmethod, classmethod) else cls
+            annotated = func is None and guests.is_function(function) and function.__annotations__
             if not annotated:
                 raise TypeError(f"Invalid first argument to `register()`: {cls!r}. {_USE_REGISTER}")
-            argument, hint = next(iter(own_hints(guests, cls).items()))
+            argument, hint = next(iter(own_hints(guests, function).items()))
             if not _is_dispatched_on(hint):
                 raise TypeError(f"Invalid annotation for {argument!r}. {hint!r} is not a class.")
             return native.register(hint, cls)
