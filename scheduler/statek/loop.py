@@ -118,14 +118,15 @@ class Loop:
     def recover(self) -> None:
         """Take up what the ledger says is unfinished: no lease of an earlier process is in force."""
         tick = self._new_tick()
-        jobs = [job for job in self.ledger.jobs(("READY", "STARTED", "SUSPENDED")) if self.waiting.has_to_go_on(job)]
+        jobs = list(self.ledger.jobs(("READY", "STARTED")))
         self._note_start(tick, jobs)
         for job in jobs:
             self._jobs[job.job] = job
-            if job.status == "STARTED" or job.leased:
-                self._end_former_lease(tick, job)
-            if job.status != "SUSPENDED":
-                self.placing.enqueue(job.job)
+            if job.status == "STARTED":
+                self.end_former_lease(tick, job)
+            self.placing.enqueue(job.job)
+        self.waiting.begin()
+        self.waiting.take_up(tick)
         tick.commit(self.ledger)
         self._wake.set()
         log.info("%d jobs to go on with", self.placing.ready)
@@ -138,17 +139,18 @@ class Loop:
         if self.ledger.audit.tail_missing is not None:
             log.warning("the audit log: %s", self.ledger.audit.tail_missing)
             tick.note("tail_missing", {"reason": self.ledger.audit.tail_missing})
-        leases = sum(job.status == "STARTED" or job.leased for job in jobs)
+        leases = sum(job.status == "STARTED" for job in jobs)
         found = {"release": RELEASE, "cursor": tick.after, "unfinished_jobs": len(jobs), "former_leases": leases}
         tick.note("scheduler_started", found)
 
-    def _end_former_lease(self, tick: Tick, job: Job) -> None:
+    def end_former_lease(self, tick: Tick, job: Job) -> Job:
+        """End a lease of the process before this one."""
         untold = self.ledger.audit.untold(job.job)
         if untold is not None:
             self._recorder.resume(job.job, tick.at_us, untold)
         lease = lease_id(job.job, job.epoch)
         ended = machine.end_lease(job, lease, job.epoch, "the scheduler started anew", blamed=False)
-        self._record(tick, job.job, ended)
+        return self._record(tick, job.job, ended, job)
 
     def tell_counted(self, tick: Tick) -> None:
         """Put the counts of refused messages on the audit log that have waited long enough."""
@@ -248,6 +250,8 @@ class Loop:
         if job is None:
             return None
         held = self._leases.get(lease_id(name, job.epoch))
+        if job.leased and held is None:
+            job = self.end_former_lease(tick, job)
         decision = decide(job, held.lease if held else None)
         if held is not None:
             return self._apply(tick, held, decision)

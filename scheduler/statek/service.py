@@ -160,6 +160,7 @@ class Service:
         work = (
             loop.run(),
             self._watch_presence(loop, pool),
+            loop.waiting.take_up_all(),
         )
         executors.start(pool.on_frames)
         clients.start(api.on_frames)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from statek.core import futures, waits
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CANCELLED: Final = Settlement.failed(WAIT_CANCELLED, "the wait was given up from outside")
+TAKEN_UP_AT_ONCE: Final = 200
+TAKE_UP_SECONDS: Final = 0.01
 CompletionOutcome = Literal["completed", "kept", "late", "duplicate"]
 
 
@@ -61,21 +65,42 @@ class Waiting:
         self.max_suspended: int | None = None
         self.suspended = 0
         """Jobs that wait for a future, parked ones among them."""
+        self._left: Iterator[Job] | None = None
+        """Suspended jobs of the ledger whose waits are not taken up yet."""
+        self._moved: set[str] = set()
+        """Jobs to which something has happened while waits are taken up: what was read of them may be old."""
 
     def moment(self, tick: Tick, job: str) -> Moment:
         """Say what a decision about the job may need to know."""
         return Moment(tick.at_us, partial(self._resolved, tick, job), self.suspended, self.max_suspended)
 
-    def has_to_go_on(self, job: Job) -> bool:
-        """Take up the wait of a job that is suspended at the start; tell whether there is more to do about it."""
-        if job.awaited is None:
-            return job.status != "SUSPENDED"
-        self.suspended += 1
-        self._watch(job)
-        return job.leased
+    def begin(self) -> None:
+        """Begin to take up the waits that the ledger has; `take_up` goes on with it."""
+        self.suspended = self._loop.ledger.counts().get("SUSPENDED", 0)
+        self._left = self._loop.ledger.jobs(("SUSPENDED",))
+
+    def take_up(self, tick: Tick) -> None:
+        """Take up some more waits: many take a while to read, and a scheduler with many is to start at once."""
+        jobs = list(islice(self._left or (), TAKEN_UP_AT_ONCE))
+        for job in jobs:
+            if job.awaited is None:
+                self.suspended -= 1  # it is held for a person's decision, and waits for no future
+            elif job.job not in self._moved:
+                self._watch(self._loop.end_former_lease(tick, job) if job.leased else job)
+        if len(jobs) < TAKEN_UP_AT_ONCE:
+            self._left = None
+            self._moved.clear()
+
+    async def take_up_all(self) -> None:
+        """Take up all that is left, a portion in each turn."""
+        while self._left is not None:
+            self._loop.do(self.take_up)
+            await asyncio.sleep(TAKE_UP_SECONDS)
 
     def follow(self, tick: Tick, before: Job | None, job: Job) -> None:
         """Watch what a job waits for from now on, if that has changed, once it is durable."""
+        if self._left is not None:
+            self._moved.add(job.job)
         was = before.awaited if before is not None else None
         self.suspended += (job.awaited is not None) - (was is not None)
         if job.awaited != was or (job.awaited is not None and before is not None and job.futures != before.futures):

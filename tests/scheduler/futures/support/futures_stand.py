@@ -183,7 +183,7 @@ async def waits(path: Path, *functions: Callable[..., Any], **options: Any) -> A
     with Ledger.open(path) as ledger:
         stand = make_stand(ledger, prepare=prepare)
         tools.stand = stand
-        running = asyncio.create_task(stand.loop.run())
+        running = asyncio.gather(stand.loop.run(), stand.loop.waiting.take_up_all())
         if mirror is not None:
             stand.loop.listeners.append(lambda _: mirror.notify(ledger.last_cursor))
             mirror.start()
