@@ -15,7 +15,18 @@ from bench.rows import Row, as_json, table
 
 Bench: TypeAlias = Callable[[Effort], Iterable[Row]]
 
-BENCHES: Final = ("compute", "compiling", "starting", "warm", "workspace", "memory", "hop", "ledger", "commands")
+BENCHES: Final = (
+    "compute",
+    "compiling",
+    "starting",
+    "warm",
+    "workspace",
+    "memory",
+    "hop",
+    "calls",
+    "ledger",
+    "commands",
+)
 """Modules of this package, each with a function `measure`."""
 
 
