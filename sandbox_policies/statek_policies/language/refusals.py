@@ -53,7 +53,7 @@ MODULES = {
     **dict.fromkeys(("xml", "lxml", "bs4"), "parse the text with re and string methods"),
     **dict.fromkeys(("yaml", "toml", "configparser"), "use json or tomllib"),
     **dict.fromkeys(("dateutil", "pytz"), "use datetime and zoneinfo"),
-    **dict.fromkeys(("tqdm", "rich", "tabulate", "colorama"), "print() what you want to see"),
+    **dict.fromkeys(("logging", "tqdm", "rich", "tabulate", "colorama"), "print() what you want to see"),
     **dict.fromkeys(("importlib", "runpy", "pkgutil", "imp"), "use an import statement"),
     **dict.fromkeys(("inspect", "dis", "tokenize", "code", "pdb", "bdb", "trace"), "frames and code are not offered"),
     **dict.fromkeys(("ctypes", "cffi", "_ctypes"), "there is no native code"),
