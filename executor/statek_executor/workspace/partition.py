@@ -93,6 +93,10 @@ def _long_texts(level: Sequence[Any], types_met: Iterable[type]) -> list[Any]:
     return [text for text in texts if len(text) > LONG_TEXT]
 
 
+_NOBODYS: Final = SHARED_FORMS | {types.CodeType}
+"""Never change, and are met from variables that share nothing else."""
+
+
 class _Walk:
     """A walk over variables one after the other, that remembers to which of them an object belongs."""
 
@@ -153,7 +157,7 @@ class _Walk:
 
     def _is_new(self, place: int, special: Any) -> bool:
         """Tell whether there is more to see behind an object; one that nobody owns is passed once by each variable."""
-        if type(special) in SHARED_FORMS:
+        if type(special) in _NOBODYS:
             seen = (place, id(special)) in self._passed
             self._passed.add((place, id(special)))
             return not seen

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gc
+import itertools
 from collections.abc import Iterator
 
+import msgpack
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from interpreter_stand import changed
 from kept_job import KeptJob
+
+from statek_protocol.values import encode_value
 
 BEGINNING = """
 from functools import cache, partial
@@ -189,3 +194,109 @@ def test_a_job_that_moved_sends_what_it_changes_like_one_that_stayed(programs: l
         job.run(program)
     there_is = job.describe()
     assert job.successor().describe() == there_is
+
+
+def names_sent(job: KeptJob, source: str) -> set[str]:
+    """Run a batch and tell the variables of the segments that it sends; what is beside the variables has none."""
+    sent = job.run(source).segments
+    return {name for segment in sent for name in msgpack.unpackb(segment.data, strict_map_key=False)[1]} - BESIDE
+
+
+BESIDE = {"random", "draw", "monotonic", "objects"}
+
+
+def started(source: str) -> KeptJob:
+    job = KeptJob()
+    job.run(source)
+    return job
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_of_a_thousand_variables_only_the_one_that_changed_is_sent(moved: bool) -> None:
+    job = started("\n".join(f"v{number} = [{number}]" for number in range(1_000)))
+    job = job.successor() if moved else job
+    assert names_sent(job, "v7.append(1)\nx = v8[0]") == {"v7", "x"}
+    assert names_sent(job, "x = v8[0]") == set()
+
+
+@pytest.mark.parametrize("moved", [False, True])
+@pytest.mark.parametrize(
+    ("before", "then", "sent"),
+    [
+        ("a = []\nb = a\nc = []", "a.append(1)", {"a", "b"}),
+        ("a = [[]]\nb = {'k': a[0]}\nc = 1", "b['k'].append(1)", {"a", "b"}),
+        ("class P: pass\np, q = P(), P()", "p.x = 1", {"p"}),
+        ("class P: pass\np, q = P(), P()", "P.x = 1", {"P"}),
+        ("class P: pass\np, q = P(), P()", "class P: x = 2", {"P", "p", "q"}),
+        ("class P: pass\nQ = P\np = P()", "del P", {"Q", "p"}),
+        ("class A: pass\nclass B(A): pass\nb = B()", "b.x = 1", {"b"}),
+        ("def f(held=[]): held.append(1)\ng = f\nx = 1", "g()", {"f"}),
+        ("def f(): state.append(1)\nstate = []\nx = []", "f()", {"state"}),
+        ("def both(n):\n    return n.append, lambda: n\nput, get = both([])\nx = 1", "put(1)", {"put", "get"}),
+        ("x = (1, 'text', (2.5, None))\ny = [x]", "z = y", {"x", "y", "z"}),
+        ("x = []", "x.append(1)\nx.pop()", set()),
+    ],
+)  # fmt: skip
+def test_what_a_batch_reaches_is_sent_if_it_changed(before: str, then: str, sent: set[str], moved: bool) -> None:
+    job = started(before)
+    assert names_sent(job.successor() if moved else job, then) == sent
+
+
+@pytest.mark.parametrize(
+    ("before", "then", "sent"),
+    [
+        ("from functools import cache\n@cache\ndef f(): return []\nx = f()\ny = []", "f().append(1)", {"f", "x"}),
+        ("def gen(l):\n    yield\n    l.append(1)\nx = []\nh = [gen(x)]\nnext(h[0])", "list(h[0])", {"h", "x"}),
+    ],
+)
+def test_what_is_reached_by_what_is_not_kept_is_sent_if_it_changed(before: str, then: str, sent: set[str]) -> None:
+    job = started(before)
+    assert names_sent(job, then) == sent
+    assert job.successor().describe() == job.describe()
+
+
+def test_a_variable_that_is_gone_is_dropped() -> None:
+    job = started("x = [1]\ny = [2]")
+    before = {segment.number for segment in job.segments.values() if b"\xa1x" in segment.data}
+    assert set(job.run("del x").dropped) == before
+    assert "x" not in job.successor().variables()
+
+
+def test_what_runs_when_garbage_is_collected_in_a_later_batch_is_sent() -> None:
+    job = started(BEGINNING + "log = []\nring(log)\n")
+    gc.collect()
+    assert "log" in names_sent(job, "other = 1")
+    assert job.successor().variables()["log"] == ["closed"]
+
+
+def test_what_a_redirection_that_was_left_open_takes_down_is_sent() -> None:
+    job = started(
+        "import io, contextlib\nout = io.StringIO()\nstack = contextlib.ExitStack()\n"
+        "stack.enter_context(contextlib.redirect_stdout(out))"
+    )
+    job.run("print('taken down')")
+    assert job.successor().variables()["out"].getvalue() == "taken down\n"  # type: ignore[attr-defined]
+
+
+def test_each_snapshot_of_a_batch_stands_for_itself() -> None:
+    """The scheduler may have taken up any of those that came before."""
+    job = started("a = [1]\nb = [2]\nclass C: pass\nc = C()")
+    before = dict(job.segments)
+    busy = "import time\ndef work():\n    until = time.perf_counter() + 0.06\n    while time.perf_counter() < until:\n"
+    busy += "        pass\n"
+    steps = ["a.append(b)\nkept = C\nclass C: pass", "C = kept\na.pop()\nd = [a]", "del d\nb.append(3)\nx = 1"]
+    last = job.run(busy + "".join(f"work()\n{step}\n" for step in [*steps, "pass"]))
+    taken = job.checkpoints()
+    assert len(taken) >= 3
+    there_is = job.describe()
+    for chosen in itertools.product([False, True], repeat=len(taken)):
+        segments = before
+        for snapshot in itertools.compress(taken, chosen):
+            segments = changed(segments, snapshot)
+        assert job.successor(changed(segments, last)).describe() == there_is
+
+
+def test_what_the_host_puts_in_place_is_sent_with_the_next_snapshot() -> None:
+    job = KeptJob()
+    job.session.take_up([encode_value({"given": [1]}, max_bytes=1_000, max_depth=8)])
+    assert "given" in names_sent(job, "x = 1")

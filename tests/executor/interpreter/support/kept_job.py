@@ -59,7 +59,8 @@ class KeptJob:
         self._channel.sent.clear()
         self._runner.run(Run(batch, "batch", self.sources[batch], 0, 0, ()))
         finished = self._channel.sent[-1]
-        assert isinstance(finished, Finished) and finished.outcome == "ok", finished
+        assert isinstance(finished, Finished), finished
+        assert finished.outcome == "ok", finished
         assert finished.snapshot is not None
         self.segments = changed(self.segments, finished.snapshot)
         return finished.snapshot
@@ -103,7 +104,7 @@ def describe(variables: Mapping[str, object]) -> list[object]:
     return told
 
 
-_GONE = (Lost, types.GeneratorType, type(iter([])), type(iter(())), type(iter({})), types.TracebackType)
+_GONE = (Lost, memoryview, types.GeneratorType, type(iter([])), type(iter(())), type(iter({})), types.TracebackType)
 _HIDDEN = ("__dict__", "__weakref__", "__doc__", "__module__", "_abc_impl")
 
 
