@@ -15,8 +15,9 @@ from statek_protocol.messages.executor import Metered
 class BatchWatch:
     """Begins when a `Run` is passed in, ends with `Finished` or with the child."""
 
-    def __init__(self, batch: int, pid: int, policy: Policy) -> None:
+    def __init__(self, batch: int, pid: int, policy: Policy, first_call: int) -> None:
         self.batch = batch
+        self._first_call = first_call
         self._pid = pid
         self._last_cpu = 0.0
         self._started, cpu = self.clocks()
@@ -31,6 +32,11 @@ class BatchWatch:
     def clocks(self) -> tuple[float, float]:
         """Return the monotonic clock and the child's CPU clock."""
         return time.monotonic(), self._cpu_now()
+
+    @property
+    def due_call(self) -> int:
+        """The number that the interpreter's next call has."""
+        return self._first_call + self.quota.calls
 
     def count(self, message: Message) -> None:
         """Hold a message of the child against its quota; raises as `BatchQuota.count` does."""

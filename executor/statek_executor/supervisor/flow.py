@@ -86,10 +86,11 @@ class Flow:
         return self._records.take(1, now)
 
 
-def check_honest(message: FromInterpreter, batch: int, *, awaiting: bool, all_read: bool) -> None:
+def check_honest(message: FromInterpreter, batch: int, due_call: int, *, awaiting: bool, all_read: bool) -> None:
     """Raise `QuotaExceeded` for what only a hostile interpreter says.
 
-    `batch` is the one in hand; `awaiting`: a call of its was not answered yet; `all_read`: it took all that was sent.
+    `batch` is the one in hand, `due_call` the number that a call must have; `awaiting`: a call of its was not answered
+    yet; `all_read`: it took all that was sent.
     """
     if message.batch != batch:
         raise QuotaExceeded(f"{message.kind} of batch {message.batch} while batch {batch} ran")
@@ -100,6 +101,8 @@ def check_honest(message: FromInterpreter, batch: int, *, awaiting: bool, all_re
             raise QuotaExceeded(f"a violation in the name of the layer {message.layer}")
         case Violated() if len(message.detail) > VIOLATION_CHARACTERS:
             raise QuotaExceeded(f"a violation of {len(message.detail)} characters")
+        case Call() if message.number != due_call:
+            raise QuotaExceeded(f"call {message.number} where call {due_call} was due")
         case Call() if not all_read:
             raise QuotaExceeded("a call before it had read the reply to the last one")
         case _:

@@ -211,7 +211,7 @@ class LeaseServer:
         if watch is None or flow is None:
             raise LeaseEnd("protocol", f"the interpreter sent {message.kind} while no batch ran")
         try:
-            check_honest(message, watch.batch, awaiting=watch.deadlines.paused, all_read=all_read)
+            check_honest(message, watch.batch, watch.due_call, awaiting=watch.deadlines.paused, all_read=all_read)
             watch.count(message)
         except QuotaExceeded as excess:
             raise LeaseEnd("protocol", f"the interpreter sent {excess}") from excess
@@ -242,7 +242,7 @@ class LeaseServer:
                 message = cast(FromInterpreter, decode(data, FROM_INTERPRETER))
                 if not isinstance(message, Console | Observed | Violated):
                     return
-                check_honest(message, watch.batch, awaiting=watch.deadlines.paused, all_read=True)
+                check_honest(message, watch.batch, watch.due_call, awaiting=watch.deadlines.paused, all_read=True)
                 watch.count(message)
                 await self._emit(data)
         except (*_STREAM_ENDS, LeaseEnd, ProtocolError, QuotaExceeded, OutputExceeded) as end:
@@ -290,7 +290,7 @@ class LeaseServer:
                 self._set_limits(child, self._policy)
             case Run():
                 assert self._policy is not None, "the scheduler sends Load before Run"
-                self._watch = BatchWatch(message.batch, child.pid, self._policy)
+                self._watch = BatchWatch(message.batch, child.pid, self._policy, message.first_call)
                 self._look_at_the_clock(child)
             case Reply():
                 self.waiting_since = None

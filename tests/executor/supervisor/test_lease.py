@@ -122,6 +122,7 @@ HOSTILE = {
     "checkpoints without end": frame(encode(Checkpoint(1, SNAPSHOT)))
     * (CHECKPOINTS_START + 20 * CHECKPOINTS_PER_SECOND),
     "observations without end": frame(encode(Observed(1, bytes(1024 * 1024)))) * 9,
+    "a call out of turn": frame(encode(Call(1, 1, "t", b""))),
     "output in another batch": frame(encode(Console(2, b"x"))),
     "the end of another batch": frame(encode(Finished(2, "ok", None, None, None))),
     **{
