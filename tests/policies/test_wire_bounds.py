@@ -12,6 +12,7 @@ from statek_protocol.messages import base
     ("limit", "carried"),
     [
         ("workspace_bytes", base.WORKSPACE_LIMIT),
+        ("variables", base.VARIABLES_LIMIT),
         ("argument_bytes", base.ARGUMENTS_LIMIT),
         ("source_bytes", base.SOURCE_LIMIT),
     ],
