@@ -49,8 +49,8 @@ class TooManyCompletions(StatekError):
 class Watcher(Protocol):
     """Looks at futures; see `futures.watcher`."""
 
-    def watch(self, job: str, entries: Iterable[FutureEntry], terms: Terms) -> None:
-        """Watch exactly these futures of a job."""
+    def watch(self, job: str, entries: Iterable[FutureEntry], terms: Terms, since_us: int) -> None:
+        """Watch exactly these futures of a job, which waits since then."""
 
     def look(self, job: str, entries: Iterable[FutureEntry], terms: Terms, answer: Callable[[], None]) -> None:
         """Look at these now, then call back."""
@@ -213,8 +213,9 @@ class Waiting:
 
     def _watch(self, job: Job) -> None:
         if self.watcher is not None:
-            entries = futures.sources(job, job.awaited.future.number) if job.awaited is not None else ()
-            self.watcher.watch(job.job, entries, self._terms(job))
+            awaited = job.awaited
+            entries = futures.sources(job, awaited.future.number) if awaited is not None else ()
+            self.watcher.watch(job.job, entries, self._terms(job), awaited.since_us if awaited is not None else 0)
 
     def _terms(self, job: Job) -> Terms:
         limits = self._limits(job)

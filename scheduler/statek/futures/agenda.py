@@ -67,8 +67,13 @@ class Agenda:
         """Return the prefixes of dbzero that futures rest on."""
         return self._resting.keys()
 
-    def set_job(self, job: str, entries: Iterable[FutureEntry], terms: Terms, now: float, at_us: int) -> None:
-        """Watch exactly these futures of a job; none when it does not wait. `at_us` is `now` in µs of Unix time."""
+    def set_job(
+        self, job: str, entries: Iterable[FutureEntry], terms: Terms, now: float, at_us: int, since_us: int
+    ) -> None:
+        """Watch exactly these futures of a job; none when it does not wait.
+
+        `at_us` is `now` in µs of Unix time, and `since_us` when the wait began: that may be long ago, at a start.
+        """
         wanted = {entry.number: entry for entry in entries}
         for number in self._of_job.pop(job, set()) - wanted.keys():
             del self._watches[job, number]
@@ -76,12 +81,13 @@ class Agenda:
             self._of_job[job] = set(wanted)
         for entry in wanted.values():
             if (job, entry.number) not in self._watches:
-                self._add((job, entry.number), entry, terms, now, at_us)
+                self._add((job, entry.number), entry, terms, now, at_us, since_us)
 
-    def _add(self, key: Key, entry: FutureEntry, terms: Terms, now: float, at_us: int) -> None:
-        watch = self._watches[key] = Watch(now, terms, entry.shape == "temporal")
+    def _add(self, key: Key, entry: FutureEntry, terms: Terms, now: float, at_us: int, since_us: int) -> None:
+        waited = max(0, at_us - since_us) / 1e6
+        watch = self._watches[key] = Watch(now - waited, terms, entry.shape == "temporal")
         if watch.temporal:
-            self._look_at(key, watch, now)
+            self._look_at(key, watch, now + pacing.first(waited, len(self), self.cost))
         if entry.deadline_us is not None:
             self._set_deadline(key, watch, now + max(0, entry.deadline_us - at_us) / 1e6)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 FIRST_SECONDS: Final = 0.05
@@ -14,6 +15,8 @@ FAILED_SECONDS: Final = 1.0
 LONGEST_FAILED_SECONDS: Final = 300.0
 LOOK_SECONDS: Final = 100e-6
 """What a look costs at least, in both threads together, however quick the condition is (measured: 65 µs)."""
+NEW_SECONDS: Final = 1.0
+LONGEST_PAUSE_SECONDS: Final = 0.2
 SLOW_SECONDS: Final = 0.02
 """What looking takes beyond this is held against the slow one alone."""
 SHARE: Final = 0.1
@@ -33,7 +36,7 @@ def interval(waited: float, failures: int, *, resting: bool, taken: float, waiti
     if resting:
         return max(alone, RESTING_SECONDS, crowd(waiting, cost))
     own = min(LONGEST_SECONDS, max(FIRST_SECONDS, waited / 10))
-    return max(alone, own if own < 1.0 else max(own, crowd(waiting, cost)))
+    return max(alone, own if own < NEW_SECONDS else max(own, crowd(waiting, cost)))
 
 
 def crowd(waiting: int, cost: float) -> float:
@@ -41,12 +44,18 @@ def crowd(waiting: int, cost: float) -> float:
     return waiting * max(cost, LOOK_SECONDS) / (SHARE / 2)
 
 
-def pause(seconds: float) -> float:
-    """Return how long to leave dbzero's thread to others after looking has taken so long.
+def first(waited: float, waiting: int, cost: float) -> float:
+    """Return the seconds until the first look: none for a new wait; old ones, taken up at a start, do not crowd in."""
+    return 0.0 if waited < NEW_SECONDS else crowd(waiting, cost)
+
+
+def pause(looks: Iterable[float]) -> float:
+    """Return how long to leave dbzero's thread to others after looks that took so long.
 
     Bounded, since one that is slow is looked at less often itself and must not keep all others from being looked at.
     """
-    return min(seconds, SLOW_SECONDS) * (1 - SHARE) / SHARE
+    seconds = sum(min(SLOW_SECONDS, max(LOOK_SECONDS, taken)) for taken in looks)
+    return min(LONGEST_PAUSE_SECONDS, seconds * (1 - SHARE) / SHARE)
 
 
 def worth_telling(failures: int) -> bool:

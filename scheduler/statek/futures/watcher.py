@@ -93,9 +93,9 @@ class Watcher:
         """Return how many futures are watched."""
         return len(self._agenda)
 
-    def watch(self, job: str, entries: Iterable[FutureEntry], terms: Terms) -> None:
-        """Watch exactly these unresolved futures of a job; none when it does not wait any more."""
-        self._agenda.set_job(job, entries, terms, time.monotonic(), time.time_ns() // 1_000)
+    def watch(self, job: str, entries: Iterable[FutureEntry], terms: Terms, since_us: int) -> None:
+        """Watch exactly these unresolved futures of a job, which waits since then; none when it does not wait."""
+        self._agenda.set_job(job, entries, terms, time.monotonic(), time.time_ns() // 1_000, since_us)
         self._pump()
 
     def look(self, job: str, entries: Iterable[FutureEntry], terms: Terms, answer: Callable[[], None]) -> None:
@@ -196,7 +196,7 @@ class Watcher:
         now = time.monotonic()
         for finding in findings:
             self._take(finding, now)
-        self._not_before = now + pacing.pause(sum(finding.seconds for finding in findings))
+        self._not_before = now + pacing.pause(finding.seconds for finding in findings)
         self._answer(subjects, findings)
         self._ask_for_states()
         self._pump()

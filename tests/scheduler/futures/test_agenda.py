@@ -20,7 +20,7 @@ TEMPORAL = FutureEntry(0, "temporal")
 def watching(*jobs: str, entry: FutureEntry = TEMPORAL) -> Agenda:
     agenda = Agenda()
     for job in jobs:
-        agenda.set_job(job, (entry,), TERMS, 0.0, 0)
+        agenda.set_job(job, (entry,), TERMS, 0.0, 0, 0)
     return agenda
 
 
@@ -87,7 +87,7 @@ def test_what_rests_is_looked_at_after_a_while_all_the_same() -> None:
 
 def test_a_job_that_does_not_wait_any_more_is_not_looked_at() -> None:
     agenda = watching("job")
-    agenda.set_job("job", (), TERMS, 0.0, 0)
+    agenda.set_job("job", (), TERMS, 0.0, 0, 0)
     assert list(agenda.due(1.0)) == []
     assert len(agenda) == 0
 
@@ -123,7 +123,7 @@ def test_many_that_have_waited_long_share_the_time_and_a_new_one_is_looked_at_so
     agenda = watching(*(f"job {number}" for number in range(10_000)))
     for key in list(agenda.due(0.0)):
         agenda.again(key, 100.0, failed=False, before={}, taken=0.001)
-    agenda.set_job("new", (TEMPORAL,), TERMS, 100.0, 0)
+    agenda.set_job("new", (TEMPORAL,), TERMS, 100.0, 0, 0)
     assert next(agenda.due(100.0)) == ("new", 0)
     agenda.again(("new", 0), 100.0, failed=False, before={}, taken=0.0001)
     wake = agenda.wake_at(0.0)
@@ -141,7 +141,7 @@ def test_a_pass_costs_what_is_due_and_not_what_waits() -> None:
         best = float("inf")
         for number in range(20):
             began = time.perf_counter()
-            agenda.set_job(f"new {number}", (TEMPORAL,), TERMS, 1.0, 0)
+            agenda.set_job(f"new {number}", (TEMPORAL,), TERMS, 1.0, 0, 0)
             agenda.again(next(agenda.due(1.0)), 1.0, failed=False, before={"mail": 1})
             agenda.stir(("calendar",) if number == 0 else ())
             list(islice(agenda.due(1.0), 10))
@@ -150,3 +150,14 @@ def test_a_pass_costs_what_is_due_and_not_what_waits() -> None:
         return best
 
     assert cost(100_000) < 10 * cost(1_000)
+
+
+def test_old_waits_that_are_taken_up_at_a_start_do_not_keep_a_new_one_from_being_looked_at() -> None:
+    agenda = Agenda()
+    for number in range(10_000):
+        agenda.set_job(f"old {number}", (TEMPORAL,), TERMS, 0.0, 10**9, 0)
+    agenda.set_job("new", (TEMPORAL,), TERMS, 0.0, 10**9, 10**9)
+    due = list(agenda.due(0.0))
+    assert ("new", 0) in due
+    assert len(due) < 10
+    assert len(list(agenda.due(3600.0))) == 10_001 - len(due)
