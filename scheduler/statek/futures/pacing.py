@@ -13,9 +13,11 @@ RESTING_SECONDS: Final = 30.0
 FAILED_SECONDS: Final = 1.0
 """After a condition raised or hung; doubles with every failure in a row."""
 LONGEST_FAILED_SECONDS: Final = 300.0
-LOOK_SECONDS: Final = 100e-6
-"""What a look costs at least, in both threads together, however quick the condition is (measured: 65 µs)."""
+LOOK_SECONDS: Final = 150e-6
+"""What a look costs at least, in both threads together, however quick the condition is (measured: 110 µs)."""
 NEW_SECONDS: Final = 1.0
+SHORTEST_PAUSE_SECONDS: Final = 0.02
+"""So that looks that are due one after the other are made together: each portion costs as much as ten looks."""
 LONGEST_PAUSE_SECONDS: Final = 0.2
 SLOW_SECONDS: Final = 0.02
 """What looking takes beyond this is held against the slow one alone."""
@@ -55,7 +57,7 @@ def pause(looks: Iterable[float]) -> float:
     Bounded, since one that is slow is looked at less often itself and must not keep all others from being looked at.
     """
     seconds = sum(min(SLOW_SECONDS, max(LOOK_SECONDS, taken)) for taken in looks)
-    return min(LONGEST_PAUSE_SECONDS, seconds * (1 - SHARE) / SHARE)
+    return min(LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, seconds * (1 - SHARE) / SHARE))
 
 
 def worth_telling(failures: int) -> bool:
