@@ -24,7 +24,8 @@ FUTURE_CANCEL: Final = "future.cancel"
 """(future,): give up waiting for it; whoever asks for its value gets `WaitCancelled`."""
 
 OBJECT_DESCRIBE: Final = "object.describe"
-"""(object,): the names of the public methods of its class, in order, as a tuple of str."""
+"""(object,): the names of the public methods of its class, in order, as a tuple of str; (object, "all"): of all public
+members of the object."""
 OBJECT_GET: Final = "object.get"
 """(object, name): the value of an attribute."""
 OBJECT_SET: Final = "object.set"

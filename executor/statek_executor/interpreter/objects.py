@@ -76,7 +76,7 @@ class HostObject:
         _call(operations.OBJECT_DELETE, self, name)
 
     def __dir__(self) -> list[str]:
-        return sorted(_objects_of(self).methods(self))
+        return list(_call(operations.OBJECT_DESCRIBE, self, "all"))
 
     def __call__(self, *args: object, **kwargs: object) -> Any:
         return _call(operations.OBJECT_INVOKE, self, None, args, kwargs)

@@ -182,7 +182,7 @@ class _Lowering:
         kind = type(value)
         self._left -= 1
         if self._left < 0:
-            raise ValueRefused("larger than what may cross; pass less", place)
+            raise ValueRefused("larger than what may cross; pass less", place, "bytes")
         if kind in _CONTAINERS:
             return self.lower(_CONTAINERS[kind](value), place, above)
         if containers.is_container_type(kind):
@@ -203,7 +203,7 @@ class _Lowering:
         if id(value) in above:
             raise ValueRefused("it contains itself; only a tree can cross", place)
         if len(above) >= self._max_depth:
-            raise ValueRefused(f"nested more than {self._max_depth} deep", place)
+            raise ValueRefused(f"nested more than {self._max_depth} deep", place, "depth")
         inner = (*above, id(value))
         if type(value) is dict:
             keys = self._each(value, f"{place}[key]", inner)

@@ -59,7 +59,7 @@ class MemberRefused(Exception):
 def check(owner: object, name: object, policy: Policy) -> str:
     """Give back a public member's name that the policy offers; raises `MemberRefused`."""
     shown = type(owner).__name__
-    if type(name) is not str or not name.isidentifier() or name.startswith("_") or name in INSPECTION:
+    if type(name) is not str or not _is_public(name):
         raise MemberRefused(PRIVATE, f"{str(name)[:100]!r} is not a public member of a {shown}")
     check_offered(owner, name, policy)
     return name
@@ -86,6 +86,23 @@ def method_names(cls: type) -> tuple[str, ...]:
     return tuple(sorted(_methods(cls)))
 
 
+def public_names(owner: object, methods: tuple[str, ...], policy: Policy) -> tuple[str, ...]:
+    """List what a guest may use of an object: the methods, and attributes that are no callables of the class."""
+    shown = type(owner).__name__
+    names = {*methods, *(name for name in dir(owner) if _is_public(name) and not callable(_defined(owner, name)))}
+    return tuple(sorted(name for name in names if policy.offers_member(shown, name)))
+
+
+def _defined(owner: object, name: str) -> object:
+    """Give what the class defines under a name, without asking the object; None where it defines nothing."""
+    definer = _definer(type(owner), name)
+    return None if definer is None else vars(definer)[name]
+
+
+def _is_public(name: object) -> bool:
+    return type(name) is str and name.isidentifier() and not name.startswith("_") and name not in INSPECTION
+
+
 def may_set(owner: object, name: str) -> bool:
     """Tell whether an attribute can be set without hiding what the class defines: its methods and the like."""
     definer = _definer(type(owner), name)
@@ -97,7 +114,7 @@ def may_set(owner: object, name: str) -> bool:
 
 def _methods(cls: type) -> Iterator[str]:
     for name in dir(cls):
-        definer = None if name.startswith("_") or name in INSPECTION else _definer(cls, name)
+        definer = _definer(cls, name) if _is_public(name) else None
         if definer is not None and _is_method(definer, vars(definer)[name]):
             yield name
 

@@ -60,8 +60,9 @@ def perform(operation: str, arguments: Sequence[Any], policy: Policy) -> Any:
     return _OPERATIONS[operation](policy, *arguments)
 
 
-def _describe(policy: Policy, owner: Any) -> tuple[str, ...]:
-    return members.method_names(type(owner))
+def _describe(policy: Policy, owner: Any, what: Any = None) -> tuple[str, ...]:
+    methods = members.method_names(type(owner))
+    return methods if what is None else members.public_names(owner, methods, policy)
 
 
 def _get(policy: Policy, owner: Any, name: Any) -> Any:

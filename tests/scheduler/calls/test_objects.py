@@ -126,7 +126,10 @@ def test_attributes_are_read_set_and_deleted(guest: Guest, handle: HandleRef, sh
 
 
 def test_methods_are_described_and_called_and_cannot_be_hidden(guest: Guest, handle: HandleRef) -> None:
-    assert guest.operate(operations.OBJECT_DESCRIBE, handle).value == ("buy", "fail", "give", "later")
+    methods = ("buy", "fail", "give", "later")
+    assert guest.operate(operations.OBJECT_DESCRIBE, handle).value == methods
+    everything = {*methods, "anything", "broken", "everything", "name", "prices"}
+    assert set(guest.operate(operations.OBJECT_DESCRIBE, handle, "all").value) == everything
     assert guest.invoke(handle, "buy", "tea", count=3).value == 6
     assert guest.get(handle, "buy").told[0] == "IsMethod"
     assert guest.operate(operations.OBJECT_SET, handle, "buy", 1).told[0] == "AttributeError"
