@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import gc
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from statek_executor.interpreter.host import GUEST_ERRORS, make_tool
@@ -85,7 +86,8 @@ class Session:
         """Take up the variables of an earlier checkpoint; raises `WorkspaceError`, or whatever a guest's hash does."""
         segments = {segment.number: segment.data for segment in workspace}
         beside = segments.pop(BESIDE, None)
-        decoded = decode(segments, definitions=self.definitions, references=self, publish=self._publish)
+        with _no_collections():  # of which many would come while so much is made and nothing is let go
+            decoded = decode(segments, definitions=self.definitions, references=self, publish=self._publish)
         self._lost = decoded.transient
         self._all_touched = bool(decoded.transient)
         self._baseline.restore(decoded, segments)
@@ -182,13 +184,8 @@ class Session:
         """Compare the variables with what the scheduler has, without guest code in between: finalisers must wait."""
         collected = self._has_finalisers and _collections() != self._collections
         touched = None if self._all_touched or collected else self._touched
-        collects = gc.isenabled()
-        gc.disable()
-        try:
+        with _no_collections():
             changes = self._baseline.compare(touched, self._beside())
-        finally:
-            if collects:
-                gc.enable()
         limits = self.policy.limits
         if changes.variables > limits.variables:
             raise WorkspaceTooLarge(LimitBreach("variables", limits.variables, changes.variables))
@@ -255,6 +252,18 @@ class Session:
 def batch_filename(batch: int) -> str:
     """Return the name that a batch's code objects carry: it tells frames of one batch from those of another."""
     return f"<batch {batch}>"
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Keep the garbage collector from running, and with it finalisers of the guest."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _collections() -> int:

@@ -20,10 +20,12 @@ from statek_executor.workspace.encoder import Encoded, PlainWriter, Transient, e
 from statek_executor.workspace.partition import Group, are_apart, depth_first, is_landmark, partition
 from statek_executor.workspace.reach import Reach
 from statek_executor.workspace.references import References
-from statek_protocol import leaves
 
 BESIDE: Final = 0
 """Number of the segment for what is kept beside the variables."""
+
+REMEMBERED: Final = 1_000
+"""Sets of names for which it is remembered what they lead to."""
 
 Find: TypeAlias = Callable[[Iterable[str] | None], dict[str, object]]
 """Gives those of these names that are variables now, with their values; all variables for None."""
@@ -117,13 +119,14 @@ class Baseline:
         """
         numbers, names = self._in_reach(touched)
         values = self._find(names)
-        self._leave_out_unchanged(numbers, values)
+        plain = self._write_plain(numbers, values)
         if not numbers and not values and not self._sent and beside == self._beside:
             return Changes(transient=self._all_transient, size=self._size, variables=len(self._places))
         self._add_dependents(numbers, values)
         landmarks = self._landmarks_among(numbers, values)
-        groups = partition(values, landmarks, self._reach) if values else []
-        encoded = self._write(groups, values, landmarks)
+        all_plain = len(plain) == len(values)
+        groups = [Group([name]) for name in plain] if all_plain else partition(values, landmarks, self._reach)
+        encoded = self._write(groups, values, landmarks, plain)
         changes = self._changes(numbers, groups, encoded, values, landmarks)
         if beside != self._beside or BESIDE in self._sent:
             self._write_beside(changes, beside)
@@ -164,6 +167,8 @@ class Baseline:
             sent = [self._segments[number].names for number in self._sent & self._segments.keys() - {BESIDE}]
             return self._follow(touched.union(*sent))
         if touched not in self._reached:
+            if len(self._reached) >= REMEMBERED:
+                self._reached.clear()
             self._reached[touched] = self._follow(touched)
         numbers, names = self._reached[touched]
         return set(numbers), names
@@ -183,16 +188,23 @@ class Baseline:
             pending += further
         return numbers, sorted(names)
 
-    def _leave_out_unchanged(self, numbers: set[int], values: dict[str, object]) -> None:
-        """Take out the plain variables that are as they were, if no two of all these variables can share anything."""
-        if self._sent or not numbers or not are_apart(values.values()):
-            return
+    def _write_plain(self, numbers: set[int], values: dict[str, object]) -> dict[str, Encoded]:
+        """Write variables, if they are all plain and no two of them can share anything; leave out those unchanged."""
+        written: dict[str, Encoded] = {}
+        if not are_apart(values.values()):
+            return written
         for name in list(values):
+            expression = self._plain.expression(values[name])
+            if expression is None:
+                continue
             number = self._places.get(name, BESIDE)
             known = self._segments.get(number)
-            if known is not None and known.plain and known.fingerprint == self._plain.fingerprint(values[name]):
+            if known is None or not known.plain or known.fingerprint != fingerprint(expression) or self._sent:
+                written[name] = self._plain.segment(name, expression)
+            else:
                 numbers.discard(number)
                 del values[name]
+        return written
 
     def _add_dependents(self, numbers: set[int], values: dict[str, object]) -> None:
         """Add the segments that name a function or class which is not the value of that variable any more."""
@@ -223,12 +235,18 @@ class Baseline:
     # writing it
 
     def _write(
-        self, groups: list[Group], values: Mapping[str, object], landmarks: dict[int, str]
+        self,
+        groups: list[Group],
+        values: Mapping[str, object],
+        landmarks: dict[int, str],
+        plain: Mapping[str, Encoded],
     ) -> dict[int, Encoded]:
         """Write groups, by their places; landmarks that cannot be kept end to be any, before others name them."""
         encoded: dict[int, Encoded] = {}
         for place in _in_turn(groups):
-            encoded[place] = self._encode(groups[place], values, landmarks)
+            group = groups[place]
+            known = plain.get(group.names[0]) if group.plain else None
+            encoded[place] = known or self._encode(group, values, landmarks)
             for name in encoded[place].lost:
                 if landmarks.get(id(values[name])) == name:
                     del landmarks[id(values[name])]
@@ -237,10 +255,9 @@ class Baseline:
     def _encode(self, group: Group, values: Mapping[str, object], landmarks: Mapping[int, str]) -> Encoded:
         if group.plain:
             (name,) = group.names
-            try:
-                return self._plain.write(name, values[name])
-            except leaves.Unencodable:
-                pass  # a plain type, but a value of it that cannot be written: below it becomes a placeholder
+            expression = self._plain.expression(values[name])
+            if expression is not None:
+                return self._plain.segment(name, expression)
         return encode(
             {name: values[name] for name in group.names},
             definitions=self._definitions,

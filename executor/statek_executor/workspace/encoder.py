@@ -91,18 +91,17 @@ class PlainWriter:
         self._writer = values.Writer(max_bytes=_NO_LIMIT)
         self._packer = msgpack.Packer(buf_size=512)
 
-    def write(self, name: str, value: object) -> Encoded:
-        """Give the same bytes that `encode` gives; raises `leaves.Unencodable` for what is to be lost."""
-        written = self._writer.write(value)
-        data: bytes = self._packer.pack([VERSION, {name: written}, (), (), (), ()])
-        return Encoded(data, plain=fingerprint(written))
-
-    def fingerprint(self, value: object) -> bytes:
-        """Give what stands for the value as it would be written; empty for one that is to be lost."""
+    def expression(self, value: object) -> bytes | None:
+        """Write a value; None for one that is to be lost."""
         try:
-            return fingerprint(self._writer.write(value))
+            return self._writer.write(value)
         except leaves.Unencodable:
-            return b""
+            return None
+
+    def segment(self, name: str, expression: bytes) -> Encoded:
+        """Give the same bytes that `encode` gives."""
+        data: bytes = self._packer.pack([VERSION, {name: expression}, (), (), (), ()])
+        return Encoded(data, plain=fingerprint(expression))
 
 
 def fingerprint(data: bytes) -> bytes:
