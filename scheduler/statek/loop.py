@@ -20,7 +20,7 @@ from statek.audit.recorder import Recorder
 from statek.audit.records import Body
 from statek.calls.runner import ToolRunner
 from statek.composing import Offered, compose_load, compose_run, requested_at_us
-from statek.core import calls, holds, machine, violations
+from statek.core import holds, machine
 from statek.core.decisions import Decision, LeaseFault
 from statek.core.events import CallAnswered, Event, VariablesOffered
 from statek.core.instructions import AnswerFromLedger, CheckFuture, EndLease, Instruction, RunTool, Send, StartBatch
@@ -392,10 +392,10 @@ class Loop:
         blob = digest(values or b"")
         if values is not None:
             tick.blobs[blob] = values
-        offered = VariablesOffered(names, blob if values is not None else "")
-        self.decide(tick, name, lambda _, lease: Decision((*bound, offered), (), lease))
+        offered = (VariablesOffered(names, blob if values is not None else ""),) if names else ()
+        self.decide(tick, name, lambda _, lease: Decision((*bound, *offered), (), lease))
         self.placing.enqueue(name)
 
     def _answered(self, name: str, event: CallAnswered, made: tuple[Event, ...], tick: Tick) -> None:
-        self.decide(tick, name, lambda job, lease: violations.condemn(calls.answer(job, lease, event, made)))
+        self.decide(tick, name, lambda job, lease: machine.answer(job, lease, event, made))
         self.waiting.take_in(tick, name, made)

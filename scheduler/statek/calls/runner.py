@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -28,6 +29,7 @@ from statek.core.instructions import RunTool
 from statek.core.jobs import Job
 from statek.errors import AppUnusable
 from statek.futures.registry import Futures, Terms
+from statek.store.errors import MirrorStopped
 from statek_policies import Limits, Policy
 from statek_protocol.messages.base import TEXT_LIMIT
 from statek_protocol.operations import OBJECT_OPERATIONS, SLEEP
@@ -101,7 +103,14 @@ class ToolRunner:
 
     async def _give(self, job: Job, on_given: OnGiven) -> None:
         names = tuple(name for name in self._application.offer.variables if name not in job.offered)
-        outcome: CallOutcome = await self._submit(lambda: self._in_space().variables(self.tables.of(job.job), names))
+        try:
+            outcome: CallOutcome = await self._submit(
+                lambda: self._in_space().variables(self.tables.of(job.job), names)
+            )
+        except Exception:  # dbzero failed: it is opened anew, or the service ends
+            log.exception("%s gets the application's variables when it is its turn again", job.job)
+            on_given(job.job, (), None, ())
+            return
         if outcome.error is not None:  # what cannot cross at all is refused when the application is loaded
             log.error("%s gets none of the application's variables: %s", job.job, outcome.error.message)
         on_given(job.job, names, outcome.value, outcome.events)
@@ -132,15 +141,30 @@ class ToolRunner:
 
     async def _run(self, key: str, job: Job, call: RunTool, policy: Policy, waited_seconds: float) -> None:
         try:
-            outcome = await self._outcome(job, call, policy, waited_seconds)
-        except Abandoned as abandoned:
-            outcome = failed(*abandoned.told)
-        except Exception as error:  # dbzero's failure: whoever waits is told, and the service ends by itself if it must
-            log.exception("call %s could not be made", key)
-            text = f"{call.tool}: it could not be brought to an end ({type(error).__name__}); it may have done its work"
-            outcome = failed("ToolOutcomeUnknown", text)
+            outcome = await self._outcome_or_error(key, job, call, policy, waited_seconds)
+        except MirrorStopped:
+            log.warning("call %s has no outcome: the next scheduler finds out what came of it", key)
+            return
         answered = CallAnswered(call.batch, call.number, outcome.value, outcome.error, outcome.rule)
         self._on_answer(job.job, answered, (*outcome.events, *_violation(call, outcome, policy)))
+
+    async def _outcome_or_error(
+        self, key: str, job: Job, call: RunTool, policy: Policy, waited_seconds: float
+    ) -> CallOutcome:
+        """Make the call; where dbzero failed and was opened anew under it, make it as one that was begun before."""
+        try:
+            return await self._outcome(job, call, policy, waited_seconds)
+        except Abandoned as abandoned:
+            return failed(*abandoned.told)
+        except MirrorStopped:
+            raise
+        except Exception as error:
+            log.exception("call %s could not be brought to an end", key)
+            if not call.repeated:
+                again = replace(call, repeated=True)
+                return await self._outcome_or_error(key, job, again, policy, waited_seconds)
+            text = f"{call.tool}: it could not be brought to an end ({type(error).__name__}); it may have done its work"
+            return failed("ToolOutcomeUnknown", text)
 
     async def _outcome(self, job: Job, call: RunTool, policy: Policy, waited_seconds: float) -> CallOutcome:
         try:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
 
+import calls_stand
 import dbzero as db0
 import pytest
 from calls_stand import PATIENCE, PREFIX, Room, Stand
 
 from statek.calls.tools import tool
 from statek.store import markers
+from statek.store.errors import MirrorStopped
 from statek_protocol import operations
 from statek_protocol.references import HandleRef
 
@@ -172,3 +175,39 @@ def test_changes_that_wait_together_are_committed_together(stand: Stand, monkeyp
     assert commits.count(PREFIX) < len(rooms)
     assert set(commits) == {PREFIX}, "the scheduler's own objects wait for their time"
     assert seen == sorted(seen)
+
+
+def test_a_commit_that_fails_is_found_out_and_the_call_made_once_more(
+    stand: Stand, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dbzero fails before anything is durable, and the thread goes on: what was changed is told by the marker."""
+    guest = stand.guest(giving(room))
+    handle = guest.tool("give").value
+    plain, failures = stand.mirror.submit, [RuntimeError("no commit")]
+
+    def failing(run: Callable[[], object], **options: bool) -> Future[object]:
+        submitted = plain(run, **options)
+        if not failures or not options.get("durable"):
+            return submitted
+        submitted.result(PATIENCE)
+        failed: Future[object] = Future()
+        failed.set_exception(failures.pop())
+        return failed
+
+    monkeypatch.setattr(stand.mirror, "submit", failing)
+    assert guest.invoke(handle, "rename", "once").value == "once"
+    assert not failures
+
+
+def test_a_call_that_dbzeros_end_cuts_off_has_no_outcome_for_the_next_scheduler_to_find(
+    stand: Stand, room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest = stand.guest(giving(room))
+
+    def stopped(_: Callable[[], object], **__: bool) -> Future[object]:
+        raise MirrorStopped
+
+    monkeypatch.setattr(stand.mirror, "submit", stopped)
+    monkeypatch.setattr(calls_stand, "PATIENCE", 0.2)
+    with pytest.raises(TimeoutError):
+        guest.tool("give")
