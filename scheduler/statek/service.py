@@ -21,6 +21,7 @@ from statek import completing
 from statek.api.clients import Clients
 from statek.calls.application import Application
 from statek.calls.runner import TIMEOUT_SECONDS, ToolRunner
+from statek.core.futures import Settlement
 from statek.futures.inspector import Inspector
 from statek.futures.registry import Futures
 from statek.futures.watcher import Watcher
@@ -30,7 +31,7 @@ from statek.placing import MAX_PARKED, PARK_SECONDS
 from statek.pools.endpoint import RouterEndpoint
 from statek.pools.pool import Pool
 from statek.store.directory import StoreDirectory, StoreLock
-from statek.store.errors import StoreError
+from statek.store.errors import MirrorStopped, StoreError
 from statek.store.history import History
 from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
@@ -172,6 +173,7 @@ class Service:
         mirror.submit(partial(_answer_conditions, self._futures), quiet=True)
         loop.waiting.watcher = watcher
         loop.waiting.max_suspended = self._options.max_suspended
+        loop.waiting.on_completed = partial(_tell_application, mirror, self._futures)
         mirror.listeners.append(watcher.stir)
         return watcher
 
@@ -241,6 +243,14 @@ class Service:
             self._failure = error
         finally:
             ledger.close()
+
+
+def _tell_application(mirror: Mirror, futures: Futures, job: str, number: int, outcome: Settlement) -> None:
+    """Let the application's own object of a future know that it was completed."""
+    try:
+        mirror.submit(partial(futures.settle, job, number, outcome.value, outcome.error), quiet=True)
+    except MirrorStopped:
+        log.info("future %d of %s was completed while the application ends", number, job)
 
 
 def _answer_conditions(futures: Futures) -> None:

@@ -63,6 +63,8 @@ class Waiting:
         self._loop = loop
         self.watcher: Watcher | None = None
         self.max_suspended: int | None = None
+        self.on_completed: Callable[[str, int, Settlement], object] = lambda *_: None
+        """Told of a future, by job and number, that was completed from outside."""
         self.suspended = 0
         """Jobs that wait for a future, parked ones among them."""
         self._left: Iterator[Job] | None = None
@@ -138,6 +140,7 @@ class Waiting:
         tick.completed[key] = Completion(key, settlement.value, settlement.error, tick.at_us, bool(waiting))
         for job, number in waiting:
             self._settled(job, number, settlement, (), tick)
+            tick.then(partial(self.on_completed, job, number, settlement))
         outcome: CompletionOutcome = "completed" if waiting else "late" if promises else "kept"
         tick.note("future_completed", {"key": key, "outcome": outcome, "futures": len(waiting), **_told(settlement)})
         return outcome, len(waiting)

@@ -12,7 +12,7 @@ from statek.core.events import Event, FutureCreated
 from statek.core.futures import FUTURE_FAILED, Settlement
 from statek.futures.budget import Budget, OutOfTime
 from statek.futures.dependencies import DependencyGone, prefixes_of, state_of
-from statek.futures.registry import FutureRefused, Futures, Terms
+from statek.futures.registry import FutureRefused, Futures, Terms, ToolMissing
 from statek.futures.results import FutureError, FutureFailed, FutureResult
 from statek_protocol.values import ValueRefused, encode_value
 
@@ -96,6 +96,8 @@ class Inspector:
         except ValueRefused as refused:
             text = f"its value cannot cross to the guest: {refused}"
             return Finding(job, number, "settled", Settlement.failed(FUTURE_FAILED, text))
+        except ToolMissing as missing:
+            return Finding(job, number, "troubled", trouble=str(missing))
         except OutOfTime:
             return Finding(job, number, "troubled", trouble="took too long and was interrupted")
         except BaseException as error:  # application code ran; it harms its own future only

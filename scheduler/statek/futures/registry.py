@@ -15,10 +15,13 @@ from typing import Any, Final
 from statek.core.awaiting import FuturePart
 from statek.core.events import Event, FutureCreated, FutureResolved
 from statek.futures.dependencies import DependencyGone, decode_deps, encode_deps
-from statek.futures.results import CombinedFuture, FutureElement, FutureResult
+from statek.futures.results import CombinedFuture, FutureElement, FutureFailed, FutureResult
 from statek.futures.temporals import Temporal
 from statek_policies import Limits
+from statek_protocol.messages.base import ARGUMENTS_LIMIT
+from statek_protocol.messages.interpreter import GuestError
 from statek_protocol.references import PATH_LIMIT, FutureRef
+from statek_protocol.values import DEPTH_LIMIT, decode_value
 
 KEPT: Final = 10_000
 """Futures that are kept as objects; others are made anew when they are needed."""
@@ -41,6 +44,10 @@ class Terms:
 
 class FutureRefused(TypeError):
     """A future cannot cross: it could not be kept, or the job has too many. Nothing of it was."""
+
+
+class ToolMissing(Exception):
+    """The application does not have the tool that a future was made by: it was started without it, or without any."""
 
 
 class Futures:
@@ -68,12 +75,16 @@ class Futures:
         """
         return Registration(self, job, max(registered, self._next.get(job, 0)), room, encode)
 
-    def settled(self, job: str, number: int) -> None:
-        """Forget the object of a future that has its outcome."""
-        self._kept.pop((job, number), None)
+    def settle(self, job: str, number: int, value: bytes | None, error: GuestError | None) -> None:
+        """Let the application's own object, if it has one, know what was completed from outside."""
+        future = self._kept.pop((job, number), None)
+        if future is not None and value is not None:
+            future.settle(decode_value(value, max_bytes=ARGUMENTS_LIMIT, max_depth=DEPTH_LIMIT))
+        elif future is not None and error is not None:
+            future.settle(None, FutureFailed(error.message))
 
     def restore(self, job: str, created: FutureCreated) -> FutureResult:
-        """Return the future that an event tells of; raises `DependencyGone`, or `FutureRefused` without its tool."""
+        """Return the future that an event tells of; raises `DependencyGone`, or `ToolMissing`."""
         key = (job, created.number)
         future = self._kept.get(key)
         if future is None:
@@ -81,6 +92,10 @@ class Futures:
             self.keep(job, created.number, future)
         self._kept.move_to_end(key)
         return future
+
+    def forget_one(self, job: str, number: int) -> None:
+        """Let go of the object of a future that is none after all."""
+        self._kept.pop((job, number), None)
 
     def keep(self, job: str, number: int, future: FutureResult) -> None:
         self._kept[job, number] = future
@@ -105,7 +120,8 @@ class Futures:
     def _made_anew(self, created: FutureCreated) -> FutureResult:
         definition = self._temporals().get(created.function)
         if created.function and (definition is None or definition.condition is None):
-            raise FutureRefused(f"the application has no temporal tool {created.function!r} any more")
+            text = f"the application has no temporal tool {created.function!r}: start the scheduler with --app"
+            raise ToolMissing(text)
         future = FutureResult(decode_deps(created.deps), created.state_num, key=created.key or None)
         return _adopted(future, definition)
 
@@ -132,7 +148,7 @@ class Registration:
         """Take back what was registered: its events will not become durable. The numbers are not given again."""
         for future in self._new:
             number = future.numbers.pop(self._job)
-            self._futures.settled(self._job, number)
+            self._futures.forget_one(self._job, number)
         self.events.clear()
 
     def _part(self, obj: FutureResult | FutureElement) -> FuturePart:
@@ -199,4 +215,4 @@ def _adopted(future: FutureResult, definition: Temporal | None) -> FutureResult:
     return future if definition is None else definition.adopt(future)
 
 
-__all__ = ["KINDS", "DependencyGone", "FutureRefused", "Futures", "Registration", "Terms"]
+__all__ = ["KINDS", "DependencyGone", "FutureRefused", "Futures", "Registration", "Terms", "ToolMissing"]

@@ -29,7 +29,7 @@ class Exports:
         self.fetched: list[str] = []
         self.trouble: dict[str, BaseException] = {}
         self.hang = threading.Event()
-        """Conditions of "hanging" spin until it is set."""
+        """Conditions of "hanging" spin until it is set, those of "blocking" wait for it."""
 
     def condition(self, future: FutureResult) -> bool:
         self.looked.append(future.deps)
@@ -37,11 +37,13 @@ class Exports:
             raise self.trouble[future.deps]
         while future.deps == "hanging" and not self.hang.is_set():
             pass
+        if future.deps == "blocking":
+            self.hang.wait()
         return future.deps in self.done
 
     def complement(self, future: FutureResult) -> object:
         self.fetched.append(future.deps)
-        return f"rows of {future.deps}"
+        return f"rows of {future.deps}" if future.deps != "socket" else object()
 
     @property
     def tools(self) -> list[Callable[..., Any]]:
@@ -484,5 +486,65 @@ def test_the_end_of_a_lease_leaves_the_wait_as_it_is(tmp_path: Path) -> None:
             answered = [event for event in here.stand.events(job) if isinstance(event, CallAnswered)]
             assert (len(resolved), len(answered)) == (1, 2)
             assert exports.fetched == ["sales"]
+
+    run(test, tmp_path)
+
+
+def test_a_condition_that_hangs_in_c_is_reported_and_what_waits_goes_on_after_it(tmp_path: Path) -> None:
+    async def test(opened: Opened, exports: Exports) -> None:
+        async with opened(budget_seconds=0.1) as here:
+            bad, _ = await suspended(here, "start", "blocking")
+            _, lease = await suspended(here, "start", "sales", key="other")
+            exports.done.add("sales")
+            await here.until(lambda: any(isinstance(event, FutureTroubled) for event in here.stand.events(bad)))
+            [troubled] = [event for event in here.stand.events(bad) if isinstance(event, FutureTroubled)]
+            assert "cannot be interrupted" in troubled.error
+            exports.hang.set()
+            assert await here.answer(lease, 1) == "rows of sales"
+
+    run(test, tmp_path)
+
+
+def test_a_value_that_cannot_cross_fails_the_wait(tmp_path: Path) -> None:
+    async def test(opened: Opened, exports: Exports) -> None:
+        async with opened() as here:
+            exports.done.add("socket")
+            _, lease = await suspended(here, "start", "socket")
+            kind, text = await here.answer(lease, 1)
+            assert kind == "FutureFailed"
+            assert "cannot cross" in text
+
+    run(test, tmp_path)
+
+
+def test_a_scheduler_without_the_application_fails_no_wait(tmp_path: Path) -> None:
+    async def test(opened: Opened, exports: Exports) -> None:
+        async with opened() as here:
+            job, _ = await suspended(here, "start", "sales")
+        async with waits(tmp_path / "ledger") as here:
+            await here.until(lambda: any(isinstance(event, FutureTroubled) for event in here.stand.events(job)))
+            assert here.job(job).status == "SUSPENDED"
+        exports.done.add("sales")
+        async with opened() as here:
+            await here.until(lambda: not here.job(job).futures)
+
+    run(test, tmp_path)
+
+
+def test_many_suspended_jobs_are_taken_up_while_the_scheduler_serves(tmp_path: Path) -> None:
+    async def test(opened: Opened, exports: Exports) -> None:
+        monkey = pytest.MonkeyPatch()
+        monkey.setattr("statek.waiting.TAKEN_UP_AT_ONCE", 2)
+        async with opened() as here:
+            jobs = [(await suspended(here, "start", f"{number}", key=f"{number}"))[0] for number in range(7)]
+        async with opened() as here:
+            assert here.stand.loop.waiting.suspended == 7
+            assert here.watcher.watching < 7
+            await here.until(lambda: here.watcher.watching == 7)
+            assert not any(here.job(job).leased for job in jobs)
+            exports.done |= {f"{number}" for number in range(7)}
+            await here.until(lambda: all(here.job(job).status == "STARTED" for job in jobs))
+            assert here.stand.loop.waiting.suspended == 0
+        monkey.undo()
 
     run(test, tmp_path)
