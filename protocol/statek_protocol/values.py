@@ -16,7 +16,7 @@ import gc
 import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgpack
 
@@ -45,6 +45,8 @@ _EQUAL_HASHES: Final = 32
 
 _NAME_LENGTH: Final = 80
 
+Bound = Literal["bytes", "depth"]
+
 
 class _NoReferences:
     """Nothing stands for anything: a reference in the bytes is refused."""
@@ -64,10 +66,12 @@ NO_REFERENCES: Final = _NoReferences()
 class ValueRefused(Exception):
     """A value cannot cross: of a type outside the list, cyclic, too deep or too large. The caller passes another."""
 
-    def __init__(self, reason: str, path: str) -> None:
+    def __init__(self, reason: str, path: str, bound: Bound | None = None) -> None:
         super().__init__(f"{path}: {reason}")
         self.reason = reason
         self.path = path
+        self.bound = bound
+        """What it goes beyond, where that is why it cannot cross."""
 
 
 class MalformedValue(Exception):
@@ -88,7 +92,7 @@ def encode_value(
     if data is None:
         raise _diagnose(value, max_bytes, max_depth, name, known)
     if len(data) > max_bytes:
-        raise ValueRefused(_too_large(max_bytes), name)
+        raise ValueRefused(_too_large(max_bytes), name, "bytes")
     return data
 
 
@@ -256,26 +260,26 @@ def _diagnose(value: object, max_bytes: int, max_depth: int, name: str, known: f
         item, path, above = pending.pop()
         left -= 1 + (len(item) if type(item) in TEXTS else 0)  # type: ignore[arg-type]
         if left < 0:
-            return ValueRefused(_too_large(max_bytes), name)
-        fault = _fault(item, above, max_depth, known)
+            return ValueRefused(_too_large(max_bytes), name, "bytes")
+        fault = _fault(item, above, known)
         if fault:
             return ValueRefused(fault, path)
         if type(item) in NESTING:
+            if item and len(above) >= max_depth:
+                return ValueRefused(f"nested more than {max_depth} deep", path, "depth")
             if len(item) > left:  # type: ignore[arg-type]
                 break
             inner = (*above, id(item))
             pending.extend(reversed([(part, path + step, inner) for part, step in parts(item)]))
-    return ValueRefused(_too_large(max_bytes), name)
+    return ValueRefused(_too_large(max_bytes), name, "bytes")
 
 
-def _fault(item: object, above: tuple[int, ...], max_depth: int, known: frozenset[type]) -> str | None:
+def _fault(item: object, above: tuple[int, ...], known: frozenset[type]) -> str | None:
     """Say what keeps this one part from crossing, its own parts left aside."""
     if type(item) not in known:
         return _unknown(item)
     if type(item) in NESTING:
-        if id(item) in above:
-            return "it contains itself; only a tree can cross"
-        return f"nested more than {max_depth} deep" if item and len(above) >= max_depth else None
+        return "it contains itself; only a tree can cross" if id(item) in above else None
     try:
         _ = type(item) not in leaves.LEAVES or type(item) in leaves.NATIVE or leaves.extension(item)
     except leaves.Unencodable as unencodable:

@@ -21,6 +21,9 @@ _LARGEST = {"argument_bytes": 16 * MIB, "source_bytes": 8 * MIB, "workspace_byte
 """What one message between STATEK's processes may carry (statek_protocol.messages.base; a test compares them)."""
 _SMALLEST = {"memory_bytes": 16 * MIB, "argument_depth": 1, "source_bytes": 1, "ast_nodes": 1}
 """An interpreter does not start in less memory; without source there is nothing to run. All other counts may be 0."""
+REFUSALS_LIMIT = 100
+"""Calls of one batch that are answered with the error of a limit. At the next one the batch is ended: to refuse a call
+costs the scheduler as much as to serve it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

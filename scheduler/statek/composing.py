@@ -51,6 +51,8 @@ def compose_run(ledger: Ledger, job: Job) -> Run:
         running.instruction,
         running.calls_at_checkpoint,
         tuple(observed[running.observed_at_checkpoint :]),
+        running.console_at_checkpoint,
+        running.lines_at_checkpoint,
     )
 
 

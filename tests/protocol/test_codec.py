@@ -71,12 +71,12 @@ MESSAGES: dict[type[Message], st.SearchStrategy[Any]] = {
     interpreter.Load: st.builds(
         interpreter.Load,
         st.dictionaries(names, plain, max_size=3),
-        st.none() | data,
+        segments,
         st.lists(st.builds(interpreter.BatchSource, batches, names, data), max_size=3).map(tuple),
         st.lists(names, max_size=3).map(tuple),
     ),
     interpreter.Run: st.builds(
-        interpreter.Run, batches, names, data, counts, counts, st.lists(data, max_size=3).map(tuple)
+        interpreter.Run, batches, names, data, counts, counts, st.lists(data, max_size=3).map(tuple), counts, counts
     ),
     executor.Hello: st.builds(
         executor.Hello,

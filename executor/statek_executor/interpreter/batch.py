@@ -141,7 +141,7 @@ class BatchRunner:
             return self._soft_limit_or("ok", None)
         if isinstance(error, PolicyViolation):
             return self._soft_limit_or("blocked", self._describe(error, name))
-        return self._soft_limit_or("error", self._describe(error, name))
+        return self._soft_limit_or("error", self._describe(error, name), self._host.limit_of(error))
 
     def _describe(self, error: BaseException, name: str) -> GuestError:
         """Turn a guest's exception into data: its class's name, its text, and the batch's line that it came through."""
@@ -160,10 +160,13 @@ class BatchRunner:
             self._limits.leave_guest()
 
     def _soft_limit_or(
-        self, outcome: Outcome, error: GuestError | None
+        self, outcome: Outcome, error: GuestError | None, told: str | None = None
     ) -> tuple[Outcome, GuestError | None, LimitBreach | None]:
-        """A batch that reached a soft limit has ended by it, however it went on from there."""
-        name = self._limits.reached
+        """A batch that reached a soft limit has ended by it, however it went on from there.
+
+        `told` is the limit that the error which ended the batch told it of.
+        """
+        name = self._limits.reached or told
         if name is None:
             return outcome, error, None
         allowed = getattr(self._session.policy.limits, name)

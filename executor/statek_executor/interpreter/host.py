@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from statek_executor.interpreter.channel import Channel
 from statek_executor.interpreter.crossing import GuestCrossing
@@ -16,7 +17,7 @@ from statek_executor.interpreter.objects import IsMethod, Objects
 from statek_executor.interpreter.observations import Observations
 from statek_executor.interpreter.pending import with_values
 from statek_executor.interpreter.soft_limits import HostSection, LimitError, SoftLimits, TimeLimitError
-from statek_policies import Policy, Violation
+from statek_policies import Limits, Policy, Violation
 from statek_policies.language import PolicyViolation
 from statek_protocol.messages.base import CONSOLE_CHUNK_LIMIT, Message
 from statek_protocol.messages.interpreter import Call, Console, GuestError, Observed, Reply, Violated
@@ -70,7 +71,6 @@ GUEST_ERRORS: Final = (
 """Exceptions of ours that guest code can meet, and so needs the names of."""
 
 _ERRORS: Final[Mapping[str, type[Exception]]] = {
-    "LimitError": LimitError,
     "ToolOutcomeUnknown": ToolOutcomeUnknown,
     "ToolTimeout": ToolTimeout,
     "ObjectGone": ObjectGone,
@@ -107,6 +107,8 @@ class GuestHost:
         self._next_call = 0
         self.violated = False
         self._restoring = False
+        self._told: WeakKeyDictionary[BaseException, str] = WeakKeyDictionary()
+        """Errors that told the guest of a limit, and the name of it."""
         self.meets_futures = False
         """Whether the guest may hold values that are not there yet; what is handed over must be."""
 
@@ -188,6 +190,8 @@ class GuestHost:
             self.send(Call(self._batch, number, tool, arguments))
             reply = self._channel.receive(Reply)
         if reply.error is not None:
+            if reply.error.type == LimitError.__name__:
+                raise self._limit_error(reply.error.message)
             raise _as_exception(reply.error, of_object=tool in OBJECT_OPERATIONS)
         return self.read_value(reply.value or b"")
 
@@ -215,7 +219,19 @@ class GuestHost:
                 crossing=self._crossing,
             )
         except ValueRefused as refused:
-            raise TypeError(f"this cannot be handed over: {refused}") from None
+            if refused.bound is None:
+                raise TypeError(f"this cannot be handed over: {refused}") from None
+            raise self._limit_error(f"argument_{refused.bound}: {refused}") from None
+
+    def limit_of(self, error: BaseException) -> str | None:
+        """Return the limit that the guest was told of by this very error; one that it made itself tells of none."""
+        return self._told.get(error) if type(error) is LimitError else None
+
+    def _limit_error(self, text: str) -> LimitError:
+        error, name = LimitError(text), text.partition(":")[0]
+        if name in Limits.names():
+            self._told[error] = name
+        return error
 
     def _observe(self, read: Callable[[], int]) -> int:
         if self.observations.full:

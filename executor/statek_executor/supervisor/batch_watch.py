@@ -10,18 +10,19 @@ from statek_executor.supervisor.quotas import BatchQuota
 from statek_policies import Policy
 from statek_protocol.messages.base import Message
 from statek_protocol.messages.executor import Metered
+from statek_protocol.messages.interpreter import Run
 
 
 class BatchWatch:
     """Begins when a `Run` is passed in, ends with `Finished` or with the child."""
 
-    def __init__(self, batch: int, pid: int, policy: Policy, first_call: int) -> None:
-        self.batch = batch
-        self._first_call = first_call
+    def __init__(self, run: Run, pid: int, policy: Policy) -> None:
+        self.batch = run.batch
+        self._first_call = run.first_call
         self._pid = pid
         self._last_cpu = 0.0
         self._started, cpu = self.clocks()
-        self.quota = BatchQuota(policy.limits)
+        self.quota = BatchQuota(policy.limits, run.printed_bytes, run.printed_lines)
         self.deadlines = Deadlines(
             cpu_limit=policy.limits.cpu_seconds,
             wall_limit=policy.limits.wall_seconds,
@@ -51,7 +52,7 @@ class BatchWatch:
             max(0.0, used["cpu_seconds"]),
             max(0.0, used["wall_seconds"]),
             max(metering.peak_memory_bytes(self._pid), final_peak or 0),
-            min(self.quota.output_bytes, self.quota.limits.output_bytes),
+            self.quota.output_bytes,
             self.quota.calls,
         )
 

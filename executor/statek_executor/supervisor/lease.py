@@ -20,7 +20,7 @@ from statek_executor.supervisor.batch_watch import BatchWatch
 from statek_executor.supervisor.credits import Credits
 from statek_executor.supervisor.deadlines import SOFT_SIGNALS, Kill, Wait, Warn
 from statek_executor.supervisor.flow import Flow, FromInterpreter, check_honest
-from statek_executor.supervisor.quotas import OutputExceeded, QuotaExceeded
+from statek_executor.supervisor.quotas import OUTPUT_LIMITS, OutputExceeded, QuotaExceeded
 from statek_executor.supervisor.stock import Child, NoInterpreter, Stock
 from statek_executor.supervisor.zygote_client import Exited, describe_exit, set_memory_limits
 from statek_policies import Policy, PolicyError
@@ -233,8 +233,10 @@ class LeaseServer:
 
     async def _pass_on_what_was_printed(self, reader: asyncio.StreamReader) -> None:
         """After the end, bring out the console output that the child had already written."""
-        watch = self._watch
-        if watch is None or self._end is None or self._end.cause == "protocol":
+        watch, end = self._watch, self._end
+        if watch is None or end is None or end.cause == "protocol":
+            return
+        if end.limit is not None and end.limit.name in OUTPUT_LIMITS:
             return
         try:
             while True:
@@ -290,7 +292,7 @@ class LeaseServer:
                 self._set_limits(child, self._policy)
             case Run():
                 assert self._policy is not None, "the scheduler sends Load before Run"
-                self._watch = BatchWatch(message.batch, child.pid, self._policy, message.first_call)
+                self._watch = BatchWatch(message, child.pid, self._policy)
                 self._look_at_the_clock(child)
             case Reply():
                 self.waiting_since = None

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from statek_policies import Limits
+from statek_policies.limits import REFUSALS_LIMIT
 from statek_protocol.messages.base import Message
 from statek_protocol.messages.interpreter import Call, Checkpoint, Console, LimitBreach, Observed, Violated
 
@@ -20,6 +21,8 @@ OBSERVED_RECORDS_LIMIT: Final = 100_000
 CHECKPOINTS_START: Final = 20
 CHECKPOINTS_PER_SECOND: Final = 25
 """The interpreter's own rule takes at most 20 a second."""
+OUTPUT_LIMITS: Final = frozenset({"output_bytes", "output_lines"})
+"""Limits at which nothing more that the guest printed is passed on."""
 
 
 class QuotaExceeded(Exception):
@@ -27,7 +30,7 @@ class QuotaExceeded(Exception):
 
 
 class OutputExceeded(Exception):
-    """The guest printed more than its policy allows; `allowed_part` of the last piece still fits."""
+    """The guest printed more than its policy allows; `allowed_part` of the last piece still fits, and is counted."""
 
     def __init__(self, breach: LimitBreach, allowed_part: bytes) -> None:
         super().__init__(breach.name)
@@ -37,9 +40,16 @@ class OutputExceeded(Exception):
 
 @dataclass(slots=True)
 class BatchQuota:
-    """Counters of one batch, against the policy's limits and our own."""
+    """Counters of one attempt at a batch, against the policy's limits and our own.
+
+    What the batch had printed before the checkpoint that the attempt goes on from counts for the limits of output:
+    these are the whole batch's, however often it is taken up again.
+    """
 
     limits: Limits
+    printed_bytes: int = 0
+    """What the batch had printed before."""
+    printed_lines: int = 0
     output_bytes: int = 0
     output_lines: int = 0
     calls: int = 0
@@ -55,7 +65,7 @@ class BatchQuota:
                 self._count_output(message.data)
             case Call():
                 self.calls += 1
-                self._hold(self.calls, self.limits.calls + 100, "calls after the limit was told")
+                self._hold(self.calls, self.limits.calls + REFUSALS_LIMIT + 1, "calls after the limit was told")
             case Violated():
                 self._violations += 1
                 self._hold(self._violations, VIOLATIONS_LIMIT, "violations")
@@ -79,14 +89,17 @@ class BatchQuota:
     def _count_output(self, data: bytes) -> None:
         if not data:
             raise QuotaExceeded("output without a byte, of which there is no end")
-        room_bytes = self.limits.output_bytes - self.output_bytes
-        room_lines = self.limits.output_lines - self.output_lines
+        room_bytes = max(0, self.limits.output_bytes - self.printed_bytes - self.output_bytes)
+        room_lines = max(0, self.limits.output_lines - self.printed_lines - self.output_lines)
         lines = data.count(b"\n")
         self.output_bytes += len(data)
         self.output_lines += lines
         if len(data) > room_bytes:
-            breach = LimitBreach("output_bytes", self.limits.output_bytes, self.output_bytes)
-            raise OutputExceeded(breach, data[:room_bytes])
+            used = self.printed_bytes + self.output_bytes
+            self.output_bytes -= len(data) - room_bytes
+            raise OutputExceeded(LimitBreach("output_bytes", self.limits.output_bytes, used), data[:room_bytes])
         if lines > room_lines:
             kept = b"\n".join(data.split(b"\n", room_lines)[:room_lines])
-            raise OutputExceeded(LimitBreach("output_lines", self.limits.output_lines, self.output_lines), kept)
+            used = self.printed_lines + self.output_lines
+            self.output_bytes -= len(data) - len(kept)
+            raise OutputExceeded(LimitBreach("output_lines", self.limits.output_lines, used), kept)

@@ -115,6 +115,9 @@ class Run(Message):
     """The number that the next call will have: calls are numbered through the batch, across checkpoints."""
     observed: Annotated[tuple[Annotated[bytes, Bounds(0, OBSERVATION_LIMIT)], ...], Bounds(0, 100_000)]
     """What the guest was told of clock and randomness after that checkpoint, to be told again in the same order."""
+    printed_bytes: Count = 0
+    """What the batch had printed by that checkpoint: limits of output are the whole batch's, not an attempt's."""
+    printed_lines: Count = 0
 
 
 @dataclass(frozen=True, slots=True)

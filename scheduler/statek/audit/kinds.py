@@ -28,6 +28,7 @@ from statek.core.events import (
     PolicyViolated,
 )
 from statek.core.jobs import Job, RunningBatch, Usage, digest
+from statek_protocol import schema
 
 KILLS: Final = frozenset({"limit", "seccomp", "signal", "exited", "protocol", "cancelled"})
 """Causes of a lease's end that are the death of an interpreter which nobody had released."""
@@ -148,9 +149,10 @@ def _limit(event: BatchEnded, scene: Scene) -> Body:
         "allowed": event.limit.allowed,
         "used": event.limit.used,
     }
+    if event.progress is not None:
+        said |= {**schema.dump(event.progress)}
     if scene.running is not None:
-        said |= {"printed_bytes": scene.running.console_bytes, "calls": len(scene.running.calls)}
-        said |= {"instruction": scene.running.instruction, "usage": _usage(scene.running.usage)}
+        said |= {"usage": _usage(scene.running.usage)}
     return said
 
 

@@ -75,7 +75,7 @@ class JobOutcome:
                 self.usage = self.usage.plus(schema.load(Usage, body["usage"]))
             case "batch_ended":
                 self.outcome = body["outcome"]
-                self.limit = body["limit"]
+                self.limit = None if body["limit"] is None else {**body["limit"], **(body["progress"] or {})}
                 self.error = None if body["error"] is None else {**body["error"], "batch": body["batch"]}
                 self.transient = [value["name"] for value in body["transient"]]
         return b""

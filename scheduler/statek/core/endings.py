@@ -18,13 +18,13 @@ from statek_protocol.messages.interpreter import GuestError
 def at_checkpoint(lease: Lease, running: RunningBatch) -> Lease:
     return replace(
         lease,
-        console_start=running.console_at_checkpoint,
         console_bytes=running.console_at_checkpoint,
+        console_lines=running.lines_at_checkpoint,
         console_checksum=running.checksum_at_checkpoint,
         calls=running.calls_at_checkpoint,
         violations=running.violations_at_checkpoint,
         awaiting=None,
-        metered=False,
+        metered=None,
     )
 
 

@@ -170,6 +170,15 @@ class PolicyViolated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LimitReached(Event):
+    """The guest went on calling at a limit that it was told of often enough; its batch ends with that."""
+
+    kind: ClassVar[str] = "limit_reached"
+    batch: BatchNumber
+    limit: LimitBreach
+
+
+@dataclass(frozen=True, slots=True)
 class UsageMetered(Event):
     """What one attempt at a batch used."""
 
@@ -192,6 +201,20 @@ class LeaseEnded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """What a batch had printed and done when it reached a limit, as far as it is on record."""
+
+    printed_bytes: Count
+    printed_lines: Count
+    calls: Count
+    """Calls made, those included that were refused."""
+    calls_by_name: Annotated[dict[str, Count], Bounds(0, 100)]
+    """The tools that were called most, and how often each."""
+    instruction: Count
+    """The first instruction that the last checkpoint has not behind it."""
+
+
+@dataclass(frozen=True, slots=True)
 class BatchEnded(Event):
     """A batch came to its end."""
 
@@ -202,6 +225,8 @@ class BatchEnded(Event):
     limit: LimitBreach | None
     transient: Annotated[tuple[TransientValue, ...], Bounds(0, 1_000)] = ()
     """What the batch left behind and is not kept."""
+    progress: Progress | None = None
+    """Of a batch that ended at a limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,14 @@ from statek.core.events import (
     JobSuspended,
     LeaseEnded,
     LeaseGranted,
+    LimitReached,
     PolicyChanged,
     PolicyViolated,
     UsageMetered,
     VariablesOffered,
 )
 from statek.core.jobs import CallEntry, Job, PendingBatch, RunningBatch, digest
+from statek.core.reaching import limit_named_in
 from statek.errors import BugInScheduler
 
 
@@ -99,7 +101,9 @@ def _(event: ConsolePrinted, job: Job) -> Job:
     running = _running(job)
     checksum = zlib.crc32(event.data, running.console_checksum)
     size = running.console_bytes + len(event.data)
-    return replace(job, running=replace(running, console_bytes=size, console_checksum=checksum))
+    lines = running.console_lines + event.data.count(b"\n")
+    printed = replace(running, console_bytes=size, console_lines=lines, console_checksum=checksum)
+    return replace(job, running=printed)
 
 
 @_after.register
@@ -116,7 +120,13 @@ def _(event: CallAnswered, job: Job) -> Job:
     calls = list(running.calls)
     violated = event.error is not None and event.error.type == "PolicyViolation"
     calls[event.number] = replace(calls[event.number], answered=True, violated=violated)
-    return replace(job, running=replace(running, calls=tuple(calls)))
+    refusals = running.refusals + bool(limit_named_in(event.error))
+    return replace(job, running=replace(running, calls=tuple(calls), refusals=refusals))
+
+
+@_after.register
+def _(event: LimitReached, job: Job) -> Job:
+    return replace(job, running=replace(_running(job), reached=event.limit))
 
 
 @_after.register
@@ -132,6 +142,7 @@ def _(event: CheckpointTaken, job: Job) -> Job:
         running,
         instruction=event.instruction,
         console_at_checkpoint=running.console_bytes,
+        lines_at_checkpoint=running.console_lines,
         checksum_at_checkpoint=running.console_checksum,
         calls_at_checkpoint=len(running.calls),
         violations_at_checkpoint=running.violations,

@@ -96,7 +96,10 @@ class RunningBatch:
     """Console output that is recorded."""
     console_checksum: Count = 0
     """CRC-32 of that output, to tell whether a replay prints the same again."""
+    console_lines: Count = 0
+    """Line ends in that output."""
     console_at_checkpoint: Count = 0
+    lines_at_checkpoint: Count = 0
     checksum_at_checkpoint: Count = 0
     calls: Annotated[tuple[CallEntry, ...], Bounds(0, 1_000_000)] = ()
     calls_at_checkpoint: Count = 0
@@ -108,11 +111,15 @@ class RunningBatch:
     consequence: OnViolation = "refuse"
     """What its violations mean for the job, once there is one; anything but "refuse" condemns the batch."""
     usage: Usage = Usage()
+    refusals: Count = 0
+    """Calls that were answered with the error of a limit."""
+    reached: LimitBreach | None = None
+    """The limit that condemns the batch, because the guest went on at it."""
 
     @property
     def condemned(self) -> bool:
         """Tell whether nothing of the batch counts any more but its end."""
-        return self.consequence != "refuse"
+        return self.consequence != "refuse" or self.reached is not None
 
 
 @dataclass(frozen=True, slots=True)

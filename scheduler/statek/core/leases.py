@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from statek.core.jobs import Usage
 from statek.core.workspaces import Manifest
 from statek_policies import Policy
 
@@ -23,16 +24,15 @@ class Lease:
     policy: Policy
     manifest: Manifest = field(default_factory=Manifest)
     """What is kept of the variables; what the interpreter sends is a difference to it."""
-    console_start: int = 0
-    """How much the batch had printed where this attempt at it began; what the policy allows is counted from there."""
     console_bytes: int = 0
+    console_lines: int = 0
     console_checksum: int = 0
     calls: int = 0
     violations: int = 0
     awaiting: int | None = None
     """The number of the call whose reply the guest stands still for."""
-    metered: bool = False
-    """What the batch used was told, so it has nothing more to do than end."""
+    metered: Usage | None = None
+    """What this attempt used, once the supervisor has told: it has nothing more to do then than end."""
 
     def allows_tool(self, tool: str) -> bool:
         """Tell whether the policy's patterns name the tool."""

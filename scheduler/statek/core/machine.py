@@ -7,18 +7,18 @@ it and ends the lease. A replay that takes another way than the first run ends t
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Final, assert_never
 
-from statek.core import calls, snapshots, transient, violations
+from statek.core import calls, reaching, snapshots, transient, violations
 from statek.core.decisions import Decision, LeaseFault
 from statek.core.endings import at_checkpoint, divergence, end_batch, ending, fail_batch
 from statek.core.events import (
     BatchEnded,
     BatchStarted,
+    CallAnswered,
     ClockObserved,
     ConsolePrinted,
     Event,
@@ -29,10 +29,9 @@ from statek.core.events import (
 )
 from statek.core.evolve import begin
 from statek.core.instructions import EndLease, StartBatch
-from statek.core.jobs import ATTEMPTS_LIMIT, Job, Outcome, RunningBatch, Usage
+from statek.core.jobs import ATTEMPTS_LIMIT, Job, RunningBatch, Usage
 from statek.core.leases import Lease
 from statek.core.moment import Moment
-from statek_policies import Limits
 from statek_protocol.messages.base import TEXT_LIMIT
 from statek_protocol.messages.executor import Lost, Metered
 from statek_protocol.messages.interpreter import (
@@ -44,6 +43,7 @@ from statek_protocol.messages.interpreter import (
     GuestError,
     LimitBreach,
     Observed,
+    TransientValue,
     Violated,
 )
 
@@ -75,7 +75,12 @@ def receive(job: Job, lease: Lease, message: GuestMessage, moment: Moment = call
         return violations.receive(job, running, lease, message)
     if lease.awaiting is not None and isinstance(message, Console | Observed | Checkpoint | Finished):
         raise LeaseFault(f"{message.kind} while it waits for a reply")
-    return violations.condemn(_decide(job, running, lease, message, moment))
+    return violations.condemn(reaching.condemn(job, _decide(job, running, lease, message, moment)))
+
+
+def answer(job: Job, lease: Lease | None, event: CallAnswered, made: tuple[Event, ...]) -> Decision:
+    """Take the outcome of a call, with the events that it brought (`calls.answer`)."""
+    return violations.condemn(reaching.condemn(job, calls.answer(job, lease, event, made)))
 
 
 def _decide(job: Job, running: RunningBatch, lease: Lease, message: _OfBatch, moment: Moment) -> Decision:
@@ -100,7 +105,11 @@ def _decide(job: Job, running: RunningBatch, lease: Lease, message: _OfBatch, mo
 
 
 def end_lease(job: Job, lease: str, epoch: int, reason: str, *, blamed: bool, cause: str = "") -> Decision:
-    """End a lease from our side or because its executor is gone; a batch that was blamed too often is given up."""
+    """End a lease from our side or because its executor is gone; a batch that was blamed too often is given up.
+
+    A guest that waits for a future does nothing: whatever becomes of its interpreter meanwhile is not its doing.
+    """
+    blamed = blamed and job.awaited is None
     ended = LeaseEnded(lease, epoch, reason[:TEXT_LIMIT], blamed, cause)
     if job.running is not None and job.running.condemned:
         return violations.end_lease(job, job.running, ended)
@@ -138,9 +147,10 @@ def _caught_up(running: RunningBatch, lease: Lease) -> bool:
 
 def _console(job: Job, running: RunningBatch, lease: Lease, message: Console) -> Decision:
     """Record what is new; hold what a replay repeats against the checksum of the record."""
-    printed = lease.console_bytes + len(message.data) - lease.console_start
-    if printed > lease.policy.limits.output_bytes:
-        raise LeaseFault(f"{printed} bytes of output, of which its supervisor should have passed on fewer")
+    printed = lease.console_bytes + len(message.data)
+    lines = lease.console_lines + message.data.count(b"\n")
+    if printed > lease.policy.limits.output_bytes or lines > lease.policy.limits.output_lines:
+        raise LeaseFault(f"{printed} bytes and {lines} lines of output: its supervisor should have passed on fewer")
     behind = max(0, running.console_bytes - lease.console_bytes)
     repeated, new = message.data[:behind], message.data[behind:]
     checksum = zlib.crc32(repeated, lease.console_checksum)
@@ -151,7 +161,8 @@ def _console(job: Job, running: RunningBatch, lease: Lease, message: Console) ->
         return fail_batch(job, running, lease, divergence(detail))
     lease = replace(
         lease,
-        console_bytes=lease.console_bytes + len(message.data),
+        console_bytes=printed,
+        console_lines=lines,
         console_checksum=zlib.crc32(new, checksum),
     )
     return Decision((ConsolePrinted(message.batch, "output", new),) if new else (), (), lease)
@@ -189,10 +200,10 @@ def _finished(job: Job, running: RunningBatch, lease: Lease, message: Finished) 
         return fail_batch(job, running, lease, divergence("it ended before all was repeated"))
     snapshot = message.snapshot
     left = snapshot.transient if snapshot is not None else ()
-    limit = _limit(lease, message.limit)
-    ended = BatchEnded(running.batch, message.outcome, message.error, limit, transient.kept(left))
     if snapshot is None:
-        return end_batch(job, lease, ended)
+        return end_batch(job, lease, _ended(running, lease, message))
+    at_end = replace(running, instruction=snapshot.instruction)
+    ended = _ended(at_end, lease, message, transient.kept(left))
     change = snapshots.take(lease.manifest, snapshot, limits=lease.policy.limits, batch=running.batch)
     taken = snapshots.checkpoint(running, snapshot, change)
     decision = end_batch(job, replace(lease, manifest=change.manifest), ended)
@@ -200,13 +211,12 @@ def _finished(job: Job, running: RunningBatch, lease: Lease, message: Finished) 
     return replace(decision, events=events, workspace=change)
 
 
-def _limit(lease: Lease, limit: LimitBreach | None) -> LimitBreach | None:
-    """Take the allowance from the policy: an interpreter's word on it is not needed."""
-    if limit is None:
-        return None
-    if limit.name not in Limits.names() or not math.isfinite(limit.used):
-        raise LeaseFault(f"it ended at a limit that there is not: {limit.name!r}")
-    return LimitBreach(limit.name, float(getattr(lease.policy.limits, limit.name)), limit.used)
+def _ended(running: RunningBatch, lease: Lease, message: Finished, left: tuple[TransientValue, ...] = ()) -> BatchEnded:
+    if (message.limit is None) == (message.outcome == "limit"):
+        raise LeaseFault(f"it ended as {message.outcome} {'without' if message.limit is None else 'with'} a limit")
+    if message.limit is None:
+        return BatchEnded(running.batch, message.outcome, message.error, None, left)
+    return reaching.at_limit(running, reaching.told(lease, message.limit), message.error, left)
 
 
 def _lost(job: Job, lease: Lease, message: Lost) -> Decision:
@@ -215,14 +225,20 @@ def _lost(job: Job, lease: Lease, message: Lost) -> Decision:
     blamed = message.cause in ("signal", "exited", "protocol")
     ours = running is not None and message.batch == running.batch and not running.condemned
     if running is not None and ours and message.cause in ("limit", "seccomp"):
-        outcome: Outcome = "limit" if message.cause == "limit" else "blocked"
         ended = LeaseEnded(lease.lease, lease.epoch, message.detail, blamed=False, cause=message.cause)
         cut = _truncation_mark(running.batch, message.limit)
-        over = BatchEnded(running.batch, outcome, None, message.limit)
+        over = _killed(running, message)
         return Decision((ended, *cut, *ending(job, over, lease.policy.on_violation)))
     reason = message.detail or message.cause
     decision = end_lease(job, lease.lease, lease.epoch, reason, blamed=blamed, cause=message.cause)
     return replace(decision, instructions=())
+
+
+def _killed(running: RunningBatch, message: Lost) -> BatchEnded:
+    """The end of a batch whose interpreter was killed at a limit, or by the kernel's filter."""
+    if message.cause == "limit" and message.limit is not None:
+        return reaching.at_limit(running, message.limit)
+    return BatchEnded(running.batch, "limit" if message.cause == "limit" else "blocked", None, None)
 
 
 def _truncation_mark(batch: int, limit: LimitBreach | None) -> tuple[Event, ...]:
@@ -235,12 +251,12 @@ def _truncation_mark(batch: int, limit: LimitBreach | None) -> tuple[Event, ...]
 
 def _metered(lease: Lease, message: Metered) -> Decision:
     """Keep what an attempt used; it is told once, at its end."""
-    if lease.metered:
+    if lease.metered is not None:
         raise LeaseFault("an attempt that is metered twice")
     usage = Usage(
         message.cpu_seconds, message.wall_seconds, message.peak_memory_bytes, message.output_bytes, message.calls
     )
-    return Decision((UsageMetered(message.batch, usage),), (), replace(lease, metered=True))
+    return Decision((UsageMetered(message.batch, usage),), (), replace(lease, metered=usage))
 
 
 def _failure(message: Failed) -> GuestError:

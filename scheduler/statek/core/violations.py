@@ -1,8 +1,9 @@
 """What a violation means for its batch, under a policy that ends or holds the job for it. Pure.
 
-Such a batch is condemned from the event on that records the violation. Nothing that its interpreter says counts any
-more but further violations; the supervisor is told to end it, and whatever reports that end ends the batch as blocked.
-A source that is refused before it runs is not cut short: its interpreter is about to say all that is wrong with it.
+Such a batch is condemned from the event on that records the violation, like one that went on at a limit (`reaching`).
+Nothing that its interpreter says counts any more but further violations; the supervisor is told to end it, and whatever
+reports that end ends the batch as blocked, or at its limit. A source that is refused before it runs is not cut short:
+its interpreter is about to say all that is wrong with it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from statek.core.events import BatchEnded, LeaseEnded, PolicyViolated
 from statek.core.instructions import EndLease, Send
 from statek.core.jobs import Job, RunningBatch
 from statek.core.leases import Lease
+from statek.core.reaching import at_limit
 from statek_protocol.messages.executor import Cancel
 from statek_protocol.messages.interpreter import Call, Failed, Finished
 
@@ -32,16 +34,18 @@ def condemn(decision: Decision) -> Decision:
 def receive(job: Job, running: RunningBatch, lease: Lease, message: object) -> Decision:
     """Take what still comes of a condemned batch, other than violations and what it used."""
     if isinstance(message, Finished | Failed):
-        return end_batch(job, lease, blocked(running))
+        return end_batch(job, lease, verdict(running))
     return Decision((), (CONDEMNED,) if isinstance(message, Call) else (), lease)
 
 
 def end_lease(job: Job, running: RunningBatch, ended: LeaseEnded) -> Decision:
     """End the batch with its lease, however that came to its end: it is not run again."""
-    events = (ended, *ending(job, blocked(running), running.consequence))
+    events = (ended, *ending(job, verdict(running), running.consequence))
     return Decision(events, (EndLease(ended.reason),))
 
 
-def blocked(running: RunningBatch) -> BatchEnded:
-    """The end of a condemned batch."""
+def verdict(running: RunningBatch) -> BatchEnded:
+    """The end of a condemned batch: as blocked, unless a limit is all that it is condemned for."""
+    if running.consequence == "refuse" and running.reached is not None:
+        return at_limit(running, running.reached)
     return BatchEnded(running.batch, "blocked", None, None)

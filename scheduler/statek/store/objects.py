@@ -19,7 +19,7 @@ from statek.store.awaited import Future
 
 PREFIX: Final = "statek"
 """The dbzero prefix of all objects here; application objects live in prefixes of their own."""
-FORMAT: Final = 3
+FORMAT: Final = 4
 """Format of these objects. Older ones are not migrated: the store is made anew from the ledger."""
 
 
@@ -61,7 +61,7 @@ class JobError:
 
 @db0.memo(id="statek/ReachedLimit", prefix=PREFIX)
 class ReachedLimit:
-    """The limit that ended the last batch, in the unit that its name carries."""
+    """The limit that ended the last batch, in the unit that its name carries, and what had been done by then."""
 
     name = Text("name_utf8")
 
@@ -69,6 +69,14 @@ class ReachedLimit:
         self.name_utf8 = name_utf8
         self.allowed = allowed
         self.used = used
+        self.printed_bytes = 0
+        self.printed_lines = 0
+        self.calls = 0
+        """Calls made, those included that were refused."""
+        self.calls_by_name: dict[bytes, int] = {}
+        """The tools that were called most, by their names in UTF-8, and how often."""
+        self.instruction = 0
+        """The first instruction that the last checkpoint has not behind it."""
 
 
 @db0.memo(id="statek/Usage", prefix=PREFIX)

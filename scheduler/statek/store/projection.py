@@ -22,7 +22,7 @@ from statek.store.objects import (
     to_bytes,
 )
 from statek.store.records import Stored
-from statek_protocol.messages.interpreter import GuestError, LimitBreach
+from statek_protocol.messages.interpreter import GuestError
 
 
 def apply(root: Root, stored: Stored) -> None:
@@ -106,6 +106,11 @@ def _(event: events.PolicyViolated, job: Job, at_us: int) -> None:
 
 
 @_apply.register
+def _(event: events.LimitReached, job: Job, at_us: int) -> None:
+    """Told with the end of the batch."""
+
+
+@_apply.register
 def _(event: events.UsageMetered, job: Job, at_us: int) -> None:
     usage, more = job.usage, event.usage
     usage.cpu_seconds += more.cpu_seconds
@@ -167,7 +172,7 @@ def _awake(job: Job) -> None:
 @_apply.register
 def _(event: events.BatchEnded, job: Job, at_us: int) -> None:
     _awake(job)
-    job.outcome, job.error, job.limit = event.outcome, _error(event.error), _limit(event.limit)
+    job.outcome, job.error, job.limit = event.outcome, _error(event.error), _limit(event)
     job.next_instr_num = 0
     _end(job, event.batch, event.outcome, at_us)
     markers.forget(job.job, event.batch)
@@ -230,5 +235,12 @@ def _error(error: GuestError | None) -> JobError | None:
     return None if error is None else JobError(to_bytes(error.type), to_bytes(error.message), error.line)
 
 
-def _limit(limit: LimitBreach | None) -> ReachedLimit | None:
-    return None if limit is None else ReachedLimit(to_bytes(limit.name), limit.allowed, limit.used)
+def _limit(event: events.BatchEnded) -> ReachedLimit | None:
+    if event.limit is None:
+        return None
+    reached = ReachedLimit(to_bytes(event.limit.name), event.limit.allowed, event.limit.used)
+    if event.progress is not None:
+        reached.printed_bytes, reached.printed_lines = event.progress.printed_bytes, event.progress.printed_lines
+        reached.calls, reached.instruction = event.progress.calls, event.progress.instruction
+        reached.calls_by_name = {to_bytes(name): count for name, count in event.progress.calls_by_name.items()}
+    return reached

@@ -24,6 +24,7 @@ from statek_executor.supervisor.quotas import (
     QuotaExceeded,
 )
 from statek_policies import Limits
+from statek_policies.limits import REFUSALS_LIMIT
 from statek_protocol.messages.base import Message
 from statek_protocol.messages.executor import UNACKNOWLEDGED_BYTES, UNACKNOWLEDGED_LIMIT
 from statek_protocol.messages.interpreter import Call, Checkpoint, Console, LimitBreach, Observed, Snapshot, Violated
@@ -49,7 +50,7 @@ def counted(quota: BatchQuota, message: Message, elapsed: float = 0.0) -> int:
         (CHECKPOINT, CHECKPOINTS_START),
         (Observed(1, bytes(1024 * 1024)), OBSERVED_BYTES_LIMIT // 2**20),
         (Observed(1, b""), OBSERVED_RECORDS_LIMIT),
-        (Call(1, 0, "t", b""), Limits().calls + 100),
+        (Call(1, 0, "t", b""), Limits().calls + REFUSALS_LIMIT + 1),
         (Console(1, b""), 0),
     ],
     ids=["violations", "checkpoints", "observed bytes", "observed records", "calls", "empty output"],

@@ -52,7 +52,7 @@ def awaiting() -> World:
 
 
 def finished(snapshot: Snapshot | None = SNAPSHOT, limit: LimitBreach | None = None) -> Finished:
-    return Finished(1, "ok", None, limit, snapshot)
+    return Finished(1, "ok" if limit is None else "limit", None, limit, snapshot)
 
 
 @pytest.mark.parametrize(

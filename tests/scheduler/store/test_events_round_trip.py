@@ -38,6 +38,8 @@ def value(hint: Any, bounds: Bounds = Bounds(0, LONGEST)) -> st.SearchStrategy[A
         return st.sampled_from(arguments)
     if origin is tuple:
         return st.lists(value(arguments[0]), min_size=int(bounds.low), max_size=3).map(tuple)
+    if origin is dict:
+        return st.dictionaries(scalar(str, Bounds(0, LONGEST)), value(arguments[1]), max_size=3)
     if dataclasses.is_dataclass(hint):
         return values(hint)
     return scalar(hint, bounds)

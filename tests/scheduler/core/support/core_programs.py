@@ -16,6 +16,7 @@ from statek_protocol.messages.interpreter import (
     Console,
     Failed,
     Finished,
+    LimitBreach,
     Observed,
     Reply,
     Run,
@@ -248,7 +249,8 @@ class Interpreter:
         snapshot = self._snapshot(batch, len(program.statements)) if program.keeps else None
         yield from self._tell_times(batch)
         yield Metered(batch, 0.5, 1.0, 1000, 10, 1)
-        yield Finished(batch, program.outcome, None, None, snapshot)
+        limit = LimitBreach("variables", 10_000.0, 10_001.0) if program.outcome == "limit" else None
+        yield Finished(batch, program.outcome, None, limit, snapshot)
 
     def _print(self, batch: int, text: bytes) -> Talk:
         for start in range(0, len(text), self.chunk):

@@ -14,6 +14,8 @@ from statek_protocol.messages.interpreter import GuestError, LimitBreach, Transi
 
 POLICY = b"the policy"
 SOURCE = b"print('hello')\n"
+PROGRESS = events.Progress(80, 3, 2, {"ask": 2}, 4)
+"""What a batch had done that ended at a limit."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ def _life(job: str, lines: int) -> Iterator[list[events.Event]]:
     yield [events.PolicyViolated(1, "import", "os is not allowed", 7, "compile")]
     yield [
         events.UsageMetered(1, Usage(0.25, 1.5, 1_000, 80, 2)),
-        events.BatchEnded(1, "error", error, LimitBreach("cpu_seconds", 5.0, 5.5)),
+        events.BatchEnded(1, "limit", error, LimitBreach("cpu_seconds", 5.0, 5.5), (), PROGRESS),
         events.BatchSkipped(2),
         events.LeaseEnded("lease-1", 1, "no batch is left", blamed=False),
-        events.JobEnded("error"),
+        events.JobEnded("limit"),
     ]

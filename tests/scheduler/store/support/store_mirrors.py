@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from statek.core import events
 from statek.core.jobs import Job, Usage
@@ -12,6 +12,9 @@ from statek.store.directory import StoreDirectory
 from statek.store.history import History
 from statek.store.mirror import Mirror
 from statek.store.records import Stored
+
+if TYPE_CHECKING:
+    from statek.store.objects import ReachedLimit
 
 PATIENCE = 60.0
 
@@ -54,6 +57,7 @@ def _read() -> dict[str, Any]:
             "outcome": job.outcome,
             "error": job.error and (job.error.type, job.error.message, job.error.line),
             "limit": job.limit and (job.limit.name, job.limit.allowed, job.limit.used),
+            "progress": job.limit and _progress_of(job.limit),
             "console": job.py_env.console,
             "tools": [(call.number, call.tool, call.outcome) for call in job.tool_log],
             "violations": [(item.rule, item.line, item.layer) for item in job.violations],
@@ -63,6 +67,11 @@ def _read() -> dict[str, Any]:
         }
 
     return {job.job: plain(job) for job in Root().jobs.values()}
+
+
+def _progress_of(limit: ReachedLimit) -> events.Progress:
+    names = {name.decode(): count for name, count in limit.calls_by_name.items()}
+    return events.Progress(limit.printed_bytes, limit.printed_lines, limit.calls, names, limit.instruction)
 
 
 def _expected(job: Job, told: list[Stored]) -> dict[str, Any]:
@@ -80,6 +89,7 @@ def _expected(job: Job, told: list[Stored]) -> dict[str, Any]:
         "outcome": job.outcome,
         "error": job.error and (job.error.type, job.error.message, job.error.line),
         "limit": job.limit and (job.limit.name, job.limit.allowed, job.limit.used),
+        "progress": next((e.progress for e in happened if isinstance(e, events.BatchEnded) and e.limit), None),
         "console": printed.splitlines(),
         "tools": [(call.number, call.tool, answers.get(call.number, "pending")) for call in calls],
         "violations": [(event.rule, event.line, event.layer) for event in violated],
