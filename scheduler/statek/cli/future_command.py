@@ -13,11 +13,10 @@ from typing import Any, Final
 import click
 
 from statek.audit.escaping import shown
-from statek.cli.attach import attached
-from statek.cli.client import Client
 from statek.cli.logs import COMMAND_FORMAT, configure_logs
-from statek.cli.options import default_store, open_store, service_options, wrong_usage
+from statek.cli.options import default_store, open_store, wrong_usage
 from statek.cli.terminal import say
+from statek.completing import FutureCompletion, cancel, complete
 from statek.core.futures import sources
 from statek.core.jobs import Job
 from statek.errors import StatekError, SubmissionRefused
@@ -26,7 +25,6 @@ from statek.store.errors import StoreError
 from statek.store.history import History
 from statek_protocol.errors import ProtocolError
 from statek_protocol.messages.base import MIB, TEXT_LIMIT
-from statek_protocol.messages.client import Completed
 from statek_protocol.messages.interpreter import GuestError
 from statek_protocol.values import ValueRefused, encode_value
 
@@ -61,7 +59,8 @@ def future_command() -> None:
 def complete_command(store: Path, key: str, value: str) -> None:
     """Give the futures of KEY their value, as JSON (or - to read it from standard input)."""
     data = _encoded(sys.stdin.read() if value == STDIN else value)
-    _tell(_ask(store, lambda client: client.complete(_key(key), data, None)))
+    named = _key(key)
+    _tell(_ask(store, lambda: complete(store, named, data, None)))
 
 
 @future_command.command("fail")
@@ -73,7 +72,8 @@ def fail_command(store: Path, key: str, text: str) -> None:
     if len(text) > TEXT_LIMIT:
         wrong_usage(f"the text has {len(text)} characters; {TEXT_LIMIT} are allowed")
     error = GuestError("FutureFailed", text.encode("utf-8", "backslashreplace").decode()[:TEXT_LIMIT], None)
-    _tell(_ask(store, lambda client: client.complete(_key(key), None, error)))
+    named = _key(key)
+    _tell(_ask(store, lambda: complete(store, named, None, error)))
 
 
 @future_command.command("cancel")
@@ -85,7 +85,7 @@ def cancel_command(store: Path, job: str | None, key: str | None) -> None:
     if (key is None) == (job is None):
         wrong_usage("name a key or a --job, and not both")
     named = None if key is None else _key(key)
-    _tell(_ask(store, lambda client: client.cancel_wait(key=named, job=job)))
+    _tell(_ask(store, lambda: cancel(store, key=named, job=job)))
 
 
 @future_command.command("list")
@@ -162,13 +162,12 @@ def _encoded(text: str) -> bytes:
         wrong_usage(str(error))
 
 
-def _ask(store: Path, ask: Callable[[Client], Completed]) -> Completed:
-    """Ask the store's scheduler, or become it for as long as that takes."""
+def _ask(store: Path, ask: Callable[[], FutureCompletion]) -> FutureCompletion:
+    """Ask the store's scheduler, or change the store where none runs."""
     configure_logs("WARNING", COMMAND_FORMAT)
-    directory = open_store(store, must_exist=True)
+    open_store(store, must_exist=True)
     try:
-        with attached(directory, service_options) as attachment:
-            return ask(attachment.client)
+        return ask()
     except SubmissionRefused as refusal:
         wrong_usage(str(refusal))
     except (StatekError, StoreError, ProtocolError) as error:
@@ -176,6 +175,6 @@ def _ask(store: Path, ask: Callable[[Client], Completed]) -> Completed:
         sys.exit(FAILED)
 
 
-def _tell(answer: Completed) -> None:
+def _tell(answer: FutureCompletion) -> None:
     say(_TOLD[answer.outcome].format(futures=answer.futures))
     sys.exit(1 if answer.outcome in ("duplicate", "nothing") else 0)
