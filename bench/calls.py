@@ -20,7 +20,7 @@ from bench.services import ServiceFailed, await_words, service
 from statek.cli.client import Client, Submission
 from statek_policies import Policy
 
-ROUNDS: Final = 15
+ROUNDS: Final = 9
 CALLS: Final = 150
 """Calls in a batch; a policy's default allows 200."""
 FLOOR: Final = "echo by a bare child"

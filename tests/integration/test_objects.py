@@ -189,9 +189,7 @@ for found in (lambda: kept.text, lambda: len(notes.all), lambda: board.text, lam
 @pytest.mark.parametrize(
     ("app", "said"),
     [
-        ("tools = [", "SyntaxError"),
-        ("1 / 0", "ZeroDivisionError"),
-        ("x = 1", "exports neither"),
+        ("1 / 0", "line 1: ZeroDivisionError"),
         ("import os\nlocals = {'os': os}", "a module cannot cross"),
     ],
 )
