@@ -17,6 +17,7 @@ from statek.core.events import (
     LeaseEnded,
     LeaseGranted,
     PolicyViolated,
+    Progress,
     UsageMetered,
 )
 from statek.core.jobs import Usage
@@ -91,3 +92,15 @@ def test_a_lease_that_is_lost_on_the_way_is_no_end() -> None:
 def test_a_limit_is_told_with_its_numbers() -> None:
     breach = BatchEnded(1, "limit", None, LimitBreach("cpu_seconds", 5.0, 6.5))
     assert fold(1, 1, breach, JobEnded("limit")).limit == {"name": "cpu_seconds", "allowed": 5.0, "used": 6.5}
+
+
+def test_a_limit_is_told_with_what_had_been_printed_and_done() -> None:
+    done = Progress(80, 3, 3, {"ask": 2, "time.sleep": 1}, 4)
+    breach = BatchEnded(1, "limit", None, LimitBreach("calls", 2.0, 3.0), (), done)
+    outcome = fold(1, 1, breach, JobEnded("limit"))
+    assert outcome.as_json()["limit"] == {
+        **{"name": "calls", "allowed": 2.0, "used": 3.0},
+        **{"printed_bytes": 80, "printed_lines": 3, "calls": 3, "instruction": 4},
+        "calls_by_name": {"ask": 2, "time.sleep": 1},
+    }
+    assert outcome.progress == ", after 3 lines (80 bytes) of output and 3 calls (ask 2, time.sleep 1)"

@@ -35,7 +35,9 @@ STDIN: Final = "-"
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="Change one limit of the policy.")
 @click.option("--set", "fields", multiple=True, metavar="FIELD=VALUE", help="Change one other field of the policy.")
 @click.option("--job", metavar="ID", help="Continue this job, with its variables.")
-@click.option("--app", type=click.Path(path_type=Path), help="Offer this file's tools and locals, if no scheduler runs yet.")
+@click.option(
+    "--app", type=click.Path(path_type=Path), help="Offer this file's tools and locals, if no scheduler runs yet."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def exec_command(
@@ -164,7 +166,9 @@ def _tell(outcome: JobOutcome, files: tuple[str, ...], *, as_json: bool) -> None
         where = f"{file}, line {line}: " if line is not None else f"{file}: "
         say(f"{where}{outcome.error['type']}: {outcome.error['message']}")
     if outcome.limit is not None:
-        say("limit {name}: {allowed:g} allowed, {used:g} used".format_map(outcome.limit))
+        name = outcome.limit["name"]
+        say(f"limit {name}: {outcome.limit['allowed']:g} allowed, {outcome.limit['used']:g} used{outcome.progress}")
+        say(f"`--limit {name}=N` allows more; `statek policy explain {name}` says what else helps")
     if outcome.transient:
         say(f"not kept for the next batch: {', '.join(outcome.transient)}")
     say(f"{outcome.job}: {outcome.outcome}")

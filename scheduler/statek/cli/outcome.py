@@ -80,6 +80,15 @@ class JobOutcome:
                 self.transient = [value["name"] for value in body["transient"]]
         return b""
 
+    @property
+    def progress(self) -> str:
+        """What had been printed and done when a limit was reached, for people; empty where it is not on record."""
+        if self.limit is None or "calls" not in self.limit:
+            return ""
+        text = f", after {self.limit['printed_lines']} lines ({self.limit['printed_bytes']} bytes) of output"
+        names = ", ".join(f"{name} {count}" for name, count in self.limit["calls_by_name"].items())
+        return f"{text} and {self.limit['calls']} calls{f' ({names})' if names else ''}"
+
     def as_json(self) -> dict[str, Any]:
         """Return the object that `exec --json` prints; lone surrogates become escapes, which JSON text can carry."""
         return {
