@@ -9,69 +9,30 @@ the bytes that they had before are not sent. All other segments are not even loo
 from __future__ import annotations
 
 import itertools
-import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from statek_executor.workspace.decoder import Contents, Decoded
+from statek_executor.workspace.decoder import Decoded
 from statek_executor.workspace.definitions import Definitions
 from statek_executor.workspace.encoder import Encoded, PlainWriter, Transient, encode, fingerprint
 from statek_executor.workspace.partition import Group, are_apart, depth_first, is_landmark, partition
 from statek_executor.workspace.reach import Reach
 from statek_executor.workspace.references import References
-
-BESIDE: Final = 0
-"""Number of the segment for what is kept beside the variables."""
+from statek_executor.workspace.segments import (
+    BESIDE,
+    Changes,
+    Segment,
+    Written,
+    plain_of,
+    segment_of,
+    with_beside,
+)
 
 REMEMBERED: Final = 1_000
 """Sets of names for which it is remembered what they lead to."""
 
 Find: TypeAlias = Callable[[Iterable[str] | None], dict[str, object]]
 """Gives those of these names that are variables now, with their values; all variables for None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One segment as it was written last."""
-
-    number: int
-    names: tuple[str, ...]
-    loads: frozenset[str]
-    needs: frozenset[str]
-    size: int
-    fingerprint: bytes
-    landmarks: tuple[tuple[str, weakref.ref[Any]], ...] = ()
-    """Variables whose functions or classes other segments may name; not held, so that nothing ends later for it."""
-    transient: tuple[Transient, ...] = ()
-    plain: bool = False
-    """It is a single plain variable, and the fingerprint that of its written value."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A segment's bytes, and the batches whose sources are needed to read them."""
-
-    number: int
-    data: bytes
-    batches: tuple[int, ...]
-
-
-@dataclass(slots=True)
-class Changes:
-    """The difference between what the scheduler has and what there is now."""
-
-    written: list[Written] = field(default_factory=list)
-    dropped: set[int] = field(default_factory=set)
-    segments: dict[int, Segment] = field(default_factory=dict)
-    """Those that were written anew, sent or not."""
-    transient: tuple[Transient, ...] = ()
-    """What the workspace does not keep, in those segments and in all others."""
-    size: int = 0
-    """Of the whole workspace, in bytes."""
-    variables: int = 0
-    """In the whole workspace."""
-    beside: Mapping[str, object] | None = None
 
 
 class Baseline:
@@ -103,13 +64,13 @@ class Baseline:
         for number, part in decoded.contents.items():
             values = {name: decoded.variables[name] for name in part.expressions}
             group = Group(list(values), loads=set(part.loads), needs=set(part.needs))
-            encoded = Encoded(segments[number], plain=_plain_of(part))
-            changes.segments[number] = _segment(number, group, encoded, values, landmarks)
+            encoded = Encoded(segments[number], plain=plain_of(part))
+            changes.segments[number] = segment_of(number, group, encoded, values, landmarks)
         self.advance(changes)
 
     def restore_beside(self, beside: Mapping[str, object], data: bytes) -> None:
         """Take up what was loaded beside the variables."""
-        self.advance(_with_beside(Changes(), beside, data))
+        self.advance(with_beside(Changes(), beside, data))
 
     def compare(self, touched: frozenset[str] | None, beside: Mapping[str, object]) -> Changes:
         """Tell what has changed if code with these names has run since then; None if all may have changed.
@@ -281,7 +242,7 @@ class Baseline:
         for place, group in enumerate(groups):
             found = encoded[place]
             number = next(self._numbers_before(group, numbers, changes.segments), None) or next(fresh)
-            segment = _segment(number, group, found, values, landmarks)
+            segment = segment_of(number, group, found, values, landmarks)
             before = self._segments.get(number)
             changes.segments[number] = segment
             if before is None or before.fingerprint != segment.fingerprint or number in self._sent:
@@ -307,7 +268,7 @@ class Baseline:
         data = encode(beside, definitions=self._definitions, references=self._references).data
         before = self._segments.get(BESIDE)
         changes.size += len(data) - (before.size if before else 0)
-        _with_beside(changes, beside, data)
+        with_beside(changes, beside, data)
         changes.written.append(Written(BESIDE, data, ()))
 
     # keeping the books
@@ -334,37 +295,6 @@ class Baseline:
             self._landmarks[id(refer())] = name
         if segment.transient:
             self._transient[number] = segment.transient
-
-
-def _segment(
-    number: int, group: Group, encoded: Encoded, values: Mapping[str, object], landmarks: Mapping[int, str]
-) -> Segment:
-    own = [name for name in group.names if is_landmark(values[name]) and landmarks.get(id(values[name])) == name]
-    return Segment(
-        number,
-        tuple(group.names),
-        frozenset(group.loads),
-        frozenset(group.needs),
-        len(encoded.data),
-        encoded.plain or fingerprint(encoded.data),
-        tuple((name, weakref.ref(values[name])) for name in own),
-        encoded.transient,
-        bool(encoded.plain),
-    )
-
-
-def _plain_of(part: Contents) -> bytes:
-    """Give what stands for the value of a single plain variable in a segment that was read; empty for others."""
-    if part.records or part.needs or part.loads or len(part.expressions) != 1:
-        return b""
-    (written,) = part.expressions.values()
-    return fingerprint(written)
-
-
-def _with_beside(changes: Changes, beside: Mapping[str, object], data: bytes) -> Changes:
-    changes.segments[BESIDE] = Segment(BESIDE, (), frozenset(), frozenset(), len(data), fingerprint(data))
-    changes.beside = beside
-    return changes
 
 
 def _in_turn(groups: Sequence[Group]) -> Iterable[int]:

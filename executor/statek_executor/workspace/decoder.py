@@ -15,40 +15,24 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from statek_executor.workspace import nodes
+from statek_executor.workspace.contents import DEPTH, Contents, contents_of, in_turn
 from statek_executor.workspace.definitions import Definitions
-from statek_executor.workspace.encoder import VERSION, Transient
+from statek_executor.workspace.encoder import Transient
 from statek_executor.workspace.errors import MalformedWorkspace, TransientValueError, WorkspaceError
 from statek_executor.workspace.layout import Layout
 from statek_executor.workspace.lost import Lost, lose
-from statek_executor.workspace.partition import depth_first
 from statek_executor.workspace.portraits import FILLERS, MAKERS
 from statek_executor.workspace.references import References, object_of
 from statek_protocol import leaves, values
 
-_DEPTH: Final = 300
-"""An encoder starts a new node long before its expressions are nested so deep."""
-
 _FIRST_FILLED: Final = {nodes.LIST: 0, nodes.DICT: 0, nodes.FUNCTION: 1}
 """Plain containers first, for others may copy what is in them; then functions, whose names their wrappers copy."""
-
-_KINDS: Final = MAKERS.keys() | {nodes.REFERENCE, nodes.LOST, nodes.VARIABLE}
 
 Job: TypeAlias = Callable[[], None]
 
 
 Publish: TypeAlias = Callable[[Mapping[str, object]], None]
 """Takes up variables as soon as they are there; raises `MalformedWorkspace` for a name that no variable can have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What one segment says of itself."""
-
-    expressions: dict[str, bytes]
-    needs: tuple[str, ...]
-    loads: tuple[str, ...]
-    records: list[list[Any]]
-    order: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +71,11 @@ def decode(
 def _decode(
     segments: Mapping[int, bytes], definitions: Definitions, references: References, publish: Publish
 ) -> Decoded:
-    contents = {number: _contents(segments[number]) for number in sorted(segments)}
+    contents = {number: contents_of(segments[number]) for number in sorted(segments)}
     variables: dict[str, object] = {}
     transient: list[Transient] = []
     decoders = [
-        _Decoder(definitions, references, contents[number], variables, transient) for number in _in_turn(contents)
+        _Decoder(definitions, references, contents[number], variables, transient) for number in in_turn(contents)
     ]
     for read in (_Decoder.read_what_needs_no_hash, _Decoder.read_the_rest):
         for decoder in decoders:
@@ -102,31 +86,6 @@ def _decode(
         decoder.hash_late()
     in_order = {name: variables[name] for part in contents.values() for name in part.expressions}
     return Decoded(in_order, contents, tuple(transient))
-
-
-def _contents(data: bytes) -> Contents:
-    """Take a segment apart without making anything of it."""
-    version, expressions, needs, loads, records, order = values.Reader(max_depth=_DEPTH).read(data)
-    if version != VERSION:
-        raise MalformedWorkspace(f"a segment of form {version}; this release reads form {VERSION}")
-    if sorted(order) != list(range(len(records))) or any(kind not in _KINDS for kind, _, _ in records):
-        raise MalformedWorkspace("a table of nodes that is not one")
-    if not all(type(name) is str for name in (*expressions, *needs, *loads)):
-        raise MalformedWorkspace("a name that is no text")
-    return Contents(expressions, tuple(needs), tuple(loads), records, order)
-
-
-def _in_turn(contents: Mapping[int, Contents]) -> list[int]:
-    """Order segments so that each comes after those whose landmarks it names."""
-    owners: dict[str, int] = {}
-    for number, part in contents.items():
-        for name in part.expressions:
-            if owners.setdefault(name, number) != number:
-                raise MalformedWorkspace(f"a variable in two segments: {name[:80]}")
-    done: dict[int, None] = {}
-    for number in contents:
-        depth_first(number, lambda number: [owners[name] for name in contents[number].needs if name in owners], done)
-    return list(done)
 
 
 class _Decoder(values.Reader):
@@ -140,7 +99,7 @@ class _Decoder(values.Reader):
         variables: Mapping[str, object],
         transient: list[Transient],
     ) -> None:
-        super().__init__(max_depth=_DEPTH, other=self._other)
+        super().__init__(max_depth=DEPTH, other=self._other)
         self.definitions = definitions
         self.references = references
         self._expressions = dict(contents.expressions)
@@ -216,7 +175,7 @@ class _Decoder(values.Reader):
 
     def _read_whole(self, expression: bytes) -> Any:
         """Read an expression from its outermost level; an earlier reading may have ended at a node that is missing."""
-        self._depth_left = _DEPTH
+        self._depth_left = DEPTH
         return self.read(expression)
 
     def _attempt(self, job: Job) -> None:
