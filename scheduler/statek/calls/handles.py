@@ -18,6 +18,10 @@ HANDLES: Final = 10_000
 """Objects that one job can have been given, from its beginning to its end."""
 HELD_OBJECTS: Final = 100_000
 """Objects that live in memory only and are held for jobs, all together; the jobs that were idle longest lose theirs."""
+TABLES: Final = 10_000
+"""Jobs whose tables are kept in memory."""
+_ROOM_EVERY: Final = 256
+"""Uses of tables between two looks at how much is held."""
 
 
 class HandlesExhausted(Exception):
@@ -139,20 +143,26 @@ class HandleTables:
         """`recorded` gives the bindings that are on record for a job."""
         self._recorded = recorded
         self._tables: OrderedDict[str, HandleTable] = OrderedDict()
+        self._uses = 0
 
     def of(self, job: str) -> HandleTable:
-        """Return the job's table. In the loop's thread, since it may read the ledger."""
+        """Return the job's table; in dbzero's thread."""
         table = self._tables.get(job)
         if table is None:
             table = self._tables[job] = HandleTable(self._recorded(job))
         self._tables.move_to_end(job)
+        self._uses += 1
+        if self._uses % _ROOM_EVERY == 0:
+            self._make_room()
         return table
 
-    def make_room(self, wanted: int = HELD_OBJECTS) -> None:
-        """Drop the objects of the jobs that were idle longest, until the others hold no more than this many."""
+    def _make_room(self) -> None:
+        """Drop what the jobs that were idle longest have in memory, until the others hold no more than may be."""
+        while len(self._tables) > TABLES:
+            self._tables.popitem(last=False)
         held = sum(table.held_count for table in self._tables.values())
         for table in self._tables.values():
-            if held <= wanted:
+            if held <= HELD_OBJECTS:
                 return
             held -= table.held_count
             table.let_go()
