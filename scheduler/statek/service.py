@@ -193,7 +193,7 @@ class Service:
             self._stopping.set()
 
     def _on_mirror_open(self, ledger: History) -> None:
-        """Called in the mirror's thread when dbzero was opened: old objects are forgotten, the application is loaded."""
+        """In the mirror's thread, when dbzero was opened: forget old objects, load the application."""
         assert self._runner is not None
         self._runner.reopen(ledger.handles)
         self._futures.forget()
