@@ -370,6 +370,12 @@ class Loop:
         requested = requested_at_us(self.ledger, job, call.batch, call.number)
         return 0.0 if requested is None else max(0.0, time.time() - requested / 1e6)
 
+    def note_call(self, kind: str, key: str, seconds: float) -> None:
+        """Put on the audit log that a call is over its time, or has ended after it."""
+        job, batch, number = key.rsplit("/", 2)
+        said: Body = {"batch": int(batch), "number": int(number), "ms": round(1_000 * seconds)}
+        self.do(lambda tick: tick.note_bounded(kind, said, reason=kind, job=job))
+
     def on_answer(self, name: str, event: CallAnswered, made: tuple[Event, ...] = ()) -> None:
         """Take a tool's outcome and what it brought to the job, from the runner."""
         self.do(partial(self._answered, name, event, made))

@@ -146,6 +146,7 @@ class Service:
             loop.on_answer,
             futures=self._futures,
             timeout_seconds=self._options.tool_timeout_seconds,
+            note=loop.note_call,
         )
         self._pool = pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
         api = Clients(loop, clients)

@@ -21,6 +21,7 @@ from statek.calls.application import Offer
 from statek.calls.handles import HandlesExhausted, HandleTable
 from statek.calls.requests import Registration
 from statek.core.events import Event, HandleBound
+from statek.futures.registry import WaitsExhausted
 from statek.futures.results import FutureElement, FutureResult
 from statek_policies import Limits
 from statek_protocol.references import FutureRef, HandleRef, PlainReferences, Reference
@@ -56,6 +57,10 @@ _REFERENCE_PARTS: Final = 15
 
 class ObjectIsGone(Exception):
     """The object of a handle is not there any more; the text says what it was and why."""
+
+
+class TooManyWaits(ValueRefused):
+    """A future cannot cross because the job has as many as its policy allows; the reason names the limit."""
 
 
 class JobCrossing:
@@ -108,6 +113,8 @@ class JobCrossing:
                     self._registration = self._futures()
                 return self._registration.refer(value)
             return _reference(self._bind(value, place))
+        except WaitsExhausted as error:
+            raise TooManyWaits(str(error), place) from error
         except (HandlesExhausted, TypeError) as error:
             raise ValueRefused(str(error), place) from error
 

@@ -54,10 +54,15 @@ class Started:
     began: Future[float]
 
 
+Note = Callable[[str, str, float], None]
+"""Takes a kind of record, the call's key and seconds, for the audit log."""
+
+
 class LeftBehind:
     """The calls that run on although nobody waits for them any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: Note = lambda *_: None) -> None:
+        self._note = note
         self._since: dict[str, tuple[float, str]] = {}
 
     @property
@@ -66,11 +71,12 @@ class LeftBehind:
         now = time.monotonic()
         return {f"{key} {name}": now - since for key, (since, name) in self._since.items()}
 
-    def add(self, key: str, name: str, future: Future[Any]) -> None:
+    def add(self, key: str, name: str, future: Future[Any], seconds: float) -> None:
         """Keep an eye on one until it ends; in the loop's thread."""
         loop = asyncio.get_running_loop()
         self._since[key] = (time.monotonic(), name)
         log.warning("call %s of %s is over its time and still runs", key, name)
+        self._note("call_overdue", key, seconds)
 
         def ended(_: Future[Any]) -> None:
             if not loop.is_closed():
@@ -82,6 +88,7 @@ class LeftBehind:
         since, name = self._since.pop(key)
         late = time.monotonic() - since
         log.warning("call %s of %s ended %.1f s after its time; its outcome is dropped", key, name, late)
+        self._note("call_late", key, late)
 
     def check(self, name: str) -> None:
         """Refuse a call that would need a thread while too many are left behind; raises `Abandoned`."""
@@ -152,7 +159,7 @@ async def in_time(started: Started, name: str, seconds: float, left_behind: Left
     if not outcome.done():
         await asyncio.wait((outcome,), timeout=max(0.0, began.result() + seconds - time.monotonic()))
     if not outcome.done():
-        left_behind.add(key, name, started.future)
+        left_behind.add(key, name, started.future, seconds)
         outcome.add_done_callback(lambda late: late.cancelled() or late.exception())  # seen, so that asyncio is quiet
         raise TimeIsOver(name, seconds, "it still runs, and may or may not do its work")
     return outcome.result()

@@ -20,7 +20,7 @@ from statek.calls.application import Application
 from statek.calls.arguments import Arguments, read_arguments
 from statek.calls.handles import HandleTable, HandleTables
 from statek.calls.outcomes import CallOutcome, failed, raised
-from statek.calls.places import Abandoned, LeftBehind, Raised, Threads, TimeIsOver, in_time, tracked
+from statek.calls.places import Abandoned, LeftBehind, Note, Raised, Threads, TimeIsOver, in_time, tracked
 from statek.calls.requests import CallRequest
 from statek.calls.tools import Tool
 from statek.composing import Offered
@@ -68,6 +68,7 @@ class ToolRunner:
         *,
         futures: Futures,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        note: Note = lambda *_: None,
     ) -> None:
         self._application = application
         self._thread = thread
@@ -76,7 +77,7 @@ class ToolRunner:
         self._timeout_seconds = timeout_seconds
         self.tables = HandleTables(lambda _: [])
         """Belongs to dbzero's thread, which says by `reopen` where they come from."""
-        self.left_behind = LeftBehind()
+        self.left_behind = LeftBehind(note)
         """Calls that did not end in their time and still run."""
         self._space: ObjectSpace | None = None
         self._threads = Threads()

@@ -18,7 +18,7 @@ import dbzero as db0
 
 from statek.calls import operations
 from statek.calls.application import Application
-from statek.calls.crossing import JobCrossing, ObjectIsGone
+from statek.calls.crossing import JobCrossing, ObjectIsGone, TooManyWaits
 from statek.calls.handles import ForgedHandle, HandleTable
 from statek.calls.members import MemberRefused
 from statek.calls.operations import Chunk, IsMethod
@@ -191,6 +191,10 @@ def _failure(error: BaseException) -> CallOutcome:
             return failed("ObjectGone", str(error))
         case IsMethod():
             return failed("IsMethod", str(error))
+        case TooManyWaits():
+            return failed("LimitError", error.reason)
+        case ValueRefused() if error.bound is not None:
+            return failed("LimitError", f"argument_{error.bound}: {error.path}: {error.reason}")
         case ValueRefused():
             return failed("TypeError", error.path + ": " + error.reason)
     return raised(error)

@@ -153,3 +153,25 @@ def test_what_a_thread_raises_is_an_outcome(error: BaseException) -> None:
     outcome = Threads().start(fail, "fail").future.result(PATIENCE)
     assert isinstance(outcome, places.Raised)
     assert outcome.error is error
+
+
+def test_a_call_over_its_time_and_its_end_are_put_on_record(stand: Stand, released: threading.Event) -> None:
+    noted: list[tuple[str, str]] = []
+    came = threading.Event()
+
+    def note(kind: str, key: str, seconds: float) -> None:
+        noted.append((kind, key))
+        if kind == "call_late":
+            came.set()
+
+    async def main() -> None:
+        started = Threads().start(slow(released), "slow")
+        with pytest.raises(Abandoned):
+            await in_time(started, "slow", SHORT, LeftBehind(note), "job/1/2")
+        released.set()
+        async with asyncio.timeout(PATIENCE):
+            while not came.is_set():
+                await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert noted == [("call_overdue", "job/1/2"), ("call_late", "job/1/2")]
