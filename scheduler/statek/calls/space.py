@@ -9,7 +9,8 @@ guarantee, and an operation that changed nothing leaves no marker.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -40,6 +41,20 @@ _ANY_DEPTH: Final = 256
 
 VARIABLES: Final = Limits(argument_bytes=8 * 1024 * 1024)
 """The bounds of what an application may export, all together; a policy's bounds are for what guests ask for."""
+
+
+@contextmanager
+def _nothing_committed() -> Iterator[None]:
+    """Refuse commits of the application's. Not by `db0.atomic`: dbzero 0.7.0 loses items of what grows inside it."""
+    commit, db0.commit = db0.commit, _refuse_commit
+    try:
+        yield
+    finally:
+        db0.commit = commit
+
+
+def _refuse_commit(*_: object) -> None:
+    raise RuntimeError("nothing can be committed here: what is changed is committed together with the outcome")
 
 
 class ObjectSpace:
@@ -98,7 +113,7 @@ class ObjectSpace:
             found = self._found(call)
             if found is not None:
                 return found
-        with db0.atomic():  # nothing in it may commit, so that the changes and the marker are one commit
+        with _nothing_committed():  # so that the changes and the marker are one commit
             with db0.locked() as changes:
                 outcome = self._attempt(call, run)
             prefixes = {prefix for prefix, _ in changes.get_mutation_log()}

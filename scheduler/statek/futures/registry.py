@@ -46,6 +46,10 @@ class FutureRefused(TypeError):
     """A future cannot cross: it could not be kept, or the job has too many. Nothing of it was."""
 
 
+class WaitsExhausted(FutureRefused):
+    """The job has as many unresolved futures as its policy allows."""
+
+
 class ToolMissing(Exception):
     """The application does not have the tool that a future was made by: it was started without it, or without any."""
 
@@ -164,7 +168,7 @@ class Registration:
     def _register(self, future: FutureResult) -> int:
         created = self._described(future)
         if sum(isinstance(event, FutureCreated) for event in self.events) >= self._room:
-            raise FutureRefused("pending_waits: no more futures may be unresolved at the same time")
+            raise WaitsExhausted("pending_waits: no more futures may be unresolved at the same time")
         number = self._take_number()
         self.events.append(replace(created, number=number))
         future.numbers[self._job] = number
