@@ -23,7 +23,7 @@ from statek.futures.registry import Terms
 from statek.store.completions import EARLY_KEPT, Completion
 from statek.tick import Tick
 from statek_policies import Limits
-from statek_protocol.messages.base import TEXT_LIMIT
+from statek_protocol.messages.base import ARGUMENTS_LIMIT, TEXT_LIMIT
 
 if TYPE_CHECKING:
     from statek.loop import Loop
@@ -74,7 +74,9 @@ class Waiting:
 
     def moment(self, tick: Tick, job: str) -> Moment:
         """Say what a decision about the job may need to know."""
-        return Moment(tick.at_us, partial(self._resolved, tick, job), self.suspended, self.max_suspended)
+        known = tick.changed.get(job) or self._loop.job(job)
+        limit = ARGUMENTS_LIMIT if known is None else self._limits(known, tick).argument_bytes
+        return Moment(tick.at_us, partial(self._resolved, tick, job), limit, self.suspended, self.max_suspended)
 
     def begin(self) -> None:
         """Begin to take up the waits that the ledger has; `take_up` goes on with it."""
@@ -112,7 +114,9 @@ class Waiting:
         """Resolve what a tool brought and what is there already: combinations of futures that are."""
         created = [event for event in made if isinstance(event, FutureCreated)]
         if created:
-            self._loop.decide(tick, name, lambda job, lease: futures.follow(job, lease, self.moment(tick, name)))
+            numbers = {event.number for event in created}
+            moment = self.moment(tick, name)
+            self._loop.decide(tick, name, lambda job, lease: futures.follow(job, lease, numbers, moment))
         for event in created:
             completion = self._completion(tick, event.key) if event.key else None
             if completion is not None:
@@ -185,7 +189,12 @@ class Waiting:
     def on_future_troubled(self, job: str, number: int, error: str, failures: int) -> None:
         """Take notice that a future's condition failed."""
         troubled = FutureTroubled(number, error[:TEXT_LIMIT], failures)
-        self._loop.do(partial(self._record, job, (troubled,)))
+        self._loop.do(partial(self._take_trouble, job, troubled))
+
+    def _take_trouble(self, name: str, troubled: FutureTroubled, tick: Tick) -> None:
+        job = tick.changed.get(name) or self._loop.job(name)
+        if job is not None and job.future(troubled.number) is not None:
+            self._record(name, (troubled,), tick)
 
     def _record(self, name: str, events: tuple[Event, ...], tick: Tick) -> None:
         self._loop.decide(tick, name, lambda _, lease: Decision(events, (), lease))
@@ -196,12 +205,14 @@ class Waiting:
             self.take_in(tick, name, events)
         moment = self.moment(tick, name)
         self._loop.decide(
-            tick, name, lambda job, lease: futures.resolve(job, lease, number, self._fitting(job, settlement), moment)
+            tick,
+            name,
+            lambda job, lease: futures.resolve(job, lease, number, self._fitting(job, settlement, tick), moment),
         )
 
-    def _fitting(self, job: Job, settlement: Settlement) -> Settlement:
+    def _fitting(self, job: Job, settlement: Settlement, tick: Tick) -> Settlement:
         """Let no value cross to a job that is larger than its policy allows; it came from outside."""
-        limit, size = self._limits(job).argument_bytes, len(settlement.value or b"")
+        limit, size = self._limits(job, tick).argument_bytes, len(settlement.value or b"")
         if size <= limit:
             return settlement
         text = f"its value cannot cross to the guest: argument_bytes: {size} bytes; {limit} are allowed"
@@ -224,7 +235,10 @@ class Waiting:
         limits = self._limits(job)
         return Terms(limits, job.futures_registered, limits.pending_waits - len(job.futures))
 
-    def _limits(self, job: Job) -> Limits:
+    def _limits(self, job: Job, tick: Tick | None = None) -> Limits:
+        """Return the limits that hold for a job; its policy may have come in this very turn."""
+        if tick is not None:
+            return self._loop.policy_in_turn(tick, job.policy_due).limits
         return self._loop.policy(job.policy_due).limits
 
 

@@ -9,7 +9,7 @@ from statek_protocol.messages.base import NAME_LIMIT, BatchNumber, Count
 from statek_protocol.references import PATH_LIMIT
 from statek_protocol.schema import Bounds
 
-PARTS_LIMIT: Final = 1_000
+PARTS_LIMIT: Final = 100
 """Futures that one future can be combined of."""
 
 FutureShape = Literal["temporal", "promise", "any", "all", "value"]

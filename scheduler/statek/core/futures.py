@@ -6,7 +6,8 @@ that waits for one of them become durable together. What is resolved stays so; a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from statek.core import encoded
@@ -18,12 +19,16 @@ from statek.core.instructions import Send
 from statek.core.jobs import Job
 from statek.core.leases import Lease
 from statek.core.moment import Moment
-from statek_protocol.messages.base import ARGUMENTS_LIMIT, TEXT_LIMIT
+from statek_protocol.messages.base import TEXT_LIMIT
 from statek_protocol.messages.interpreter import GuestError, Reply
 
 WAIT_TIMEOUT = "WaitTimeout"
 WAIT_CANCELLED = "WaitCancelled"
 FUTURE_FAILED = "FutureFailed"
+REASON_CHARACTERS = 200
+"""Of each part's error that the error of an any tells."""
+HEADER_BYTES = 16
+"""What a tuple is written with beside its items, at most."""
 
 
 class NoSuchFuture(Exception):
@@ -46,12 +51,20 @@ def resolve(job: Job, lease: Lease | None, number: int, settlement: Settlement, 
     """Give a future its outcome, and let whatever waited for it go on; nothing if it has one already."""
     if job.future(number) is None:
         return Decision((), (), lease)
-    return _after((FutureResolved(number, settlement.value, settlement.error),), job, lease, moment)
+    return _after(FutureResolved(number, settlement.value, settlement.error), job, lease, moment)
 
 
-def follow(job: Job, lease: Lease | None, moment: Moment) -> Decision:
-    """Resolve what is made of futures that are resolved already; for futures that have just been made."""
-    return _after((), job, lease, moment)
+def follow(job: Job, lease: Lease | None, created: Collection[int], moment: Moment) -> Decision:
+    """Resolve futures that have just been made of others, as far as these have their outcomes already."""
+    known = remembering(moment)
+    combined = [entry for entry in job.futures if entry.number in created and entry.parts]
+    events: tuple[Event, ...] = ()
+    for entry in combined:
+        settlement = _combination(entry, job, entry.parts, known)
+        if settlement is not None:
+            decision = resolve(evolved(job, events), None, entry.number, settlement, after(known, events))
+            events = (*events, *decision.events)
+    return Decision(events, (), lease)
 
 
 def settlement_of(job: Job, part: FuturePart, moment: Moment) -> Settlement | None:
@@ -76,17 +89,33 @@ def sources(job: Job, number: int) -> tuple[FutureEntry, ...]:
     return tuple(found.values())
 
 
-def _after(events: tuple[Event, ...], job: Job, lease: Lease | None, moment: Moment) -> Decision:
-    """Add to some events what follows from them: outcomes of combined futures, then the answer that is waited for."""
-    resolved = {event.number: event for event in events if isinstance(event, FutureResolved)}
-    for event in events:
-        job = evolve(job, event)
-    after = replace(moment, resolved=lambda number: resolved.get(number) or moment.resolved(number))
-    while (outcome := next(_combined(job, after), None)) is not None:
-        resolved[outcome.number] = outcome
-        job = evolve(job, outcome)
-        events = (*events, outcome)
-    return _answer(events, job, lease, after)
+def remembering(moment: Moment) -> Moment:
+    """Return the same moment, which asks for no outcome twice: it may be large, and is read from disk."""
+    return replace(moment, resolved=functools.cache(moment.resolved))
+
+
+def _after(event: FutureResolved, job: Job, lease: Lease | None, moment: Moment) -> Decision:
+    """Add to an outcome what follows from it: those of combined futures, then the answer that is waited for."""
+    known = remembering(moment)
+    events: list[Event] = []
+    pending = [event]
+    while pending:
+        resolved = pending.pop(0)
+        events.append(resolved)
+        job = evolve(job, resolved)
+        known = after(known, (resolved,))
+        pending += [found for found in _following(resolved.number, job, known) if job.future(found.number)]
+        pending = list({found.number: found for found in reversed(pending)}.values())[::-1]
+    return _answer(tuple(events), job, lease, known)
+
+
+def _following(number: int, job: Job, moment: Moment) -> Iterator[FutureResolved]:
+    """Yield the outcomes that futures made of that one have by its outcome."""
+    for entry in job.futures:
+        parts = tuple(part for part in entry.parts if part.number == number)
+        settlement = _combination(entry, job, parts, moment) if parts else None
+        if settlement is not None:
+            yield FutureResolved(entry.number, settlement.value, settlement.error)
 
 
 def _answer(events: tuple[Event, ...], job: Job, lease: Lease | None, moment: Moment) -> Decision:
@@ -103,38 +132,63 @@ def _answer(events: tuple[Event, ...], job: Job, lease: Lease | None, moment: Mo
     return Decision(events, (reply,), replace(lease, awaiting=None))
 
 
-def _combined(job: Job, moment: Moment) -> Iterator[FutureResolved]:
-    """Yield outcomes of futures that are made of others, as far as these have theirs."""
-    for entry in job.futures:
-        if entry.shape in ("any", "all"):
-            parts = [settlement_of(job, part, moment) for part in entry.parts]
-            settlement = _any(parts) if entry.shape == "any" else _all(parts)
-            if settlement is not None:
-                yield FutureResolved(entry.number, settlement.value, settlement.error)
+def _combination(entry: FutureEntry, job: Job, news: Sequence[FuturePart], moment: Moment) -> Settlement | None:
+    """Return what a combined future comes to, if it does by the outcomes that are new among its parts.
+
+    Only when all parts have theirs are all of them looked at, which may be many and large.
+    """
+    unresolved = any(job.future(part.number) is not None for part in entry.parts)
+    found = [_part_of(job, part, moment) for part in news]
+    decisive = (part for part in found if part is not None and (part.error is None) == (entry.shape == "any"))
+    settlement = next(decisive, None)
+    if settlement is not None or unresolved:
+        return settlement
+    return (_none_of if entry.shape == "any" else _all_of)(entry.parts, job, moment)
 
 
-def _any(parts: list[Settlement | None]) -> Settlement | None:
-    """Take the first part that succeeded; fail when all have failed."""
-    succeeded = next((part for part in parts if part is not None and part.error is None), None)
-    if succeeded is not None or None in parts:
-        return succeeded
-    reasons = "; ".join(f"{part.error.type}: {part.error.message}" for part in parts if part and part.error)
-    return Settlement.failed(FUTURE_FAILED, f"none of {len(parts)} futures succeeded: {reasons}")
+def _part_of(job: Job, part: FuturePart, moment: Moment) -> Settlement | None:
+    try:
+        return settlement_of(job, part, moment)
+    except NoSuchFuture:  # the application had it, and a kill took it before it was on record
+        return Settlement.failed(FUTURE_FAILED, "a future that it is made of is lost")
 
 
-def _all(parts: list[Settlement | None]) -> Settlement | None:
-    """Take the tuple of all parts, or the failure of the first that failed."""
-    failed = next((part for part in parts if part is not None and part.error is not None), None)
-    if failed is not None:
-        return failed
-    values = [part.value for part in parts if part is not None and part.value is not None]
-    if len(values) < len(parts):
-        return None
-    together = encoded.tuple_of(values)
-    if len(together) > ARGUMENTS_LIMIT:
-        text = f"argument_bytes: the values come to {len(together)} bytes together; {ARGUMENTS_LIMIT} can cross"
-        return Settlement.failed("LimitError", text)
-    return Settlement(together, None)
+def _none_of(parts: Sequence[FuturePart], job: Job, moment: Moment) -> Settlement:
+    """Fail because all parts have failed, and say why each has."""
+    reasons = []
+    for part in parts:
+        settlement = _part_of(job, part, moment)
+        if settlement is not None and settlement.error is not None:
+            reasons.append(f"{settlement.error.type}: {settlement.error.message[:REASON_CHARACTERS]}")
+    return Settlement.failed(FUTURE_FAILED, f"none of {len(parts)} futures succeeded: {'; '.join(reasons)}")
+
+
+def _all_of(parts: Sequence[FuturePart], job: Job, moment: Moment) -> Settlement:
+    """Take the tuple of all values, if it is not larger than what may cross."""
+    values: list[bytes] = []
+    size = 0
+    for part in parts:
+        settlement = _part_of(job, part, moment)
+        if settlement is None or settlement.value is None:
+            return settlement or Settlement.failed(FUTURE_FAILED, "a future that it is made of is lost")
+        values.append(settlement.value)
+        size += len(settlement.value)
+        if size + HEADER_BYTES > moment.value_bytes:
+            text = f"argument_bytes: the values together are larger than the {moment.value_bytes} bytes that may cross"
+            return Settlement.failed("LimitError", text)
+    return Settlement(encoded.tuple_of(values), None)
+
+
+def evolved(job: Job, events: Iterable[Event]) -> Job:
+    for event in events:
+        job = evolve(job, event)
+    return job
+
+
+def after(moment: Moment, events: Iterable[Event]) -> Moment:
+    """Return the moment as it is once these events are on record."""
+    new = {event.number: event for event in events if isinstance(event, FutureResolved)}
+    return replace(moment, resolved=lambda number: new.get(number) or moment.resolved(number))
 
 
 def _element(settlement: Settlement, path: tuple[int, ...]) -> Settlement:

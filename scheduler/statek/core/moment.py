@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from statek_protocol.messages.base import ARGUMENTS_LIMIT
+
 if TYPE_CHECKING:
     from statek.core.events import FutureResolved
 
@@ -22,6 +24,8 @@ class Moment:
     """The scheduler's clock, in µs of Unix time."""
     resolved: Callable[[int], FutureResolved | None] = _nothing
     """What became of the job's future of that number, if that is on record."""
+    value_bytes: int = ARGUMENTS_LIMIT
+    """How large a value may be that crosses to the job."""
     suspended: int = 0
     """Jobs that are suspended now."""
     max_suspended: int | None = None

@@ -14,8 +14,17 @@ from statek.core import encoded
 from statek.core.awaiting import PARTS_LIMIT, FuturePart, FutureShape
 from statek.core.decisions import Decision
 from statek.core.events import CallAnswered, Event, FutureCreated, FutureResolved, JobSuspended, PolicyViolated
-from statek.core.evolve import evolve
-from statek.core.futures import WAIT_CANCELLED, NoSuchFuture, Settlement, follow, resolve, settlement_of
+from statek.core.futures import (
+    WAIT_CANCELLED,
+    NoSuchFuture,
+    Settlement,
+    after,
+    evolved,
+    follow,
+    remembering,
+    resolve,
+    settlement_of,
+)
 from statek.core.instructions import CheckFuture, Send
 from statek.core.jobs import Job
 from statek.core.leases import Lease
@@ -46,7 +55,7 @@ class _Refused(Exception):
 def operate(job: Job, lease: Lease, message: Call, moment: Moment) -> Decision:
     """Carry out an operation whose intent is on record, or becomes so together with what it comes to."""
     try:
-        return _operate(job, lease, message, moment)
+        return _operate(job, lease, message, remembering(moment))
     except _Refused as refused:
         return _answered(lease, message, None, refused.error)
     except NoSuchFuture as unknown:
@@ -146,7 +155,7 @@ def _combine(
             events += [FutureCreated(number, "value"), FutureResolved(number, _encode(part), None)]
             number += 2
     events.append(FutureCreated(number, shape, parts=tuple(named), deadline_us=deadline_us))
-    followed = follow(_evolved(job, events), lease, _with(moment, events))
+    followed = follow(evolved(job, events), lease, (number,), after(moment, events))
     reply = _answered(lease, message, encoded.future_reference(number), None)
     return _preceded(reply, *events, *followed.events)
 
@@ -183,18 +192,6 @@ def _deadline_us(timeout: object, moment: Moment) -> int | None:
 
 def _part(future: FutureRef) -> FuturePart:
     return FuturePart(future.number, future.path)
-
-
-def _evolved(job: Job, events: Sequence[Event]) -> Job:
-    for event in events:
-        job = evolve(job, event)
-    return job
-
-
-def _with(moment: Moment, events: Sequence[Event]) -> Moment:
-    """Return the moment as it is once these events are on record."""
-    new = {event.number: event for event in events if isinstance(event, FutureResolved)}
-    return replace(moment, resolved=lambda number: new.get(number) or moment.resolved(number))
 
 
 def _answered(lease: Lease, message: Call, value: bytes | None, error: GuestError | None) -> Decision:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal, cast, get_args, get_origin, get_type_hints
 
+from statek.core.awaiting import PARTS_LIMIT
 from statek_protocol.messages.base import NAME_LIMIT
 
 Condition = Callable[["FutureResult"], object]
@@ -144,6 +145,8 @@ class CombinedFuture(FutureResult):
         super().__init__(deadline_seconds=deadline_seconds)
         if not parts:
             raise TypeError(f"get_{shape}_future needs at least one future")
+        if len(parts) > PARTS_LIMIT:
+            raise ValueError(f"get_{shape}_future takes at most {PARTS_LIMIT} futures; combine combinations of them")
         self.shape: Literal["any", "all"] = shape
         self.parts = parts
 

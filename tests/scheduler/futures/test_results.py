@@ -86,6 +86,8 @@ def test_combinations_of_combinations() -> None:
 def test_a_combination_of_nothing_is_refused(combine: Callable[..., object]) -> None:
     with pytest.raises(TypeError, match="at least one future"):
         combine()
+    with pytest.raises(ValueError, match="at most 100"):
+        combine(*range(101))
 
 
 def test_any_passes_over_what_failed() -> None:
