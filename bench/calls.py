@@ -19,6 +19,7 @@ from bench.rows import Row
 from bench.services import ServiceFailed, await_words, service
 from statek.cli.client import Client, Submission
 from statek_policies import Policy
+from statek_protocol.messages.client import JobEvent
 
 ROUNDS: Final = 9
 CALLS: Final = 150
@@ -78,17 +79,17 @@ def _agent(directory: Path) -> Iterator[Callable[[bytes], None]]:
     arguments = ("scheduler", "--store", str(store), "--app", str(app), "--workers", "1")
     with service("statek", *arguments) as process:
         await_words(process, b"scheduler ready")
-        with Client(store / "client.sock") as client:
-            job = client.submit(Submission(None, Policy().to_wire(), {}, [("bench", b"pass")])).job
-            yield partial(_run, client, job)
+        with Client(store / "client.sock") as submitter, Client(store / "client.sock") as follower:
+            first = submitter.submit(Submission(None, Policy().to_wire(), {}, [("bench", b"pass")]))
+            yield partial(_run, submitter, first.job, follower.follow(first.job, first.cursor))
 
 
-def _run(client: Client, job: str, source: bytes) -> None:
+def _run(client: Client, job: str, events: Iterator[JobEvent | None], source: bytes) -> None:
+    """Run a batch. One conversation follows the job all the time: each further one would cost every call."""
     accepted = client.submit(Submission(job, None, {}, [("bench", source)]))
-    for event in client.follow(job, accepted.cursor):
-        if event is not None and event.kind == "batch_ended":
-            if event.body.get("batch") != accepted.first_batch:
-                continue
-            if event.body["outcome"] != "ok":
-                raise ServiceFailed(f"a batch of the bench ended so: {event.body}")
-            return
+    for event in events:
+        if event is None or event.kind != "batch_ended" or event.body.get("batch") != accepted.first_batch:
+            continue
+        if event.body["outcome"] != "ok":
+            raise ServiceFailed(f"a batch of the bench ended so: {event.body}")
+        return
