@@ -34,7 +34,7 @@ class Markers:
 
 
 def put(prefixes: Collection[str], job: str, batch: int, number: int, outcome: bytes) -> None:
-    """Mark a call as done, in all the prefixes that it changed; call it inside the same atomic change."""
+    """Mark a call as done, in all the prefixes that it changed; call it before these changes are committed."""
     marker = msgpack.packb([outcome, sorted(prefixes)])
     for prefix in prefixes:
         batches = Markers(prefix).batches

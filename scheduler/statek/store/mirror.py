@@ -2,8 +2,8 @@
 
 It sleeps until it is told of new events or given a function. Events are applied in steps and functions run between two
 steps, so neither waits long for the other. What is applied is committed about once a second: dbzero grows with every
-commit, and the ledger already has it all. A step's events and the cursor behind them are one atomic change, so nothing
-is ever applied twice. Should dbzero fail in use, its store is set aside and made anew from the ledger.
+commit, and the ledger already has it all. The cursor moves with every event and is committed with its changes, so
+nothing is ever applied twice. Should dbzero fail in use, its store is set aside and made anew from the ledger.
 """
 
 from __future__ import annotations

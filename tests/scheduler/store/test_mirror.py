@@ -41,6 +41,27 @@ def test_a_mirror_goes_on_where_the_last_one_stopped(store: StoreDirectory, ledg
             assert mirror.recovery is None
 
 
+def test_dictionaries_that_grow_step_by_step_lose_nothing(store: StoreDirectory, ledger: Ledger) -> None:
+    """dbzero 0.7.0 loses items of some of them where each step is atomic: 2 or 3 in 400."""
+    names = [f"job-{number}" for number in range(300)]
+
+    def numbers() -> list[list[int]]:
+        from statek.store.objects import find_job
+
+        return [sorted(job.futures) for name in names if (job := find_job(name)) is not None]
+
+    with mirror_of(store) as mirror:
+        for name in names:
+            first, *_ = ticks(name)
+            mirror.notify(ledger.append(first.records, first.jobs, first.blobs)[-1])
+            for number in (0, 2, 4):
+                created = events.FutureCreated(number, "promise", key=f"{name}-{number}")
+                mirror.notify(ledger.append([Record(name, 1, created)], [], {})[-1])
+                assert mirror.wait_until(ledger.last_cursor, PATIENCE)
+        assert mirror.submit(numbers).result(PATIENCE) == [[0, 2, 4]] * len(names)
+        assert mirror.recovery is None
+
+
 def test_jobs_are_found_by_status(store: StoreDirectory, ledger: Ledger) -> None:
     fill(ledger, 3)
     first, *_ = ticks("new")
