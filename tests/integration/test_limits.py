@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from integration.services import Run, Site, site
+from integration.services import Run, Site, finish, gone, site, wait_for
 
 from statek_policies import Limits
 from statek_policies.limits import REFUSALS_LIMIT
@@ -273,3 +273,46 @@ def test_people_are_told_in_one_line_and_the_audit_log_has_the_same(place: Site)
         "calls_by_name": {"echo": 3},
         "instruction": 1,
     }
+
+
+GATE = """
+import pathlib, time
+from statek import tool
+here = pathlib.Path(__file__).parent
+
+@tool(thread=True)
+def gate():
+    (here / "waiting").touch()
+    while not (here / "open").exists():
+        time.sleep(0.01)
+
+tools = [gate]
+"""
+INTERRUPTED = """
+print("a" * 499)
+spent = 0
+while spent < 2_000_000:
+    spent += 1
+print("b" * 99)
+gate()
+while True:
+    print("c" * 99)
+"""
+
+
+def test_a_batch_that_is_taken_up_again_prints_no_more_than_its_limit_in_all(local: Site) -> None:
+    local.scheduler("--app", str(local.write(GATE, "app.py")))
+    executor = local.welcomed(local.executor())
+    running = local.exec_in_background("--json", "--limit", "output_bytes=1000", source=INTERRUPTED)
+    wait_for((local.directory / "waiting").exists, "the gate")
+    tree = executor.tree()
+    executor.kill()
+    gone(tree)
+    local.executor()
+    (local.directory / "open").touch()
+    result = finish(running).json
+    assert result["limit"]["name"] == "output_bytes"
+    assert result["limit"]["instruction"] > 2, "it was taken up from a checkpoint"
+    printed = result["console"].partition("\n[output ends here: ")[0]
+    assert printed == ("a" * 499 + "\n" + "b" * 99 + "\n" + ("c" * 99 + "\n") * 4)
+    assert result["limit"]["printed_bytes"] == 1000

@@ -85,6 +85,19 @@ def test_output_is_cut_after_the_last_line_that_is_allowed() -> None:
     assert exceed(Limits(output_lines=2), b"a\nb\n", b"no end", b" yet\n").allowed_part == b""
 
 
+def test_what_was_printed_before_this_attempt_counts() -> None:
+    quota = BatchQuota(Limits(output_bytes=10), printed_bytes=7)
+    with pytest.raises(OutputExceeded) as caught:
+        quota.count(Console(1, b"1234"), 0.0)
+    assert (caught.value.allowed_part, caught.value.breach) == (b"123", LimitBreach("output_bytes", 10, 11))
+    assert quota.output_bytes == 3, "this attempt's own, as far as it is passed on"
+    quota = BatchQuota(Limits(output_lines=3), printed_lines=2)
+    quota.count(Console(1, b"a\n"), 0.0)
+    with pytest.raises(OutputExceeded) as caught:
+        quota.count(Console(1, b"b\nc"), 0.0)
+    assert (caught.value.allowed_part, caught.value.breach) == (b"", LimitBreach("output_lines", 3, 4))
+
+
 def test_output_at_the_limit_is_allowed() -> None:
     quota = BatchQuota(Limits(output_bytes=4, output_lines=2))
     quota.count(Console(1, b"a\nb\n"), 0.0)
