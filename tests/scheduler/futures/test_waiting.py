@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from futures_stand import FutureRef, Waits, waits
+from futures_stand import FutureRef, Waits, waits, written
 
 from statek import FutureFailed, FutureResult, get_all_future, get_any_future, temporal
 from statek.core.events import CallAnswered, FutureResolved, FutureTroubled, PolicyViolated
 from statek_policies import Limits, Policy
 from statek_protocol.messages.client import CancelWait
+from statek_protocol.messages.executor import Lost
+from statek_protocol.messages.interpreter import Call, Finished, LimitBreach
 from statek_protocol.operations import FUTURE_ALL, FUTURE_ANY, FUTURE_CANCEL, FUTURE_READY, FUTURE_VALUE
 
 
@@ -546,5 +548,38 @@ def test_many_suspended_jobs_are_taken_up_while_the_scheduler_serves(tmp_path: P
             await here.until(lambda: all(here.job(job).status == "STARTED" for job in jobs))
             assert here.stand.loop.waiting.suspended == 0
         monkey.undo()
+
+    run(test, tmp_path)
+
+
+def test_a_future_outlives_its_batch_and_its_job_and_is_used_in_a_later_one(tmp_path: Path) -> None:
+    async def test(opened: Opened, _: Exports) -> None:
+        async with opened() as here:
+            job, lease = here.submitted()
+            future = await here.ask(lease, 0, "promise", "door")
+            here.executor.send(lease, Finished(1, "ok", None, None, None))
+            await here.until(lambda: here.job(job).status == "DONE")
+            assert here.complete("door", "open") == ("completed", 1)
+            assert here.job(job).status == "DONE"
+        async with opened() as here:
+            here.stand.submit(b"source", key="again", job=job, policy=None)
+            here.stand.turn()
+            lease = here.executor.lease
+            here.executor.send(lease, Call(2, 0, FUTURE_VALUE, written(((future,), {}))))
+            assert await here.answer(lease, 0) == "open"
+
+    run(test, tmp_path)
+
+
+def test_a_batch_that_is_given_up_while_it_waits_leaves_no_wait_behind(tmp_path: Path) -> None:
+    async def test(opened: Opened, _: Exports) -> None:
+        async with opened() as here:
+            job, lease = await suspended(here, "start", "sales")
+            await here.until(lambda: here.watcher.watching == 1)
+            here.executor.send(lease, Lost(1, "limit", "too much", LimitBreach("memory_bytes", 1.0, 2.0)))
+            await here.until(lambda: here.job(job).status == "DONE")
+            assert here.job(job).awaited is None
+            assert here.watcher.watching == 0
+            assert here.stand.loop.waiting.suspended == 0
 
     run(test, tmp_path)
