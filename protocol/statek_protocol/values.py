@@ -90,7 +90,7 @@ def encode_value(
         except leaves.Unencodable:
             pass  # the walk below names the place
     if data is None:
-        raise _diagnose(value, max_bytes, max_depth, name, known)
+        raise _diagnose(value, max_bytes, max_depth, name, crossing)
     if len(data) > max_bytes:
         raise ValueRefused(_too_large(max_bytes), name, "bytes")
     return data
@@ -252,8 +252,9 @@ _MAKERS: Final[dict[int, Callable[[list[Any]], object]]] = {
 }
 
 
-def _diagnose(value: object, max_bytes: int, max_depth: int, name: str, known: frozenset[type]) -> ValueRefused:
+def _diagnose(value: object, max_bytes: int, max_depth: int, name: str, crossing: Crossing) -> ValueRefused:
     """Find the first place in a value that keeps it from crossing."""
+    known = KNOWN | crossing.kinds
     pending: list[tuple[object, str, tuple[int, ...]]] = [(value, name, ())]
     left = max_bytes
     while pending:
@@ -261,7 +262,7 @@ def _diagnose(value: object, max_bytes: int, max_depth: int, name: str, known: f
         left -= 1 + (len(item) if type(item) in TEXTS else 0)  # type: ignore[arg-type]
         if left < 0:
             return ValueRefused(_too_large(max_bytes), name, "bytes")
-        fault = _fault(item, above, known)
+        fault = _fault(item, above, crossing) if type(item) in known else _unknown(item)
         if fault:
             return ValueRefused(fault, path)
         if type(item) in NESTING:
@@ -274,14 +275,15 @@ def _diagnose(value: object, max_bytes: int, max_depth: int, name: str, known: f
     return ValueRefused(_too_large(max_bytes), name, "bytes")
 
 
-def _fault(item: object, above: tuple[int, ...], known: frozenset[type]) -> str | None:
+def _fault(item: object, above: tuple[int, ...], crossing: Crossing) -> str | None:
     """Say what keeps this one part from crossing, its own parts left aside."""
-    if type(item) not in known:
-        return _unknown(item)
     if type(item) in NESTING:
         return "it contains itself; only a tree can cross" if id(item) in above else None
     try:
-        _ = type(item) not in leaves.LEAVES or type(item) in leaves.NATIVE or leaves.extension(item)
+        if type(item) not in leaves.LEAVES:
+            crossing.refer(item)
+        elif type(item) not in leaves.NATIVE:
+            leaves.extension(item)
     except leaves.Unencodable as unencodable:
         return f"{unencodable} cannot cross"
     return None

@@ -201,9 +201,11 @@ class GuestHost:
 
     def can_cross(self, value: object) -> bool:
         """Tell whether a value can be handed over."""
+        limits = self._policy.limits
+        depth = limits.argument_depth - 2  # it will be one of the arguments
         try:
-            self._encode("", (value,), {})
-        except TypeError:
+            encode_value(value, max_bytes=limits.argument_bytes, max_depth=depth, crossing=self._crossing)
+        except ValueRefused:
             return False
         return True
 

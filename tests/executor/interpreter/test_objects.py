@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from interpreter_stand import Batch, Interpreter, interpreter, run, successor
 
+from statek_policies import Policy
 from statek_protocol import operations
-from statek_protocol.messages.interpreter import GuestError
-from statek_protocol.references import HandleRef
+from statek_protocol.messages.interpreter import BatchSource, GuestError, Load
+from statek_protocol.references import HandleRef, PlainReferences
+from statek_protocol.values import encode_value
 
 MEETING = HandleRef(3, "Meeting")
 OTHER = HandleRef(4, "Meeting")
@@ -258,3 +260,41 @@ def test_objects_methods_and_classes_are_kept_and_what_is_known_of_the_class_too
 
 def successor_of(process: Interpreter, batch: Batch, tools: dict[str, Callable[..., object]]) -> Any:
     return successor(process, batch.snapshot, tools=tools)
+
+
+# variables that the application exports
+
+
+def loaded_with(process: Interpreter, variables: dict[str, object], batch: Batch | None = None) -> Interpreter:
+    """Load a job that was given these variables since its last checkpoint."""
+    given = encode_value(variables, max_bytes=10_000, max_depth=9, crossing=PlainReferences())
+    kept = () if batch is None else batch.snapshot.segments
+    sources = () if batch is None else (BatchSource(1, "batch 1", batch.source),)
+    process.send(Load(Policy().to_wire(), kept, sources, (), exports=tuple(variables), variables=(given,)))
+    return process
+
+
+GIVEN: dict[str, object] = {"calendar": MEETING, "days": [1, 2], "team": {"lead": OTHER}}
+
+
+def test_variables_of_the_application_are_there_and_are_kept_although_nobody_touched_them() -> None:
+    tools = World().tools()
+    with interpreter(tools=tools, loaded=False) as process:
+        first = loaded_with(process, GIVEN).run("x = 1\n")
+        with successor(process, first.snapshot, tools=tools) as other:
+            batch = other.run("days.append(3)\nprint(type(calendar).__name__, days, team['lead'] is calendar)\n", 2)
+    assert batch.console == "Meeting [1, 2, 3] False\n"
+
+
+def test_a_variable_of_the_guests_own_hides_one_that_comes_later() -> None:
+    with interpreter(loaded=False) as process:
+        first = loaded_with(process, {}).run("days = 'mine'\n")
+    with interpreter(loaded=False) as process:
+        batch = loaded_with(process, GIVEN, first).run("print(days, calendar is not None)\n", 2)
+    assert batch.console == "mine True\n"
+
+
+def test_a_variable_that_the_guest_deleted_is_not_there_again() -> None:
+    with interpreter(loaded=False) as process:
+        loaded_with(process, GIVEN).run("del days\n")
+        assert process.run("print('days' in dir())\n", 2).console == "False\n"

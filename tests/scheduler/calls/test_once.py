@@ -115,6 +115,7 @@ def test_a_tool_may_not_commit_in_the_middle(stand: Stand, room: Room) -> None:
         db0.commit()
 
     assert stand.guest(hasty).tool("hasty").told[0] == "RuntimeError"
+    stand.there(db0.commit)
 
 
 def test_a_change_in_two_files_of_which_one_is_lost_is_unknown(stand: Stand, room: Room) -> None:
