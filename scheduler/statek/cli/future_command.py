@@ -93,7 +93,7 @@ def cancel_command(store: Path, job: str | None, key: str | None) -> None:
 @click.option("--limit", type=click.IntRange(1), default=1_000, show_default=True, help="Jobs at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def list_command(store: Path, limit: int, as_json: bool) -> None:
-    """List what suspended jobs wait for, the longest wait first; beside a running scheduler or without one."""
+    """List what suspended jobs wait for, and since when; beside a running scheduler or without one."""
     directory = open_store(store, must_exist=True)
     try:
         with History.read(directory.ledger) as ledger:
