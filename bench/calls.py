@@ -21,8 +21,8 @@ from statek.cli.client import Client, Submission
 from statek_policies import Policy
 from statek_protocol.messages.client import JobEvent
 
-ROUNDS: Final = 9
-CALLS: Final = 150
+ROUNDS: Final = 5
+CALLS: Final = 100
 """Calls in a batch; a policy's default allows 200."""
 FLOOR: Final = "echo by a bare child"
 _PAYLOAD: Final = bytes(80)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from statek.calls import handles
 from statek.calls.handles import ForgedHandle, HandleTable, HandleTables
-from statek.core.events import HandleBound
+from statek.core.events import HandleBound, JobCreated
+from statek.core.evolve import evolve
+from statek.store.ledger import Ledger, Record
 
 
 class Thing:
@@ -72,3 +76,20 @@ def test_a_table_is_made_anew_from_the_record(monkeypatch: pytest.MonkeyPatch) -
     again = tables.of("first")
     assert again is not table
     assert again.binding(0) == recorded["first"][0]
+
+
+def test_the_ledger_has_them_in_order_and_those_of_this_job_alone(tmp_path: Path) -> None:
+    bound = [HandleBound(number, "dbzero", f"uuid-{number}", "Thing", "app.Thing") for number in range(3)]
+    with Ledger.open(tmp_path / "ledger.sqlite3") as ledger:
+        for name, events in (("mine", bound), ("theirs", bound[:1])):
+            created = JobCreated(name, "default", "policy")
+            job = evolve(None, created)
+            records = [Record(name, 1, created)]
+            for event in events:
+                job = evolve(job, event)
+                records.append(Record(name, 1, event))
+            ledger.append(records, [job], {})
+            assert job.handles == len(events)
+        assert ledger.handles("mine") == bound
+        assert ledger.handles("theirs") == bound[:1]
+        assert ledger.handles("nobody") == []
