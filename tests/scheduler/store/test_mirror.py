@@ -65,7 +65,7 @@ def test_dictionaries_that_grow_step_by_step_lose_nothing(store: StoreDirectory,
 
 
 def test_nothing_of_ours_is_changed_in_an_atomic_block() -> None:
-    """In dbzero 0.7.0 dictionaries and sets that grow in such blocks lose items now and then, at no place of their own."""
+    """In dbzero 0.7.0 dictionaries and sets that grow in such blocks lose items now and then."""
     sources = list(Path(statek.__file__).parent.rglob("*.py"))
     assert len(sources) > 50
     assert [source.name for source in sources if "db0.atomic(" in source.read_text()] == []
