@@ -11,7 +11,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final
@@ -44,6 +44,17 @@ class Raised:
     """What a call raised, as a value: a future does not take every exception (StopIteration ends none)."""
 
     error: BaseException
+
+
+async def tried(tool: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    """Call and await an async tool; what it raises is a value, also a SystemExit, which would take the loop with it."""
+    try:
+        return await tool()
+    except BaseException as error:
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise  # cancelled by us, and not by something in the tool
+        return Raised(error)
 
 
 @dataclass(slots=True)

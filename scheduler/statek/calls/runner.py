@@ -20,7 +20,7 @@ from statek.calls.application import Application
 from statek.calls.arguments import Arguments, read_arguments
 from statek.calls.handles import HandleTable, HandleTables
 from statek.calls.outcomes import CallOutcome, failed, raised
-from statek.calls.places import Abandoned, LeftBehind, Note, Raised, Threads, TimeIsOver, in_time, tracked
+from statek.calls.places import Abandoned, LeftBehind, Note, Raised, Threads, TimeIsOver, in_time, tracked, tried
 from statek.calls.requests import CallRequest
 from statek.calls.tools import Tool
 from statek.composing import Offered
@@ -213,17 +213,15 @@ class ToolRunner:
         return await self._crossed(request, result)
 
     async def _on_loop(self, request: CallRequest, tool: Tool, seconds: float) -> Any:
-        """Run an async tool, and cancel it when its time is over."""
+        """Run an async tool, and cancel it when its time is over; one that takes no notice is not waited for."""
+        task = asyncio.create_task(tried(partial(tool.function, *request.args, **request.kwargs)))
         try:
-            async with asyncio.timeout(seconds) as timer:
-                return await tool.function(*request.args, **request.kwargs)
-        except BaseException as error:  # also a SystemExit: a tool that wants to leave does not take us with it
-            if _is_our_own_end(error):
-                raise
-            if isinstance(error, TimeoutError) and timer.expired():
-                what = "it was cancelled, and may or may not have done its work"
-                raise TimeIsOver(tool.name, seconds, what) from None
-            return Raised(error)
+            done, _ = await asyncio.wait((task,), timeout=seconds)
+        finally:
+            task.cancel()
+        if not done:
+            raise TimeIsOver(tool.name, seconds, "it was cancelled, and may or may not have done its work")
+        return task.result()
 
     async def _aside(self, request: CallRequest, tool: Tool, seconds: float) -> Any:
         """Run a tool in a thread of its own."""
@@ -305,12 +303,6 @@ async def _sleep(args: tuple[Any, ...], limits: Limits, waited_seconds: float) -
             await asyncio.sleep(max(0.0, seconds - waited_seconds))
             return CallOutcome(_plain(None, limits), None)
     return failed("ValueError", f"sleep length must be between 0 and {limits.wall_seconds} seconds")
-
-
-def _is_our_own_end(error: BaseException) -> bool:
-    """Tell the cancellation of a call, when the scheduler stops, from one that happened inside the tool."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _plain(value: object, limits: Limits) -> bytes:

@@ -175,3 +175,36 @@ def test_a_call_over_its_time_and_its_end_are_put_on_record(stand: Stand, releas
 
     asyncio.run(main())
     assert noted == [("call_overdue", "job/1/2"), ("call_late", "job/1/2")]
+
+
+def test_an_async_tool_that_takes_no_notice_of_its_cancellation_is_not_waited_for(stand: Stand) -> None:
+    go_on = asyncio.Event()
+
+    @tool(timeout_seconds=SHORT)
+    async def deaf() -> str:
+        while not go_on.is_set():
+            try:
+                await go_on.wait()
+            except asyncio.CancelledError:
+                go_on.set()
+                await asyncio.sleep(0)
+        return "late"
+
+    assert stand.guest(deaf).tool("deaf").told[0] == "ToolTimeout"
+
+
+@pytest.mark.parametrize(
+    "mark", [tool(name="odd"), tool(name="odd", thread=True), tool(name="odd", transactional=True)]
+)
+def test_wrong_arguments_are_the_callers_error_wherever_the_tool_runs(
+    stand: Stand, mark: Callable[[Callable[..., object]], Callable[..., object]]
+) -> None:
+    def odd() -> None: ...
+
+    async def odd_async() -> None: ...
+
+    guest = stand.guest(mark(odd), odd_async)
+    for name in ("odd", "odd_async"):
+        kind, text = guest.tool(name, 1).told
+        assert kind == "TypeError"
+        assert "takes 0 positional arguments" in text
