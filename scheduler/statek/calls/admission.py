@@ -17,10 +17,8 @@ import types
 from pathlib import Path
 from typing import Any, Final
 
+from statek.calls.containers import HEAP_TYPE
 from statek_protocol.values import type_name
-
-_HEAP_TYPE: Final = 1 << 9
-"""Py_TPFLAGS_HEAPTYPE of CPython's object.h: the class was made at run time, as every class in Python code is."""
 
 _OURS: Final = frozenset({"statek", "statek_protocol", "statek_policies"})
 _HARMLESS: Final = frozenset({types.SimpleNamespace})
@@ -75,7 +73,7 @@ def objection(obj: object, declared: frozenset[type]) -> str | None:
 def is_application_class(cls: type) -> bool:
     """Tell whether a class is written in Python, by neither the standard library, an installed package nor us."""
     module = vars(cls).get("__module__")
-    if type(module) is not str or not cls.__flags__ & _HEAP_TYPE:
+    if type(module) is not str or not cls.__flags__ & HEAP_TYPE:
         return False
     top = module.partition(".")[0]
     if top == "__main__":

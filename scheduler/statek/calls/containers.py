@@ -9,14 +9,15 @@ from __future__ import annotations
 import itertools
 from typing import Any, Final
 
-_HEAP_TYPE: Final = 1 << 9
+HEAP_TYPE: Final = 1 << 9
+"""Py_TPFLAGS_HEAPTYPE of CPython's object.h: the class was made at run time, as every class in Python code is."""
 _NAMES: Final = frozenset({"List", "Dict", "Set", "Tuple", "ByteArray", "ObjectIterable"})
 _CHANGEABLE: Final = frozenset({"List", "Dict", "Set"})
 
 
 def is_container_type(cls: type) -> bool:
     """Tell whether a class is one of dbzero's containers or queries."""
-    return cls.__name__ in _NAMES and cls.__module__ == "builtins" and not cls.__flags__ & _HEAP_TYPE
+    return cls.__name__ in _NAMES and cls.__module__ == "builtins" and not cls.__flags__ & HEAP_TYPE
 
 
 def is_changeable(value: object) -> bool:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from statek.calls.admission import is_application_class
+from statek.calls.containers import is_container_type
 from statek_policies import Policy
 from statek_policies.language.words import INSPECTION
 
@@ -125,15 +126,9 @@ def _definer(cls: type, name: str) -> type | None:
 
 
 def _is_method(definer: type, defined: object) -> bool:
-    if definer in _CONTAINERS or _is_static_of_dbzero(definer):
+    if definer in _CONTAINERS or is_container_type(definer):
         return isinstance(defined, (*_METHOD_KINDS, _NATIVE_METHOD))
     return isinstance(defined, _METHOD_KINDS) and (is_application_class(definer) or _is_memo(definer))
-
-
-def _is_static_of_dbzero(cls: type) -> bool:
-    from statek.calls.containers import is_container_type
-
-    return is_container_type(cls)
 
 
 def _is_memo(cls: type) -> bool:
