@@ -38,6 +38,7 @@ from statek_policies import Policy
 from statek_protocol.errors import OversizedMessage
 from statek_protocol.messages.executor import Release
 from statek_protocol.messages.interpreter import GuestError, Load, Reply, Run
+from statek_protocol.operations import OPERATIONS
 from statek_protocol.version import RELEASE
 
 log = logging.getLogger(__name__)
@@ -379,6 +380,20 @@ class Loop:
     def on_answer(self, name: str, event: CallAnswered, made: tuple[Event, ...] = ()) -> None:
         """Take a tool's outcome and what it brought to the job, from the runner."""
         self.do(partial(self._answered, name, event, made))
+
+    def lacks_tools(self, job: Job) -> bool:
+        """Tell whether a job's replay would call tools that are not here; it then waits for a scheduler that has them.
+
+        Somebody who merely follows a job may become the scheduler while the one with the application is down. Without
+        the tools the replay would take another way, and the batch would have failed.
+        """
+        if self.tools is None or job.running is None:
+            return False
+        missing = {call.tool for call in job.running.calls} - OPERATIONS - set(self.tools.offered.names)
+        if missing:
+            names = ", ".join(sorted(missing))
+            log.warning("%s waits for a scheduler with the application's tools (--app): it has called %s", job.job, names)
+        return bool(missing)
 
     def lacks_variables(self, tick: Tick, job: Job) -> bool:
         """Tell whether a job has to be given variables of the application first; it is enqueued again with them."""

@@ -148,7 +148,7 @@ class Placing:
             waiting -= 1
             name = self._ready.popleft()
             job = self._loop.ready_job(name)
-            if job is None:
+            if job is None or self._loop.lacks_tools(job):
                 continue
             if self._loop.lacks_variables(tick, job):
                 continue

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from loop_stand import POLICY, Stand, finished, stand
 
+from statek.composing import Offered
 from statek.core.events import BatchEnded, CallAnswered, CallRequested, ConsolePrinted, LeaseEnded, PolicyViolated
 from statek.store.errors import StoreUnwritable
 from statek.store.ledger import Ledger
@@ -130,6 +131,21 @@ def test_a_submission_that_comes_twice_in_one_turn_starts_nothing_twice(here: St
     first, second = here.told(Accepted)
     assert first == second
     assert here.job(first.job).batches == 1
+
+
+def test_a_replay_waits_for_a_scheduler_that_has_the_tools_it_has_called(tmp_path: Path) -> None:
+    with stand(tmp_path / "ledger") as before:
+        executor = before.executor()
+        job = before.submitted(b"source").job
+        executor.send(executor.lease, Call(1, 0, "search", b""))
+        before.turn()
+    with stand(tmp_path / "ledger") as without:
+        without.tools.offered = Offered(("delete",))
+        executor = without.executor()
+        assert not executor.all(Grant)
+        assert without.job(job).status == "READY"
+    with stand(tmp_path / "ledger") as after:
+        assert after.executor().all(Grant) == [Grant(job)]
 
 
 def test_a_submission_is_known_after_a_restart(tmp_path: Path) -> None:
@@ -388,7 +404,7 @@ def test_a_restart_takes_up_what_was_unfinished_from_its_last_checkpoint(tmp_pat
         waiting = before.submitted(b"other", key="other").job
         for message in (
             Observed(1, b"before"),
-            Call(1, 0, "nothing", b""),
+            Call(1, 0, "search", b""),
             Checkpoint(1, Snapshot(3, (Segment(1, b"variables", (1,)),), (), ())),
         ):
             executor.send(executor.lease, message)
