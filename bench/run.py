@@ -26,6 +26,7 @@ BENCHES: Final = (
     "calls",
     "ledger",
     "commands",
+    "neighbours",
 )
 """Modules of this package, each with a function `measure`."""
 

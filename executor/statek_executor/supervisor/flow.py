@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from statek_executor.supervisor.quotas import QuotaExceeded
 from statek_policies import Limits
-from statek_protocol.messages.base import Message
+from statek_protocol.messages.base import MIB, Message
 from statek_protocol.messages.interpreter import (
     Call,
     Checkpoint,
@@ -27,6 +27,9 @@ FromInterpreter: TypeAlias = Console | Call | Observed | Checkpoint | Violated |
 RECORDS_AT_ONCE: Final = 12_000
 """Above what a guest prints within the default number of lines."""
 RECORDS_PER_SECOND: Final = 1_000.0
+BYTES_AT_ONCE: Final = 2 * MIB
+"""Twice what a guest prints within the default number of bytes."""
+BYTES_PER_SECOND: Final = float(MIB)
 CHECKPOINTS_AT_ONCE: Final = 4
 """Of the largest size that the policy allows; smaller ones are as many more."""
 SECONDS_PER_CHECKPOINT: Final = 5.0
@@ -70,6 +73,7 @@ class Flow:
     def __init__(self, limits: Limits, now: float) -> None:
         largest = max(1, limits.workspace_bytes)
         self._records = Bucket(RECORDS_AT_ONCE, RECORDS_PER_SECOND, now)
+        self._bytes = Bucket(BYTES_AT_ONCE, BYTES_PER_SECOND, now)
         self._checkpoints = Bucket(CHECKPOINTS_AT_ONCE * largest, largest / SECONDS_PER_CHECKPOINT, now)
 
     def is_spare(self, message: Message, now: float) -> bool:
@@ -83,7 +87,8 @@ class Flow:
         """Return the seconds for which nothing more is to be read; calls wait for their replies anyway."""
         if not isinstance(message, Console | Observed | Violated):
             return 0.0
-        return self._records.take(1, now)
+        pause = self._records.take(1, now)
+        return max(pause, self._bytes.take(len(message.data), now)) if isinstance(message, Console) else pause
 
 
 def check_honest(message: FromInterpreter, batch: int, due_call: int, *, awaiting: bool, all_read: bool) -> None:

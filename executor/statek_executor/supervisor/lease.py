@@ -8,6 +8,7 @@ how the child ended.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import signal
 import time
@@ -20,6 +21,7 @@ from statek_executor.supervisor.batch_watch import BatchWatch
 from statek_executor.supervisor.credits import Credits
 from statek_executor.supervisor.deadlines import SOFT_SIGNALS, Kill, Wait, Warn
 from statek_executor.supervisor.flow import Flow, FromInterpreter, check_honest
+from statek_executor.supervisor.printed import Printed
 from statek_executor.supervisor.quotas import OUTPUT_LIMITS, OutputExceeded, QuotaExceeded
 from statek_executor.supervisor.stock import Child, NoInterpreter, Stock
 from statek_executor.supervisor.zygote_client import Exited, describe_exit, set_memory_limits
@@ -54,6 +56,9 @@ _STREAM_ENDS: Final = (asyncio.IncompleteReadError, ConnectionError)
 
 FRAME_SLACK = 2 * MIB
 """What a frame from the child may be larger than the policy's largest value."""
+
+FRAMES_IN_A_ROW: Final = 16
+"""Frames of one child that are read, where many wait, before the other leases have their turn."""
 
 COPIED_BYTES = 2 * MIB
 """What every interpreter that ran a batch has copied of the zygote's pages; it cannot be seen from outside."""
@@ -96,6 +101,7 @@ class LeaseServer:
         self._frame_length: int | None = None
         self._policy: Policy | None = None
         self._flow: Flow | None = None
+        self._printed = Printed()
         self._watch: BatchWatch | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._child: Child | None = None
@@ -180,13 +186,25 @@ class LeaseServer:
 
     async def _listen(self, child: Child, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on what the child says; leaves by `LeaseEnd`."""
-        while True:
+        for number in itertools.count():
+            if number % FRAMES_IN_A_ROW == 0:
+                await asyncio.sleep(0)
             await self._credits.room()
             try:
-                data = await self._next_frame(reader)
+                data = await self._next_frame_while_gathering(reader)
             except _STREAM_ENDS:
                 raise _death(await child.exit) from None
             await self._pass_on(data, all_read=self._inbox.empty() and not writer.transport.get_write_buffer_size())
+
+    async def _next_frame_while_gathering(self, reader: asyncio.StreamReader) -> bytes:
+        """Read a frame; what was printed before it goes on when none comes soon."""
+        if self._printed:
+            try:
+                async with asyncio.timeout(self._printed.wait_seconds(time.monotonic())):
+                    return await self._next_frame(reader)
+            except TimeoutError:
+                await self._pass_on_printed()
+        return await self._next_frame(reader)
 
     async def _next_frame(self, reader: asyncio.StreamReader) -> bytes:
         """Read a frame; one whose reading was cut off after its length is gone on with the next time."""
@@ -216,20 +234,40 @@ class LeaseServer:
         except QuotaExceeded as excess:
             raise LeaseEnd("protocol", f"the interpreter sent {excess}") from excess
         except OutputExceeded as excess:
-            await self._emit(encode(Console(watch.batch, excess.allowed_part)))
+            await self._gather(excess.allowed_part)
             raise LeaseEnd("limit", f"{excess.breach.name} reached", excess.breach) from excess
         if flow.is_spare(message, time.monotonic()):
             return
         if isinstance(message, Call):
             watch.deadlines.pause(time.monotonic())
             self.waiting_since = time.monotonic() if message.tool == FUTURE_VALUE else None
+        if isinstance(message, Console):
+            await self._gather(message.data)
+        else:
+            await self._pass_on_other(message, data, watch)
+        if (pause := flow.pause_after(message, time.monotonic())) > 0:
+            await asyncio.sleep(pause)
+
+    async def _pass_on_other(self, message: Message, data: bytes, watch: BatchWatch) -> None:
+        await self._pass_on_printed()
         if isinstance(message, Finished | Failed):
             self._stop_timer()
             self._watch = None
             await self._emit(encode(watch.metered()))
         await self._emit(data)
-        if (pause := flow.pause_after(message, time.monotonic())) > 0:
-            await asyncio.sleep(pause)
+
+    async def _gather(self, data: bytes) -> None:
+        """Let output wait for a moment, unless none went on of late."""
+        if not self._printed.has_room(data):
+            await self._pass_on_printed()
+        self._printed.add(data)
+        if self._printed.wait_seconds(time.monotonic()) == 0:
+            await self._pass_on_printed()
+
+    async def _pass_on_printed(self) -> None:
+        """Pass on what waits of the output, as one message."""
+        if self._printed and self._watch is not None:
+            await self._emit(encode(Console(self._watch.batch, self._printed.take(time.monotonic()))))
 
     async def _pass_on_what_was_printed(self, reader: asyncio.StreamReader) -> None:
         """After the end, bring out the console output that the child had already written."""
@@ -246,7 +284,10 @@ class LeaseServer:
                     return
                 check_honest(message, watch.batch, watch.due_call, awaiting=watch.deadlines.paused, all_read=True)
                 watch.count(message)
-                await self._emit(data)
+                if isinstance(message, Console):
+                    await self._gather(message.data)
+                else:
+                    await self._pass_on_other(message, data, watch)
         except (*_STREAM_ENDS, LeaseEnd, ProtocolError, QuotaExceeded, OutputExceeded) as end:
             log.debug("lease %s: what was left in the channel ends: %s", self.lease, end)
 
@@ -260,6 +301,7 @@ class LeaseServer:
         end = self._end
         assert end is not None
         watch = self._watch
+        await self._pass_on_printed()
         if watch is not None:
             metered = watch.metered(final_cpu=exited.cpu_seconds, final_peak=exited.max_rss_bytes)
             await self._emit(encode(metered))

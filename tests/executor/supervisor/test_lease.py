@@ -94,13 +94,33 @@ async def test_the_memory_limit_of_the_policy_is_set_on_the_process() -> None:
 @in_loop
 async def test_nothing_is_read_while_too_much_is_not_durable() -> None:
     async with conversation() as talk:
-        talk.says(*[Console(1, b"x")] * (UNACKNOWLEDGED_LIMIT + 10))
+        talk.says(*[Observed(1, b"x")] * (UNACKNOWLEDGED_LIMIT + 10))
         await talk.until(lambda: len(talk.up) == UNACKNOWLEDGED_LIMIT)
         for _ in range(50):
             await asyncio.sleep(0)
         assert len(talk.up) == UNACKNOWLEDGED_LIMIT
         talk.deliver(Credit(UNACKNOWLEDGED_LIMIT))
         await talk.until(lambda: len(talk.up) == UNACKNOWLEDGED_LIMIT + 10)
+
+
+@in_loop
+async def test_a_flood_of_lines_goes_on_in_few_messages_and_in_order() -> None:
+    async with conversation() as talk:
+        lines = [b"line %d\n" % number for number in range(2_000)]
+        talk.says(*[Console(1, line) for line in lines], Call(1, 0, "t", b""))
+        await talk.until(lambda: talk.all(Call))
+        assert b"".join(message.data for message in talk.all(Console)) == b"".join(lines)
+        assert len(talk.all(Console)) < 100
+        assert talk.kinds[-1] == "call", "all that was printed goes before it"
+
+
+@in_loop
+async def test_what_is_printed_while_more_is_gathered_goes_on_by_itself() -> None:
+    async with conversation() as talk:
+        talk.says(Console(1, b"at once"))
+        await talk.until(lambda: talk.all(Console))
+        talk.says(Console(1, b"a moment "), Console(1, b"later"))
+        await talk.until(lambda: len(b"".join(message.data for message in talk.all(Console))) == 21)
 
 
 # hostile interpreters
@@ -265,7 +285,7 @@ async def test_what_was_printed_before_an_end_comes_out_also_when_the_end_cuts_i
         talk.server.end("limit", "wall_seconds reached", LimitBreach("wall_seconds", 1.0, 2.0))
         lost = await talk.lost()
         assert lost.limit == LimitBreach("wall_seconds", 1.0, 2.0)
-        assert [message.data for message in talk.all(Console)] == [b"first", b"second", b"third"]
+        assert b"".join(message.data for message in talk.all(Console)) == b"firstsecondthird"
         assert not talk.all(Call)
 
 
