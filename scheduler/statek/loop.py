@@ -392,7 +392,9 @@ class Loop:
         missing = {call.tool for call in job.running.calls} - OPERATIONS - set(self.tools.offered.names)
         if missing:
             names = ", ".join(sorted(missing))
-            log.warning("%s waits for a scheduler with the application's tools (--app): it has called %s", job.job, names)
+            log.warning(
+                "%s waits for a scheduler with the application's tools (--app): it has called %s", job.job, names
+            )
         return bool(missing)
 
     def lacks_variables(self, tick: Tick, job: Job) -> bool:
