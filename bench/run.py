@@ -24,6 +24,7 @@ BENCHES: Final = (
     "memory",
     "hop",
     "calls",
+    "waits",
     "ledger",
     "commands",
     "neighbours",
