@@ -63,6 +63,8 @@ class ServiceOptions:
     max_concurrency: int = MAX_CONCURRENCY
     max_suspended: int | None = MAX_SUSPENDED
     """Jobs that may wait for futures at the same time; None for no bound."""
+    passing: bool = False
+    """It runs inside a command and ends with it."""
     park_seconds: float = PARK_SECONDS
     """How long a job that waits keeps its interpreter."""
     max_parked: int = MAX_PARKED
@@ -149,7 +151,7 @@ class Service:
             note=loop.note_call,
         )
         self._pool = pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
-        api = Clients(loop, clients)
+        api = Clients(loop, clients, passing=self._options.passing)
         self._watcher = self._watch_futures(loop, mirror)
         self._stop_completing = completing.serve(self._directory, loop)
         loop.listeners += [lambda _: mirror.notify(ledger.last_cursor), api.on_committed]

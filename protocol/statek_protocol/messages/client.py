@@ -180,6 +180,8 @@ class Alive(Message):
     request: Identifier
     executors: Count
     workers: Count
+    passing: bool = False
+    """It runs inside a command and ends with it: whoever is left behind may take its place."""
 
 
 FROM_CLIENT: frozenset[type[Message]] = frozenset({Submit, Follow, Decide, Complete, CancelWait, Ping})

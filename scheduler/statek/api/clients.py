@@ -113,9 +113,11 @@ class Follower:
 class Clients:
     """All clients of one scheduler."""
 
-    def __init__(self, loop: Loop, endpoint: RouterEndpoint) -> None:
+    def __init__(self, loop: Loop, endpoint: RouterEndpoint, *, passing: bool = False) -> None:
+        """`passing` is what clients are told of a scheduler that ends with the command it runs in."""
         self._loop = loop
         self._endpoint = endpoint
+        self._passing = passing
         self._followers: dict[tuple[bytes, str], Follower] = {}
         self._answered: OrderedDict[str, Completed] = OrderedDict()
 
@@ -151,7 +153,7 @@ class Clients:
             case Ping():
                 executors = self._loop.executors
                 workers = sum(executor.workers for executor in executors)
-                self._send(identity, Alive(message.request, len(executors), workers))
+                self._send(identity, Alive(message.request, len(executors), workers, self._passing))
 
     def _on_submit(self, identity: bytes, message: Submit, tick: Tick) -> None:
         known = self._loop.ledger.submission(message.request) or next(

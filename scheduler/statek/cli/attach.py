@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from statek.cli.client import GIVE_UP_SECONDS, Client
+from statek.cli.terminal import say
 from statek.errors import SchedulerSilent
 from statek.store.directory import StoreDirectory, StoreLock
 from statek.store.errors import StoreLocked
@@ -30,7 +32,7 @@ class EmbeddedScheduler:
     def __init__(self, directory: StoreDirectory, lock: StoreLock, options: ServiceOptions) -> None:
         self._directory = directory
         self._lock = lock
-        self._options = options
+        self._options = replace(options, passing=True)
         self._service: Service | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started = threading.Event()
@@ -74,6 +76,8 @@ class Attachment:
         self._options = options
         self._embedded: EmbeddedScheduler | None = None
         self._client: Client | None = None
+        self._standing = False
+        """Whether the scheduler that was found goes on without any command."""
 
     @property
     def client(self) -> Client:
@@ -81,19 +85,36 @@ class Attachment:
         return self._client
 
     def attach(self) -> None:
-        """Find a scheduler on the store or become it; raises `SchedulerSilent` when one holds the lock and is mute."""
+        """Find a scheduler on the store or become it; raises `SchedulerSilent` when one holds the lock and is mute.
+
+        Where a standing scheduler was found before, another one is waited for, as long as it takes: it has the tools
+        and objects that the job may need, and whoever runs it could not start it again if its place were taken.
+        """
+        if self._standing:
+            self._wait_for_scheduler()
+            return
         give_up = time.monotonic() + GIVE_UP_SECONDS
         while time.monotonic() < give_up:
             self._become_scheduler_if_there_is_none()
             self._close_client()
             self._client = Client(self._directory.client_socket)
-            if self._client.ping(POLL_SECONDS) is not None:
+            if self._found():
                 return
             self.check()
         raise SchedulerSilent(
             f"a scheduler holds the store {self._directory.path} but has not answered for {GIVE_UP_SECONDS:.0f} s; "
             f"look at its log, or stop it"
         )
+
+    def _found(self) -> bool:
+        alive = self.client.ping(POLL_SECONDS)
+        self._standing = alive is not None and not alive.passing
+        return alive is not None
+
+    def _wait_for_scheduler(self) -> None:
+        say(f"the scheduler of {self._directory.path} is gone: waiting for it to be started again")
+        while not self._directory.is_locked() or self.client.ping(POLL_SECONDS) is None:
+            time.sleep(POLL_SECONDS)
 
     def check(self) -> None:
         """Raise what ended the embedded scheduler, if it has ended."""
