@@ -17,14 +17,16 @@ from statek.cli.client import Client, Submission
 from statek_policies import Policy
 from statek_protocol.messages.client import Accepted, JobEvent
 
-ROUNDS: Final = 5
-JOBS: Final = 20
+ROUNDS: Final = 4
+JOBS: Final = 60
 """Honest jobs in each half of a round; each is submitted when the one before it has ended."""
 JOBS_QUICK: Final = 3
 WORKERS: Final = 4
-FLOOD_SECONDS: Final = 4.0
-SPIN_SECONDS: Final = 4.5
-"""How long the neighbours are there: the flood is over when the next round begins."""
+SECONDS: Final = 6.0
+SECONDS_QUICK: Final = 1.0
+"""How long the neighbours are there."""
+LONGER_SECONDS: Final = 0.5
+"""By which the one that spins stays longer, so that the flood is over when it ends."""
 LARGEST: Final = 2**40
 TARGET: Final = Target(most=2.0)
 
@@ -46,11 +48,11 @@ def measure(effort: Effort) -> Iterator[Row]:
     ):
         quiet: list[float] = []
         beside: list[float] = []
-        number = JOBS_QUICK if effort.quick else JOBS
+        number, seconds = (JOBS_QUICK, SECONDS_QUICK) if effort.quick else (JOBS, SECONDS)
         _run_jobs(client, number)
         for _ in range(effort.rounds(ROUNDS)):
             quiet += _run_jobs(client, number)
-            with _neighbours(client, socket) as are_there:
+            with _neighbours(client, socket, seconds) as are_there:
                 times = _run_jobs(client, number)
                 if not are_there():
                     raise ServiceFailed("the neighbours ended before the jobs did")
@@ -86,18 +88,18 @@ def _timed(client: Client) -> float:
 
 
 @contextmanager
-def _neighbours(client: Client, socket: Path) -> Iterator[Callable[[], bool]]:
+def _neighbours(client: Client, socket: Path, seconds: float) -> Iterator[Callable[[], bool]]:
     """One that floods and one that spins, until their time is over; gives whether both are still there.
 
     Nobody follows the one that floods: what a client costs that reads all of it is not the question.
     """
-    _submit(client, FLOODER, _limits(FLOOD_SECONDS) | {"output_bytes": LARGEST, "output_lines": LARGEST})
+    _submit(client, FLOODER, _limits(seconds) | {"output_bytes": LARGEST, "output_lines": LARGEST})
     started = time.perf_counter()
-    spinner = _submit(client, SPINNER, _limits(SPIN_SECONDS))
+    spinner = _submit(client, SPINNER, _limits(seconds + LONGER_SECONDS))
     with Client(socket) as watcher:
         ended = watcher.follow(spinner.job, spinner.cursor)
         _await(ended, "console_printed")
-        yield lambda: time.perf_counter() - started < FLOOD_SECONDS
+        yield lambda: time.perf_counter() - started < seconds
         _await(ended, "job_ended")
 
 

@@ -25,10 +25,13 @@ FromInterpreter: TypeAlias = Console | Call | Observed | Checkpoint | Violated |
 """What `statek_protocol.messages.interpreter.FROM_INTERPRETER` lists, for type checkers."""
 
 RECORDS_AT_ONCE: Final = 12_000
-"""Above what a guest prints within the default number of lines."""
 RECORDS_PER_SECOND: Final = 1_000.0
-BYTES_AT_ONCE: Final = 2 * MIB
-"""Twice what a guest prints within the default number of bytes."""
+PIECES_AT_ONCE: Final = 3_000
+"""Of output: far more than an agent prints in a batch."""
+PIECES_PER_SECOND: Final = 3_000.0
+"""They become few records, but each has to be read, and who floods makes his neighbours wait for that."""
+BYTES_AT_ONCE: Final = MIB
+"""What a guest may print under the default policy."""
 BYTES_PER_SECOND: Final = float(MIB)
 CHECKPOINTS_AT_ONCE: Final = 4
 """Of the largest size that the policy allows; smaller ones are as many more."""
@@ -73,6 +76,7 @@ class Flow:
     def __init__(self, limits: Limits, now: float) -> None:
         largest = max(1, limits.workspace_bytes)
         self._records = Bucket(RECORDS_AT_ONCE, RECORDS_PER_SECOND, now)
+        self._pieces = Bucket(PIECES_AT_ONCE, PIECES_PER_SECOND, now)
         self._bytes = Bucket(BYTES_AT_ONCE, BYTES_PER_SECOND, now)
         self._checkpoints = Bucket(CHECKPOINTS_AT_ONCE * largest, largest / SECONDS_PER_CHECKPOINT, now)
 
@@ -85,10 +89,13 @@ class Flow:
 
     def pause_after(self, message: Message, now: float) -> float:
         """Return the seconds for which nothing more is to be read; calls wait for their replies anyway."""
-        if not isinstance(message, Console | Observed | Violated):
-            return 0.0
-        pause = self._records.take(1, now)
-        return max(pause, self._bytes.take(len(message.data), now)) if isinstance(message, Console) else pause
+        match message:
+            case Console():
+                return max(self._pieces.take(1, now), self._bytes.take(len(message.data), now))
+            case Observed() | Violated():
+                return self._records.take(1, now)
+            case _:
+                return 0.0
 
 
 def check_honest(message: FromInterpreter, batch: int, due_call: int, *, awaiting: bool, all_read: bool) -> None:

@@ -21,14 +21,15 @@ from statek_executor.supervisor.batch_watch import BatchWatch
 from statek_executor.supervisor.credits import Credits
 from statek_executor.supervisor.deadlines import SOFT_SIGNALS, Kill, Wait, Warn
 from statek_executor.supervisor.flow import Flow, FromInterpreter, check_honest
+from statek_executor.supervisor.frames import Frames
 from statek_executor.supervisor.printed import Printed
 from statek_executor.supervisor.quotas import OUTPUT_LIMITS, OutputExceeded, QuotaExceeded
 from statek_executor.supervisor.stock import Child, NoInterpreter, Stock
 from statek_executor.supervisor.zygote_client import Exited, describe_exit, set_memory_limits
 from statek_policies import Policy, PolicyError
 from statek_protocol.codec import decode, encode
-from statek_protocol.errors import OversizedMessage, ProtocolError
-from statek_protocol.framing import HEADER_BYTES, frame, frame_length
+from statek_protocol.errors import ProtocolError
+from statek_protocol.framing import frame
 from statek_protocol.messages.base import MIB, Message
 from statek_protocol.messages.executor import Cancel, Credit, Grant, Lost, Release, Stamp
 from statek_protocol.messages.interpreter import (
@@ -97,8 +98,7 @@ class LeaseServer:
         self._sent = 0
         self._credits = Credits()
         self._end: LeaseEnd | None = None
-        self._frame_limit = FRAME_SLACK
-        self._frame_length: int | None = None
+        self._frames: Frames | None = None
         self._policy: Policy | None = None
         self._flow: Flow | None = None
         self._printed = Printed()
@@ -165,9 +165,10 @@ class LeaseServer:
     async def _converse(self, child: Child) -> None:
         """Pass messages both ways; returns when the end of the lease is reported."""
         reader, writer = await child.connect()
+        self._frames = frames = Frames(reader, FRAME_SLACK)
         feeder = asyncio.create_task(self._feed(child, writer))
         try:
-            await self._listen(child, reader, writer)
+            await self._listen(child, frames, writer)
         except LeaseEnd as end:
             self._end = end
         except asyncio.CancelledError:
@@ -179,45 +180,34 @@ class LeaseServer:
             await asyncio.gather(feeder, return_exceptions=True)
         child.signal(signal.SIGKILL)
         exited = await child.exit
-        await self._pass_on_what_was_printed(reader)
+        await self._pass_on_what_was_printed(frames)
         await self._report(exited)
 
     # from the child to the scheduler
 
-    async def _listen(self, child: Child, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _listen(self, child: Child, frames: Frames, writer: asyncio.StreamWriter) -> None:
         """Pass on what the child says; leaves by `LeaseEnd`."""
         for number in itertools.count():
             if number % FRAMES_IN_A_ROW == 0:
                 await asyncio.sleep(0)
             await self._credits.room()
             try:
-                data = await self._next_frame_while_gathering(reader)
+                data = await self._next_frame(frames)
             except _STREAM_ENDS:
                 raise _death(await child.exit) from None
             await self._pass_on(data, all_read=self._inbox.empty() and not writer.transport.get_write_buffer_size())
 
-    async def _next_frame_while_gathering(self, reader: asyncio.StreamReader) -> bytes:
+    async def _next_frame(self, frames: Frames) -> bytes:
         """Read a frame; what was printed before it goes on when none comes soon."""
-        if self._printed:
-            try:
-                async with asyncio.timeout(self._printed.wait_seconds(time.monotonic())):
-                    return await self._next_frame(reader)
-            except TimeoutError:
-                await self._pass_on_printed()
-        return await self._next_frame(reader)
-
-    async def _next_frame(self, reader: asyncio.StreamReader) -> bytes:
-        """Read a frame; one whose reading was cut off after its length is gone on with the next time."""
         try:
-            if self._frame_length is None:
-                self._frame_length = frame_length(await reader.readexactly(HEADER_BYTES))
-            if self._frame_length > self._frame_limit:
-                raise OversizedMessage(self._frame_length, self._frame_limit)
+            if self._printed:
+                data = await frames.next_within(self._printed.wait_seconds(time.monotonic()))
+                if data is not None:
+                    return data
+                await self._pass_on_printed()
+            return await frames.next()
         except ProtocolError as error:
             raise LeaseEnd("protocol", str(error)) from error
-        data = await reader.readexactly(self._frame_length)
-        self._frame_length = None
-        return data
 
     async def _pass_on(self, data: bytes, *, all_read: bool) -> None:
         """Check one message of the child's and pass it on under the lease's stamp."""
@@ -269,7 +259,7 @@ class LeaseServer:
         if self._printed and self._watch is not None:
             await self._emit(encode(Console(self._watch.batch, self._printed.take(time.monotonic()))))
 
-    async def _pass_on_what_was_printed(self, reader: asyncio.StreamReader) -> None:
+    async def _pass_on_what_was_printed(self, frames: Frames) -> None:
         """After the end, bring out the console output that the child had already written."""
         watch, end = self._watch, self._end
         if watch is None or end is None or end.cause == "protocol":
@@ -278,7 +268,7 @@ class LeaseServer:
             return
         try:
             while True:
-                data = await self._next_frame(reader)
+                data = await frames.next()
                 message = cast(FromInterpreter, decode(data, FROM_INTERPRETER))
                 if not isinstance(message, Console | Observed | Violated):
                     return
@@ -288,7 +278,7 @@ class LeaseServer:
                     await self._gather(message.data)
                 else:
                     await self._pass_on_other(message, data, watch)
-        except (*_STREAM_ENDS, LeaseEnd, ProtocolError, QuotaExceeded, OutputExceeded) as end:
+        except (*_STREAM_ENDS, ProtocolError, QuotaExceeded, OutputExceeded) as end:
             log.debug("lease %s: what was left in the channel ends: %s", self.lease, end)
 
     async def _emit(self, data: bytes) -> None:
@@ -347,7 +337,8 @@ class LeaseServer:
     def _set_limits(self, child: Child, policy: Policy) -> None:
         limits = policy.limits
         self._flow = Flow(limits, time.monotonic())
-        self._frame_limit = max(limits.workspace_bytes, limits.argument_bytes) + FRAME_SLACK
+        assert self._frames is not None, "who is sent a policy is listened to"
+        self._frames.limit = max(limits.workspace_bytes, limits.argument_bytes) + FRAME_SLACK
         set_memory_limits(
             child.pid,
             data_bytes=self._baseline.data_bytes + limits.memory_bytes,
