@@ -114,11 +114,8 @@ class ObjectSpace:
             if found is not None:
                 return found
         with _nothing_committed():  # so that the changes and the marker are one commit
-            with db0.locked() as changes:
-                outcome = self._attempt(call, run)
-            prefixes = {prefix for prefix, _ in changes.get_mutation_log()}
-            if prefixes:
-                markers.put(prefixes, call.job, call.batch, call.number, to_marker(outcome))
+            outcome = self._attempt(call, run)
+        markers.put_when_known(call.job, call.batch, call.number, to_marker(outcome))
         return outcome
 
     def _attempt(self, call: CallRequest, run: Callable[[JobCrossing], Any]) -> CallOutcome:

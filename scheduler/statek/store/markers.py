@@ -33,6 +33,23 @@ class Markers:
         self.batches: dict[bytes, dict[int, bytes]] = {}
 
 
+_due: list[tuple[str, int, int, bytes]] = []
+"""Calls that were done in the function under way, before it is known which prefixes it changed."""
+
+
+def put_when_known(job: str, batch: int, number: int, outcome: bytes) -> None:
+    """Have a call marked as done as soon as it is known what the function that runs has changed."""
+    _due.append((job, batch, number, outcome))
+
+
+def settle(changed: Collection[str]) -> None:
+    """Mark what is due in the prefixes that were changed; nothing is marked where nothing was."""
+    due = list(_due)
+    _due.clear()
+    for job, batch, number, outcome in due:
+        put(changed, job, batch, number, outcome)
+
+
 def put(prefixes: Collection[str], job: str, batch: int, number: int, outcome: bytes) -> None:
     """Mark a call as done, in all the prefixes that it changed; call it before these changes are committed."""
     marker = msgpack.packb([outcome, sorted(prefixes)])

@@ -73,12 +73,17 @@ class Session:
 
     @contextmanager
     def tracked(self) -> Iterator[set[str]]:
-        """Give a set that holds, after the block, the names of the prefixes that were changed in it."""
+        """Give a set that holds, after the block, the names of the prefixes that were changed in it.
+
+        Never one inside another: dbzero then waits for itself, as soon as a thread of its own wants to commit.
+        """
         changed: set[str] = set()
+        markers.settle(changed)  # of a function whose end dbzero did not live to see
         with db0.locked() as changes:
             yield changed
         db0.get_state_num(PREFIX)  # raises where what ran has closed dbzero
         changed.update(prefix for prefix, _ in changes.get_mutation_log())
+        markers.settle(changed)
         if changed:
             self.changed()
 
