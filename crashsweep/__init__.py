@@ -1,0 +1,14 @@
+"""Does every job end right, whatever is killed and whatever becomes of the messages? Real services, killed for real.
+
+run        the command scripts/crashsweep: what is asked for, and the account at the end
+sweep      jobs go in, disturbances happen, jobs come out and are judged
+plan       which disturbance comes next: pure, from a seed
+link       between supervisors and scheduler: passes each message on, or lets something happen at it
+zmtp       what a ZeroMQ connection's bytes are made of
+field      the services: started, found by their part, killed, started again
+programs   what the jobs do, and what must come of it
+verdict    what a job's end is held against
+account    what was done and what came of it, counted
+midcommit  a scheduler on a large store, killed inside its commits, again and again
+announcing a scheduler that says on a pipe when a commit begins and ends
+"""

@@ -1,0 +1,117 @@
+"""Between supervisors and scheduler: passes each message on, or lets something happen at it.
+
+It stands on the byte streams of the local socket, not on sockets of ZeroMQ's own: so a connection that ends on one side
+ends on the other at once, as if nobody stood between, and a message is dropped, doubled or held back as it was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import msgpack
+
+from crashsweep.zmtp import Piece, PieceReader
+
+Direction = Literal["up", "down"]
+"""Towards the scheduler, or towards the supervisor."""
+_CHUNK: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """What becomes of one message."""
+
+    copies: int = 1
+    delay_seconds: float = 0.0
+    """It and all that come behind it in its direction."""
+    sever: bool = False
+    """The connection ends instead."""
+    afterwards: Callable[[], None] | None = None
+
+
+PASS: Final = Passing()
+OnMessage = Callable[[Direction, str], Passing]
+"""Called in the link's thread with each message's direction and kind, before it is passed on."""
+
+
+class Severed(Exception):
+    """The connection is to end here."""
+
+
+class Link:
+    """One socket that supervisors connect to, and one connection to the scheduler for each of theirs."""
+
+    def __init__(self, front: Path, back: Path, on_message: OnMessage) -> None:
+        self._front, self._back, self._on_message = front, back, on_message
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="link", daemon=True)
+
+    def start(self) -> None:
+        """Listen; returns when a supervisor can connect."""
+        self._thread.start()
+        if not self._ready.wait(10):
+            raise RuntimeError(f"the link does not listen on {self._front}")
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_unix_server(self._connected, self._front)
+        self._ready.set()
+        async with server:
+            await self._stopping.wait()
+
+    async def _connected(self, front: asyncio.StreamReader, to_front: asyncio.StreamWriter) -> None:
+        """Serve one supervisor; where no scheduler listens its connection ends at once, and it tries again."""
+        try:
+            back, to_back = await asyncio.open_unix_connection(self._back)
+        except OSError:
+            to_front.close()
+            return
+        both = {
+            asyncio.create_task(self._relay("up", front, to_back)),
+            asyncio.create_task(self._relay("down", back, to_front)),
+        }
+        _, running = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
+        to_front.close()
+        to_back.close()
+
+    async def _relay(self, direction: Direction, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on until one of the two ends; nothing that a peer's death does to a stream is an error here."""
+        pieces = PieceReader()
+        try:
+            while data := await reader.read(_CHUNK):
+                for piece in pieces.feed(data):
+                    await self._pass(direction, piece, writer)
+        except (OSError, Severed):
+            return
+
+    async def _pass(self, direction: Direction, piece: Piece, writer: asyncio.StreamWriter) -> None:
+        passing = self._on_message(direction, kind_of(piece)) if piece.frames else PASS
+        if passing.delay_seconds:
+            await asyncio.sleep(passing.delay_seconds)
+        if passing.sever:
+            raise Severed
+        for _ in range(passing.copies):
+            writer.write(piece.raw)
+        await writer.drain()
+        if passing.afterwards is not None:
+            passing.afterwards()
+
+
+def kind_of(piece: Piece) -> str:
+    """Name the message: its last frame is a map with its kind."""
+    return str(msgpack.unpackb(piece.frames[-1])["kind"])

@@ -1,0 +1,5 @@
+"""tmp"""
+
+
+class MidCommit:
+    pass

@@ -1,0 +1,79 @@
+"""Which disturbance comes next: pure, from a seed. Every message kind meets every victim and every trouble in turn."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final, Literal
+
+from statek_protocol.messages.executor import (
+    FROM_SUPERVISOR,
+    FROM_SUPERVISOR_LEASED,
+    TO_SUPERVISOR,
+    TO_SUPERVISOR_LEASED,
+)
+
+Part = Literal["scheduler", "supervisor", "zygote", "template", "interpreter"]
+Trouble = Literal["kill", "drop", "duplicate", "delay", "sever"]
+When = Literal["before", "after", "any time"]
+
+PARTS: Final[tuple[Part, ...]] = ("scheduler", "supervisor", "zygote", "template", "interpreter")
+LINK_TROUBLES: Final[tuple[Trouble, ...]] = ("drop", "duplicate", "delay", "sever")
+_NEVER_HERE: Final = {"goodbye", "rejected", "drain", "cancel"}
+"""Kinds of orderly stops and of refusals, which a sweep does not come to."""
+KINDS: Final = tuple(
+    sorted(
+        message.kind
+        for message in FROM_SUPERVISOR | FROM_SUPERVISOR_LEASED | TO_SUPERVISOR | TO_SUPERVISOR_LEASED
+        if message.kind not in _NEVER_HERE
+    )
+)
+_VICTIMS: Final[tuple[tuple[Part, ...], ...]] = (
+    *((part,) for part in PARTS),
+    ("interpreter",),
+    ("scheduler",),
+    *combinations(PARTS, 2),
+)
+"""One or two at once; the two that hold a job's state come more often."""
+LONG_DELAY_SECONDS: Final = 6.0
+"""Longer than a silent executor keeps its leases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What happens, and at which message or after how long."""
+
+    number: int
+    trouble: Trouble
+    when: When
+    kind: str
+    """Of the message at which it happens; empty for a random time."""
+    skip: int
+    """Messages of that kind that are let pass before."""
+    seconds: float
+    """Until it happens at a random time; how long a delay is."""
+    victims: tuple[Part, ...] = ()
+
+    def __str__(self) -> str:
+        place = f"{self.when} {self.kind} (+{self.skip})" if self.kind else f"after {self.seconds:.2f} s"
+        return f"#{self.number} {self.trouble} {' and '.join(self.victims)} {place}"
+
+
+def disturbances(seed: int) -> Iterator[Disturbance]:
+    """Yield disturbances for ever; the same for the same seed."""
+    draw = random.Random(seed)
+    number = 0
+    while True:
+        points: list[tuple[Trouble, When, str]] = [("kill", "before", kind) for kind in KINDS]
+        points += [("kill", "after", kind) for kind in KINDS]
+        points += [("kill", "any time", "") for _ in range(len(KINDS) // 2)]
+        points += [(trouble, "before", draw.choice(KINDS)) for trouble in LINK_TROUBLES]
+        draw.shuffle(points)
+        for trouble, when, kind in points:
+            number += 1
+            victims = draw.choice(_VICTIMS) if trouble == "kill" else ()
+            short = draw.uniform(0.0, 1.0)
+            seconds = LONG_DELAY_SECONDS if trouble == "delay" and draw.random() < 0.2 else short
+            yield Disturbance(number, trouble, when, kind, draw.choice((0, 0, 1, 3, 7)), seconds, victims)
