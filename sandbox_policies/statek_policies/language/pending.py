@@ -2,8 +2,9 @@
 
 Assigning a pending value, keeping it in a container or handing it to the guest's own functions is no use. Whatever a
 `Pending` is asked (an operator, an attribute, an item, its text) is asked of the value, which is fetched first. So is
-its class: `isinstance` sees the value's. The fields are read through descriptors taken before the class forwards them;
-guest code has no name for those.
+its class: `isinstance` sees the value's. Storing an attribute is for the value to refuse: what crosses from outside is
+plain data, which takes none, or a proxy that guards its own stores. The fields are read through descriptors taken
+before the class forwards them; guest code has no name for those.
 """
 
 import math
@@ -11,10 +12,13 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from statek_policies.language.guests import accepts_writes
+
 Fetch = Callable[[int], object]
 """Gives the value of a future by its number; waits as long as it takes, and raises what a guest is to see."""
 
 
+@accepts_writes
 class Pending:
     """Stands for the value of a future, or for one element of another pending value."""
 
