@@ -179,7 +179,7 @@ class LeaseServer:
             feeder.cancel()
             await asyncio.gather(feeder, return_exceptions=True)
         child.signal(signal.SIGKILL)
-        exited = await child.exit
+        exited = await _exit_of(child)
         await self._pass_on_what_was_printed(frames)
         await self._report(exited)
 
@@ -194,7 +194,7 @@ class LeaseServer:
             try:
                 data = await self._next_frame(frames)
             except _STREAM_ENDS:
-                raise _death(await child.exit) from None
+                raise _death(await _exit_of(child)) from None
             await self._pass_on(data, all_read=self._inbox.empty() and not writer.transport.get_write_buffer_size())
 
     async def _next_frame(self, frames: Frames) -> bytes:
@@ -368,6 +368,11 @@ class LeaseServer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+async def _exit_of(child: Child) -> Exited:
+    """Wait for a child's end. It is told once, so whoever is cancelled here must not take it from others."""
+    return await asyncio.shield(child.exit)
 
 
 def _death(exited: Exited) -> LeaseEnd:

@@ -290,6 +290,16 @@ async def test_what_was_printed_before_an_end_comes_out_also_when_the_end_cuts_i
 
 
 @in_loop
+async def test_a_limit_that_is_reached_while_a_child_is_dying_is_reported_all_the_same() -> None:
+    async with conversation() as talk:
+        talk.writer.transport.abort()
+        for _ in range(20):  # until the server has seen it as well, and waits for the child's end
+            await asyncio.sleep(0)
+        talk.server.end("limit", "cpu_seconds reached", LimitBreach("cpu_seconds", 1.0, 2.0))
+        assert (await talk.lost()).limit == LimitBreach("cpu_seconds", 1.0, 2.0)
+
+
+@in_loop
 async def test_a_busy_interpreter_is_warned_and_then_ended() -> None:
     async with conversation(Limits(cpu_seconds=0.05), command=BUSY) as talk:
         lost = await talk.lost()
