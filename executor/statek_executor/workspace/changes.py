@@ -159,9 +159,9 @@ class Baseline:
             if expression is None:
                 continue
             number = self._places.get(name, BESIDE)
-            known = self._segments.get(number)
-            if known is None or not known.plain or known.fingerprint != fingerprint(expression) or self._sent:
-                written[name] = self._plain.segment(name, expression)
+            known, now = self._segments.get(number), fingerprint(expression)
+            if known is None or not known.plain or known.fingerprint != now or self._sent:
+                written[name] = self._plain.segment(name, expression, now)
             else:
                 numbers.discard(number)
                 del values[name]
@@ -218,7 +218,7 @@ class Baseline:
             (name,) = group.names
             expression = self._plain.expression(values[name])
             if expression is not None:
-                return self._plain.segment(name, expression)
+                return self._plain.segment(name, expression, fingerprint(expression))
         return encode(
             {name: values[name] for name in group.names},
             definitions=self._definitions,

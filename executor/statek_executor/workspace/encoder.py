@@ -98,10 +98,10 @@ class PlainWriter:
         except leaves.Unencodable:
             return None
 
-    def segment(self, name: str, expression: bytes) -> Encoded:
-        """Give the same bytes that `encode` gives."""
+    def segment(self, name: str, expression: bytes, plain: bytes) -> Encoded:
+        """Give the same bytes that `encode` gives; `plain` is the expression's fingerprint."""
         data: bytes = self._packer.pack([VERSION, {name: expression}, (), (), (), ()])
-        return Encoded(data, plain=fingerprint(expression))
+        return Encoded(data, plain=plain)
 
 
 def fingerprint(data: bytes) -> bytes:

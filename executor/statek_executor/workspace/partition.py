@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ DEPTH: Final = 40
 
 LONG_TEXT: Final = 64
 """Texts longer than this are stored once however often they occur; shorter ones are as cheap as a reference."""
+
+_ONE_OWNER: Final = frozenset({3})
+"""References to what one container and one list of ours hold, with the one that is passed to `sys.getrefcount`."""
 
 EMPTY: Final = frozenset({id(()), id(frozenset())})
 """Met everywhere, and nobody's own."""
@@ -60,23 +64,52 @@ def partition(variables: Mapping[str, object], landmarks: Mapping[int, str], rea
 def are_apart(level: Iterable[Any]) -> bool:
     """Tell whether values are all plain, and nothing occurs in two of them or in one of them twice."""
     level = list(level)
+    width = 1
     seen: set[int] = set()
-    for _ in range(DEPTH):
-        types_met = list(map(type, level))
-        kinds = set(types_met)
+    for depth in range(DEPTH):
+        row, rows = _repeating_types(level, width)
+        kinds = set(row)
         if not kinds <= values.KNOWN or (not TIMES.isdisjoint(kinds) and foreign_zones(level)):
             return False
-        if not kinds.isdisjoint(values.TEXTS) and not _are_new(seen, _long_texts(level, types_met)):
+        if not kinds.isdisjoint(values.TEXTS) and not _are_new(seen, _long(_pick(level, row, rows, values.TEXTS))):
             return False
         if kinds.isdisjoint(values.NESTING):
             return True
-        containers = level
         if not kinds <= values.NESTING:
-            containers = list(itertools.compress(level, map(values.NESTING.__contains__, types_met)))
-        if not _are_new(seen, containers):
+            level = _pick(level, row, rows, values.NESTING)
+        if not (depth and _have_one_owner(level)) and not _are_new(seen, level):
             return False
-        level = gc.get_referents(*containers)
+        width = len(gc.get_referents(level[0])) if len(level) > 1 else 1
+        level = gc.get_referents(*level)
     return False
+
+
+def _repeating_types(level: Sequence[object], width: int) -> tuple[list[type], int]:
+    """Give the types of a level's parts, as the row of so many that repeats and how often, or as one row of them all.
+
+    What is looked at level by level is mostly a table: records alike, whose parts follow one another in the same order.
+    """
+    types_met = list(map(type, level))
+    row, rows = types_met[:width], len(level) // width if width else 0
+    return (row, rows) if row * rows == types_met else (types_met, 1)
+
+
+def _pick(level: Sequence[Any], row: Sequence[type], rows: int, kinds: frozenset[type]) -> list[Any]:
+    """Pick the parts of certain types from a level of such rows: by columns, where those are few and long."""
+    width = len(row)
+    if width > rows:
+        return list(itertools.compress(level, list(map(kinds.__contains__, row)) * rows))
+    columns = [level[place::width] for place, kind in enumerate(row) if kind in kinds]
+    return list(itertools.chain.from_iterable(columns)) if len(columns) > 1 else columns[0]
+
+
+def _long(texts: Sequence[Any]) -> list[Any]:
+    return [text for text in texts if len(text) > LONG_TEXT] if max(map(len, texts)) > LONG_TEXT else []
+
+
+def _have_one_owner(parts: Sequence[object]) -> bool:
+    """Tell whether nothing but one container holds each of these, so that none can be met anywhere else."""
+    return set(map(sys.getrefcount, parts)) == _ONE_OWNER
 
 
 def _are_new(seen: set[int], objects: Sequence[object]) -> bool:
@@ -84,13 +117,6 @@ def _are_new(seen: set[int], objects: Sequence[object]) -> bool:
     expected = len(seen) + len(objects)
     seen.update(map(id, objects))
     return len(seen) == expected
-
-
-def _long_texts(level: Sequence[Any], types_met: Iterable[type]) -> list[Any]:
-    texts = list(itertools.compress(level, map(values.TEXTS.__contains__, types_met)))
-    if max(map(len, texts)) <= LONG_TEXT:
-        return []
-    return [text for text in texts if len(text) > LONG_TEXT]
 
 
 _NOBODYS: Final = SHARED_FORMS | {types.CodeType}
@@ -121,7 +147,7 @@ class _Walk:
             depth += 1
             kinds = set(map(type, level))
             if not kinds.isdisjoint(values.TEXTS):
-                self._take(place, _long_texts(level, map(type, level)))
+                self._take(place, _long(list(values.only(level, values.TEXTS))))
             zones = [] if TIMES.isdisjoint(kinds) else foreign_zones(level)
             containers = self._take(place, list(values.only(level, values.NESTING)))
             specials = [] if kinds <= values.KNOWN else [part for part in level if type(part) not in values.KNOWN]
