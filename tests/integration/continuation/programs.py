@@ -48,13 +48,19 @@ def plainly(program: Program) -> Outcome:
         effects.append(text)
         return len(text)
 
+    def wait_for_any(*values: Value, timeout: float | None = None) -> Value:
+        if timeout is not None:
+            raise TimeoutError
+        return values[0]
+
     def wait_for_all(*values: Value) -> tuple[Value, ...]:
         return values
 
     names: dict[str, Callable[..., Value]] = {
+        "WaitTimeout": TimeoutError,
         "wait": program.values.get,
         "effect": effect,
-        "wait_for_any": lambda *values: values[0],
+        "wait_for_any": wait_for_any,
         "wait_for_all": wait_for_all,
     }
     printed = io.StringIO()
@@ -347,6 +353,21 @@ PROGRAMS = (
         """,
         {"a": "first"},
         "quick + '!'",
+    ),
+    Program(
+        "deadline",
+        """
+        try:
+            never = wait_for_any(wait("never"), timeout=0.3)
+            print(never + "!")
+        except WaitTimeout:
+            effect("too late")
+            print("too late")
+        finally:
+            effect(f"finally {wait('a')}")
+        """,
+        {"a": 1},
+        "True",
     ),
     Program(
         "random_and_prints",

@@ -121,7 +121,8 @@ class Stage:
         ]
         file = self.site.directory / "effects" / self.jobs[program.name]
         job = history.job(self.jobs[program.name])
-        assert job is not None and job.outcome == "ok", (program.name, job and job.error)
+        assert job is not None
+        assert job.outcome == "ok", (program.name, job.error)
         return Outcome(b"".join(printed).decode(), tuple(file.read_text().splitlines()) if file.exists() else ())
 
 
