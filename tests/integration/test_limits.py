@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from integration.clients import run_job
 from integration.services import Run, Site, finish, gone, site, wait_for
 
 from statek_policies import Limits
-from statek_policies.limits import REFUSALS_LIMIT
+from statek_policies.limits import REFUSALS_LIMIT, parse_limit
 
 APP = """
 from statek import FutureResult, temporal
@@ -172,7 +173,7 @@ ENDS_AT = {"argument bytes, and swallows it": "cpu_seconds"}
 @dataclass
 class Ran:
     reached: Run
-    following: Run
+    following: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -191,10 +192,9 @@ def ran(place: Site) -> Iterator[dict[str, Future[Ran]]]:
 
     def run(number: int, reach: Reach) -> Ran:
         program = place.write(reach.source, f"reach-{number}.py")
-        follow = place.write(SHOW, f"follow-{number}.py")
         reached = place.exec("--json", *reach.arguments, str(first), str(program))
         job = reached.json["job"]
-        return Ran(reached, place.exec("--json", *_limits(reach.next), "--job", job, str(follow)))
+        return Ran(reached, run_job(place, SHOW, job=job, **dict(map(parse_limit, reach.next))))
 
     with ThreadPoolExecutor(4) as threads:
         yield {name: threads.submit(run, number, reach) for number, (name, reach) in enumerate(REACHES.items())}
@@ -241,7 +241,7 @@ def check_record(reach: Reach, name: str, result: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", REACHES)
 def test_the_job_goes_on_with_the_variables_of_its_last_checkpoint(name: str, ran: dict[str, Future[Ran]]) -> None:
-    following = ran[name].result().following.json
+    following = ran[name].result().following
     assert (following["outcome"], following["console"]) == ("ok", REACHES[name].kept), following
 
 
