@@ -7,13 +7,14 @@ when the process ends, however it ends.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import zmq
 
@@ -30,6 +31,7 @@ from statek.loop import Loop
 from statek.placing import MAX_PARKED, PARK_SECONDS
 from statek.pools.endpoint import RouterEndpoint
 from statek.pools.pool import Pool
+from statek.store.copying import CopyRules
 from statek.store.directory import StoreDirectory, StoreLock
 from statek.store.errors import MirrorStopped, StoreError
 from statek.store.history import History
@@ -68,6 +70,9 @@ class ServiceOptions:
     park_seconds: float = PARK_SECONDS
     """How long a job that waits keeps its interpreter."""
     max_parked: int = MAX_PARKED
+    copy_seconds: float = CopyRules().seconds
+    """How long after a change the application's dbzero prefixes are copied; 0 for no copies."""
+    copies_kept: int = CopyRules().kept
 
 
 class Service:
@@ -108,6 +113,8 @@ class Service:
                 self._on_mirror_failure,
                 on_recovery=self._on_mirror_recovery,
                 on_open=self._on_mirror_open,
+                on_copy_trouble=self._on_copy_trouble,
+                copy_rules=CopyRules(self._options.copy_seconds, self._options.copies_kept),
             )
             tasks += await self._start(ledger, mirror, executors, clients)
             if self._options.listen is None:
@@ -214,10 +221,20 @@ class Service:
         self._asyncio_loop.call_soon_threadsafe(self._note_recovery, report)
 
     def _note_recovery(self, report: RecoveryReport) -> None:
+        found = {"reason": report.reason, "objects_cursor": report.cursor, "ledger_cursor": report.ledger_cursor}
+        said = {**found, "aside": report.aside.name}
+        lost = {"prefix": report.prefix, "copy": report.copy, "calls": len(report.calls)} if report.prefix else {}
+        self._note("store_set_aside", {**said, **lost})
+
+    def _on_copy_trouble(self, prefix: str, trouble: str) -> None:
+        """Called in any thread: a prefix of the application's could not be copied."""
+        said = {"prefix": prefix, "reason": trouble}
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it is in the log, and the next start tries again
+            self._asyncio_loop.call_soon_threadsafe(self._note, "copy_failed", said)
+
+    def _note(self, kind: str, said: dict[str, Any]) -> None:
         if self._loop is not None:
-            found = {"reason": report.reason, "objects_cursor": report.cursor, "ledger_cursor": report.ledger_cursor}
-            said = {**found, "aside": report.aside.name}
-            self._loop.do(lambda tick: tick.note("store_set_aside", said))
+            self._loop.do(lambda tick: tick.note(kind, said))
 
     async def _shut_down(self, local: LocalPool, mirror: Mirror | None, ledger: Ledger | None) -> None:
         if self._pool is not None:

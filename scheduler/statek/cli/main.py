@@ -10,11 +10,13 @@ from statek_protocol.version import RELEASE
 
 _COMMANDS = {
     "audit": "statek.cli.audit_command:audit_command",
+    "backup": "statek.cli.backup_command:backup_command",
     "doctor": "statek.cli.doctor_command:doctor_command",
     "exec": "statek.cli.exec_command:exec_command",
     "future": "statek.cli.future_command:future_command",
     "job": "statek.cli.job_command:job_command",
     "policy": "statek.cli.policy_command:policy_command",
+    "restore": "statek.cli.backup_command:restore_command",
     "scheduler": "statek.cli.scheduler_command:scheduler_command",
 }
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 @click.option("--max-suspended", type=click.IntRange(0), help="Jobs that wait for futures at once (100000).")
 @click.option("--park-seconds", type=click.FloatRange(0), help="How long a job that waits keeps its interpreter (30).")
 @click.option("--max-parked", type=click.IntRange(0), help="How many waiting jobs keep theirs at once (1000).")
+@click.option("--copy-seconds", type=click.FloatRange(0), help="How soon changed dbzero prefixes are copied (300).")
+@click.option("--copies-kept", type=click.IntRange(1, 1000), help="How many copies are kept of each prefix (3).")
 @click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), default="WARNING")
 def scheduler_command(
     store: Path,

@@ -3,7 +3,8 @@
     STORE/statek-store      marker: format of the directory
           scheduler.lock    held by the scheduler that runs on it; its pid inside
           ledger.sqlite3    the truth about every job (and SQLite's -wal and -shm beside it)
-          dbzero/           objects made from the ledger
+          dbzero/           objects made from the ledger, and the application's own
+          copies/           verified copies of the application's own, by prefix
           client.sock, executors.sock
 
 The directory is its owner's alone: whoever may open its sockets may run code in the scheduler's name.
@@ -102,6 +103,10 @@ class StoreDirectory:
     @property
     def dbzero(self) -> Path:
         return self.path / "dbzero"
+
+    @property
+    def copies(self) -> Path:
+        return self.path / "copies"
 
     @property
     def _lock_file(self) -> Path:

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from statek.errors import AppUnusable, BugInScheduler, StatekError
+from statek.store.copies import Copies
+from statek.store.copying import Copier, CopyRules
 from statek.store.errors import MirrorStopped, ObjectsNotClosed, ObjectsUnusable
 from statek.store.history import History
 from statek.store.prefixes import recover_prefixes
-from statek.store.recovery import RecoveryReport, recover, set_aside
+from statek.store.recovery import RecoveryReport, recover, set_aside, tell
 
 if TYPE_CHECKING:
     from statek.store.session import Session
@@ -85,12 +87,15 @@ class Mirror:
         *,
         on_recovery: Callable[[RecoveryReport], None] = lambda _: None,
         on_open: Callable[[History], None] = lambda _: None,
+        on_copy_trouble: Callable[[str, str], None] = lambda *_: None,
         commit_seconds: float = COMMIT_SECONDS,
+        copy_rules: CopyRules = CopyRules(),  # noqa: B008 - frozen
     ) -> None:
         """`on_failure` is called in the mirror's thread when it ends without having been asked to.
 
         `on_recovery` is called there whenever a store was set aside; `on_open` whenever dbzero was opened, with the
-        ledger as this thread reads it. A `StatekError` of `on_open` ends the thread.
+        ledger as this thread reads it. A `StatekError` of `on_open` ends the thread. `on_copy_trouble`, in any thread,
+        takes the name of an application's prefix that could not be copied, and why.
         """
         self.ready = threading.Event()
         """Set once dbzero is open: functions run from then on, while events may still be caught up with."""
@@ -104,6 +109,8 @@ class Mirror:
         self._on_recovery = on_recovery
         self._on_open = on_open
         self._commit_seconds = commit_seconds
+        self._copies = Copies(directory.with_name("copies"))
+        self._copier = Copier(directory, self._copies, copy_rules, on_copy_trouble)
         self._thread = threading.Thread(target=self._main, name="statek-dbzero", daemon=True)
         self._changed = threading.Condition()
         self._known = 0
@@ -176,7 +183,7 @@ class Mirror:
     def _keep(self, ledger: History) -> None:
         """Serve until told to stop; make the store anew where dbzero fails, and give up when that does not help."""
         self._take_report(recover(self._directory, ledger))
-        for lost in recover_prefixes(self._directory, ledger):
+        for lost in recover_prefixes(self._directory, self._copies, ledger):
             self._on_recovery(lost)
         self.notify(ledger.last_cursor)
         for step_size in _STEP_SIZES:
@@ -197,7 +204,7 @@ class Mirror:
 
     def _set_aside(self, error: Exception, ledger: History) -> None:
         reason = f"dbzero failed in use: {str(error).strip()}"
-        self._take_report(set_aside(self._directory, reason, self._applied, ledger.last_cursor))
+        self._take_report(tell(set_aside(self._directory, reason, self._applied, ledger.last_cursor)))
 
     def _take_report(self, report: RecoveryReport | None) -> None:
         self.recovery = report
@@ -212,13 +219,16 @@ class Mirror:
             self._tell_applied(session.cursor)
             self._on_open(ledger)
             session.forget_markers()
+            self._copier.opened()
             self.ready.set()
-            while self._wait(session.seconds_to_commit):
+            while self._wait(_sooner(session.seconds_to_commit, self._copier.seconds_to_copy)):
                 self._run_tasks(session)
                 self._step(session, ledger, step_size)
                 session.commit_if_due()
+                self._copier.copy_if_due(self._known, session.commit)
         finally:
             session.close()
+        self._copier.close(self._known)
 
     def _wait(self, seconds: float | None) -> bool:
         """Sleep until there is something to do; False when it is time to close."""
@@ -243,6 +253,7 @@ class Mirror:
             ran = self._run_next(session, group)
             if ran is None:
                 continue
+            self._copier.changed(ran.changed)
             if ran.durable and ran.changed:
                 group.append(ran)
             else:
@@ -296,6 +307,10 @@ class Mirror:
         for task in tasks:
             if task.future.set_running_or_notify_cancel():
                 task.future.set_exception(MirrorStopped())
+
+
+def _sooner(first: float | None, second: float | None) -> float | None:
+    return min((seconds for seconds in (first, second) if seconds is not None), default=None)
 
 
 def _run(task: _Task, changed: set[str]) -> _Ran:

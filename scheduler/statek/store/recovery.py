@@ -11,7 +11,7 @@ import json
 import logging
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,10 @@ _PROBE_SECONDS_PER_MB: Final = 1.0
 """How long the probe may take at most. It reads a megabyte in a tenth of a second; the rest is for a busy machine."""
 _ERROR_LINES: Final = 3
 _ASIDE_LIMIT: Final = 10_000
+REPORT: Final = "recovery.json"
+"""Beside what was set aside: the report about it."""
+_CALLS_SHOWN: Final = 10
+"""Calls that a report's sentence names; its file names them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +59,41 @@ class RecoveryReport:
     ledger_cursor: int
     aside: Path
     prefix: str = ""
-    """The application's prefix that is lost; empty for our own, which is not."""
+    """The application's prefix that this is about; empty for our own, which loses nothing."""
+    copy: str = ""
+    """The copy that was put back in its place; empty where there was no good one."""
+    calls: tuple[str, ...] = ()
+    """Calls whose changes of the application's objects may be missing, each by its key and name."""
+    reads: int = 0
+    """Other operations on objects since: they change nothing unless a property of the application's does."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return what the report says, as plain values."""
+        return {**asdict(self), "aside": self.aside.name, "text": str(self)}
 
     def __str__(self) -> str:
+        if self.prefix and not self.copy:
+            return (
+                f"the application's dbzero objects in {self.prefix!r} are lost: {self.reason}; there is no good copy; "
+                f"handles to them say so; the file as it was is kept in {self.aside}"
+            )
         if self.prefix:
             return (
-                f"the application's dbzero objects in {self.prefix!r} are lost: {self.reason}; handles to them say so; "
-                f"the file as it was is kept in {self.aside}: put a copy of it back while nothing runs"
+                f"the application's dbzero objects in {self.prefix!r} are as they were at event {self.cursor}: "
+                f"{self.reason}; {self.copy} was put back; {_named(self.calls)}; all of it is in {self.aside / REPORT}"
             )
         return (
             f"the dbzero objects are made anew from the ledger's {self.ledger_cursor} events: {self.reason}; "
             f"the store as it was is kept in {self.aside}"
         )
+
+
+def _named(calls: tuple[str, ...]) -> str:
+    if not calls:
+        return "no call since can have changed any"
+    rest = f" and {len(calls) - _CALLS_SHOWN} more" if len(calls) > _CALLS_SHOWN else ""
+    return f"what these calls changed since may be missing: {', '.join(calls[:_CALLS_SHOWN])}{rest}"
 
 
 def recover(directory: Path, ledger: History) -> RecoveryReport | None:
@@ -79,7 +106,7 @@ def recover(directory: Path, ledger: History) -> RecoveryReport | None:
     reason = found if isinstance(found, str) else _objection(found, ledger)
     if reason is None:
         return None
-    return set_aside(directory, reason, found.cursor if isinstance(found, Findings) else 0, ledger.last_cursor)
+    return tell(set_aside(directory, reason, found.cursor if isinstance(found, Findings) else 0, ledger.last_cursor))
 
 
 def probe(directory: Path, seconds: float) -> Findings | str:
@@ -107,7 +134,15 @@ def set_aside(directory: Path, reason: str, cursor: int, ledger_cursor: int, *, 
         sync_directory(directory.parent)
     except OSError as error:
         raise StoreUnwritable(directory, error.strerror or type(error).__name__) from error
-    report = RecoveryReport(reason, cursor, ledger_cursor, aside, prefix)
+    return RecoveryReport(reason, cursor, ledger_cursor, aside, prefix)
+
+
+def tell(report: RecoveryReport) -> RecoveryReport:
+    """Write the report beside what was set aside, and into the log."""
+    try:
+        (report.aside / REPORT).write_text(json.dumps(report.facts, indent=1) + "\n")
+    except OSError as error:
+        raise StoreUnwritable(report.aside / REPORT, error.strerror or type(error).__name__) from error
     log.warning("%s", report)
     return report
 
