@@ -100,6 +100,9 @@ USES = {
     "(lambda value: value + 1)(later(1))": 6,
     "list(zip(later(3), later(9)))": [(1, "a"), (2, "b")],
     "1 < later(1) < 9": True,
+    "later(1).__class__.__name__, type(later(2))": ("int", str),
+    "'+'.join(text for text in [later(2), 'd'])": "abc+d",
+    "list(map(str.upper, [later(2)])), sorted([later(2), 'B'], key=str.upper)": (["ABC"], ["abc", "B"]),
 }
 
 

@@ -18,6 +18,7 @@ from statek_policies.language.errors import AttributeWithheld
 from statek_policies.language.formatting import format_mapping, format_text
 from statek_policies.language.guests import Guests, is_guest_class
 from statek_policies.language.lineage import resolution_order
+from statek_policies.language.pending import force
 from statek_policies.language.reports import refuse
 from statek_policies.language.tracebacks import raw_traceback, shown_traceback
 from statek_policies.language.words import Reading, is_dunder, is_storable, reading, why_refused
@@ -86,7 +87,7 @@ class Guards:
 
     def _load_function(self) -> types.FunctionType:
         def load(value, name):  # type: ignore[no-untyped-def]
-            return self.load(value, name)
+            return self.load(force(value), name)
 
         return load  # type: ignore[return-value]
 

@@ -9,6 +9,7 @@ before the class forwards them; guest code has no name for those.
 
 import math
 import operator
+import types
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -82,6 +83,11 @@ FUTURES: Final = Futures()
 _FIELDS: Final = [Pending.__dict__[name] for name in ("number", "parent", "index", "count", "known", "value")]
 
 
+_CONTAINERS: Final = frozenset({list, dict, tuple, set, frozenset, types.GeneratorType})
+_HIDING: Final = _CONTAINERS | {Pending}
+"""Types of which an object is a pending value, or may have one in it."""
+
+
 def pending(number: int) -> Pending:
     """Make the stand-in for a future's value."""
     return _filled(object.__new__(Pending), [number, None, 0, 0, False, None])
@@ -138,13 +144,22 @@ def force(value: Any) -> Any:
 def force_parts(value: Any, *, depth: int = 2) -> Any:
     """Put values in the places of what stands for them, in a plain container and the containers in it."""
     value = force(value)
-    if depth and type(value) is list:
-        value[:] = [force_parts(part, depth=depth - 1) for part in value]
-    elif depth and type(value) is dict:
+    kind = type(value)
+    if not depth or kind not in _CONTAINERS:
+        return value
+    if kind is types.GeneratorType:
+        return (force_parts(part, depth=depth - 1) for part in value)
+    parts = value.values() if kind is dict else value
+    if _HIDING.isdisjoint(map(type, parts)):
+        return value
+    if kind is dict:
         for key in value:
             value[key] = force_parts(value[key], depth=depth - 1)
-    elif depth and type(value) in (tuple, set, frozenset):
-        return type(value)([force_parts(part, depth=depth - 1) for part in value])
+        return value
+    forced = [force_parts(part, depth=depth - 1) for part in value]
+    if kind is not list:
+        return kind(forced)
+    value[:] = forced
     return value
 
 

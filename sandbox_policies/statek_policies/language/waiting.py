@@ -20,10 +20,15 @@ from statek_policies.language.words import RESERVED_MARK
 _BY_FRAME: Final = frozenset({"super", "locals", "globals", "vars", "dir"})
 """What looks at the frame that calls it, and so has to be called by it."""
 
-_DEEP: Final = frozenset({"join", "dumps", "dump", "writerow", "writerows", "fsum", "prod", "mean", "fmean", "median"})
-"""Functions of ours that look into a container for exact types."""
+_DEEP: Final = frozenset(
+    {
+        *("join", "map", "filter", "sorted", "dumps", "dump", "writerow", "writerows"),
+        *("fsum", "prod", "mean", "fmean", "median"),
+    }
+)
+"""Functions of ours that look into a container for exact types, or hand its items to functions that do."""
 
-_NAMED: Final = (types.BuiltinFunctionType, types.FunctionType, types.MethodType)
+_NAMED: Final = (types.BuiltinFunctionType, types.FunctionType, types.MethodType, type)
 
 
 def let_wait(statements: list[ast.stmt]) -> list[ast.stmt]:
