@@ -28,6 +28,7 @@ BENCHES: Final = (
     "ledger",
     "commands",
     "neighbours",
+    "scale",
 )
 """Modules of this package, each with a function `measure`."""
 

@@ -1,0 +1,224 @@
+"""What do jobs cost that wait, when there are many of them and none is ready; and how soon does one of them go on?"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from bench.measuring import Effort
+from bench.rows import Row, Target
+from bench.services import ServiceFailed, await_words, service
+from bench.stores import Model, fill, of_the_job, with_own_keys
+from statek.cli.client import Client, Submission
+from statek.core.events import BatchStarted, Event
+from statek.store.directory import StoreDirectory
+from statek.store.history import History
+from statek_policies import Policy
+from statek_protocol.values import encode_value
+
+WAITING: Final = (1_000, 10_000)
+"""Suspended jobs."""
+ACTIVE: Final = 1_000
+"""Jobs in the middle of a batch when their scheduler ends."""
+WOKEN: Final = 30
+IDLE_SECONDS: Final = 5.0
+QUIET_SECONDS: Final = 2.0
+QUIET_SHARE: Final = 0.03
+"""Of a core, over that time: whoever uses less has nothing left to catch up with."""
+PATIENCE_SECONDS: Final = 240.0
+POLL_SECONDS: Final = 0.005
+IDLE_TARGET: Final = Target(most=0.02)
+MEMORY_TARGET: Final = Target(most=4096)
+READY_TARGET: Final = Target(most=0.020)
+RESTART_TARGET: Final = Target(most=2.0)
+
+APP: Final = """
+from statek import FutureResult, temporal
+
+
+@temporal()
+def answer_to(question):
+    return FutureResult(key=question)
+
+
+tools = [answer_to]
+"""
+SOURCE: Final = b"answer = answer_to('what is it')\nprint(answer + 1)\n"
+
+
+@dataclass
+class Place:
+    """Where the stores of this bench are, and who runs on them."""
+
+    directory: Path
+
+    @property
+    def app(self) -> Path:
+        return self.directory / "app.py"
+
+    @property
+    def executors(self) -> str:
+        return f"ipc://{self.directory}/executors.sock"
+
+    @contextmanager
+    def scheduler(self, store: Path, *, park_seconds: float = 30.0) -> Iterator[subprocess.Popen[bytes]]:
+        """A scheduler on a store, ready."""
+        options = ("--store", str(store), "--listen", self.executors, "--app", str(self.app))
+        with service("statek", "scheduler", *options, "--park-seconds", f"{park_seconds:g}") as process:
+            await_words(process, b"scheduler ready")
+            yield process
+
+    @contextmanager
+    def executor(self) -> Iterator[None]:
+        """An executor for whichever scheduler there is."""
+        with service("statek_executor", "--connect", self.executors, "--workers", "2"):
+            yield
+
+
+def measure(effort: Effort) -> Iterator[Row]:
+    """Rows for each number of waiting jobs, and for a restart with many active ones."""
+    with tempfile.TemporaryDirectory(prefix="statek-bench-", dir=Path(__file__).parents[1]) as directory:
+        place = Place(Path(directory))
+        place.app.write_text(APP)
+        model = _suspended_job(place)
+        with place.scheduler(_make(place, model, 1)) as process:
+            few = _resident(process)
+        for jobs in [50] if effort.quick else WAITING:
+            yield from _waiting(place, model, jobs, few, effort)
+        yield from _restart(place, model, 20 if effort.quick else ACTIVE)
+
+
+def _suspended_job(place: Place) -> Model:
+    """Run a job until it waits and has no interpreter any more."""
+    store = place.directory / "model"
+    with place.scheduler(store, park_seconds=0.0), place.executor(), Client(_socket(store)) as client:
+        batch = [("batch", SOURCE)]
+        job = client.submit(Submission(None, Policy.load("default").to_wire(), {}, batch)).job
+        _await(lambda: _is_suspended(store, job), "a suspended job")
+    return Model.of(store, job)
+
+
+def _make(place: Place, model: Model, jobs: int) -> Path:
+    """Make a store of so many waiting jobs, with dbzero's objects of them; returns its directory."""
+    store = place.directory / f"store-of-{jobs}"
+    fill(store, model, _names(jobs), with_own_keys)
+    with place.scheduler(store) as process:
+        _await_quiet(process)
+    return store
+
+
+def _resident(process: subprocess.Popen[bytes]) -> int:
+    """Return the memory of a scheduler that has come to rest, in bytes; it did not make the objects itself."""
+    _await_quiet(process)
+    return int(psutil.Process(process.pid).memory_info().rss)
+
+
+def _waiting(place: Place, model: Model, jobs: int, few: int, effort: Effort) -> Iterator[Row]:
+    """What so many waiting jobs cost: at rest, in memory, on disk, and for the one that goes on."""
+    name = f"{jobs:,} wait"
+    store = _make(place, model, jobs)
+    with place.scheduler(store) as process:
+        memory = (_resident(process) - few) / jobs
+        yield Row(f"{name}: idle scheduler, CPU per second", _idle(process, effort), "s", target=IDLE_TARGET)
+        yield Row(f"{name}: memory per job", memory, "bytes", target=MEMORY_TARGET)
+        yield Row(f"{name}: dbzero's file, per job", _objects_bytes(store) / jobs, "bytes")
+        with place.executor(), Client(_socket(store)) as client:
+            before = _objects_bytes(store)
+            names = list(_names(jobs))[:: max(1, jobs // WOKEN)][: effort.rounds(WOKEN)]
+            _ready_to_done(client, names[0])  # the executor may only have started
+            times = [_ready_to_done(client, name) for name in names[1:]]
+            yield Row(f"{name}: ready to done, median", statistics.median(times), "s", target=READY_TARGET)
+            _await_quiet(process)
+            grown = (_objects_bytes(store) - before) / len(names)
+            yield Row(f"{name}: growth of dbzero's file, per job done", grown, "bytes")
+
+
+def _ready_to_done(client: Client, job: str) -> float:
+    """Complete what a job waits for, and return the time until its end is known."""
+    started = time.perf_counter()
+    client.complete(job, encode_value(41, max_bytes=100, max_depth=1), None)
+    for event in client.follow(job, 0):
+        if event is not None and event.kind == "job_ended":
+            return time.perf_counter() - started
+    raise ServiceFailed(f"{job} did not end")
+
+
+def _restart(place: Place, model: Model, jobs: int) -> Iterator[Row]:
+    """From the start of a scheduler whose predecessor was killed until one of its jobs is at work again."""
+    store = place.directory / "active"
+    begun = _until_begun(model.events)
+    fill(store, Model(begun, model.variables, model.blobs), _names(jobs), of_the_job)
+    with place.executor(), History.read(StoreDirectory(store).ledger) as history:
+        last = history.last_cursor
+        started = time.perf_counter()
+        with place.scheduler(store):
+            kinds = (BatchStarted.kind,)
+            _await(lambda: bool(history.events(None, last, 1, kinds)), "a job at work again")
+            taken = time.perf_counter() - started
+    yield Row(f"restart with {jobs:,} active jobs", taken, "s", target=RESTART_TARGET)
+
+
+def _until_begun(events: Sequence[Event]) -> tuple[Event, ...]:
+    """The part of a history in which the job is given to an executor and no more."""
+    end = next(place for place, event in enumerate(events) if isinstance(event, BatchStarted))
+    return tuple(events[: end + 1])
+
+
+def _idle(process: subprocess.Popen[bytes], effort: Effort) -> float:
+    """Return the CPU time that a process takes in a second of rest."""
+    seconds = 0.2 if effort.quick else IDLE_SECONDS
+    before, since = _cpu_seconds(process), time.monotonic()
+    time.sleep(seconds)
+    return (_cpu_seconds(process) - before) / (time.monotonic() - since)
+
+
+def _await_quiet(process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process rests."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < give_up:
+        before = _cpu_seconds(process)
+        time.sleep(QUIET_SECONDS)
+        if _cpu_seconds(process) - before <= QUIET_SHARE * QUIET_SECONDS:
+            return
+    raise ServiceFailed("the scheduler does not come to rest")
+
+
+def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:
+    times = psutil.Process(process.pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def _objects_bytes(store: Path) -> int:
+    """Return the size of dbzero's files."""
+    return sum(file.stat().st_size for file in StoreDirectory(store).dbzero.iterdir())
+
+
+def _is_suspended(store: Path, name: str) -> bool:
+    with History.read(StoreDirectory(store).ledger) as history:
+        job = history.job(name)
+    return job is not None and job.status == "SUSPENDED" and not job.leased
+
+
+def _await(condition: Callable[[], bool], what: str) -> None:
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > give_up:
+            raise ServiceFailed(f"not in time: {what}")
+        time.sleep(POLL_SECONDS)
+
+
+def _names(jobs: int) -> Iterator[str]:
+    return (f"job-{number}" for number in range(jobs))
+
+
+def _socket(store: Path) -> Path:
+    return StoreDirectory(store).client_socket
