@@ -55,10 +55,10 @@ def believe_turns() -> None:
     def anything(job: Any, lease: Any, message: Any, *more: Any) -> Any:
         if job.running is not None and hasattr(message, "batch"):
             message = replace(message, batch=job.running.batch)
-        return receive(job, replace(lease, console_start=lease.console_bytes), message, *more)
+        return receive(job, lease, message, *more)
 
     vars(calls)["receive"] = any_call
-    vars(machine)["receive"] = anything
+    vars(machine).update(receive=anything, _check_amount=_nothing)
 
 
 def offer_every_tool() -> None:

@@ -149,8 +149,7 @@ def _console(job: Job, running: RunningBatch, lease: Lease, message: Console) ->
     """Record what is new; hold what a replay repeats against the checksum of the record."""
     printed = lease.console_bytes + len(message.data)
     lines = lease.console_lines + message.data.count(b"\n")
-    if printed > lease.policy.limits.output_bytes or lines > lease.policy.limits.output_lines:
-        raise LeaseFault(f"{printed} bytes and {lines} lines of output: its supervisor should have passed on fewer")
+    _check_amount(lease, printed, lines)
     behind = max(0, running.console_bytes - lease.console_bytes)
     repeated, new = message.data[:behind], message.data[behind:]
     checksum = zlib.crc32(repeated, lease.console_checksum)
@@ -166,6 +165,13 @@ def _console(job: Job, running: RunningBatch, lease: Lease, message: Console) ->
         console_checksum=zlib.crc32(new, checksum),
     )
     return Decision((ConsolePrinted(message.batch, "output", new),) if new else (), (), lease)
+
+
+def _check_amount(lease: Lease, printed: int, lines: int) -> None:
+    """Hold the output of all attempts to the policy's limits, which the supervisor has done already."""
+    limits = lease.policy.limits
+    if printed > limits.output_bytes or lines > limits.output_lines:
+        raise LeaseFault(f"{printed} bytes and {lines} lines of output: its supervisor should have passed on fewer")
 
 
 def _observed(job: Job, running: RunningBatch, lease: Lease, message: Observed) -> Decision:
