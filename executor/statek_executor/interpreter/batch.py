@@ -6,8 +6,8 @@ Runs inside the wall.
 from __future__ import annotations
 
 import mmap
-import time
 from collections.abc import Callable
+from time import perf_counter
 from types import TracebackType
 from typing import Final, Literal, TypeVar
 
@@ -63,16 +63,15 @@ class Boundary:
 
     def __bool__(self) -> bool:
         """Come to the next instruction, and say whether it is one to execute."""
-        limits = self._limits
-        limits.leave_guest()
         index = self._come_to
         self._come_to = index + 1
         if index < self._first:
             return False
         self.position = index
-        if time.perf_counter() >= self.due:
+        if perf_counter() >= self.due:
+            self._limits.leave_guest()
             self._stop()
-        limits.enter_guest()
+            self._limits.enter_guest()
         return True
 
 
@@ -189,15 +188,15 @@ class BatchRunner:
     def _put_off_checkpoint(self) -> None:
         """Let the next one be taken when what is done from here on is worth it."""
         self._worth_seconds = max(WORTH_SECONDS, WORTH_FACTOR * self._encode_seconds)
-        self._boundary.due = time.perf_counter() + self._worth_seconds
+        self._boundary.due = perf_counter() + self._worth_seconds
 
     def _timed(self, take: Callable[[int], S]) -> S:
         """Take a snapshot where the batch stands, and remember how long that takes."""
-        started = time.perf_counter()
+        started = perf_counter()
         try:
             return take(self._boundary.position)
         finally:
-            self._encode_seconds = time.perf_counter() - started
+            self._encode_seconds = perf_counter() - started
 
     def _report(self, run: Run, outcome: Outcome, error: GuestError | None, limit: LimitBreach | None) -> None:
         """Say how the batch ended, together with the variables it leaves."""

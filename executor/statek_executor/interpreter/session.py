@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import gc
 import types
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from statek_executor.interpreter.host import GUEST_ERRORS, make_tool
@@ -86,7 +85,7 @@ class Session:
         """Take up the variables of an earlier checkpoint; raises `WorkspaceError`, or whatever a guest's hash does."""
         segments = {segment.number: segment.data for segment in workspace}
         beside = segments.pop(BESIDE, None)
-        with _no_collections():  # of which many would come while so much is made and nothing is let go
+        with _NoCollections():  # of which many would come while so much is made and nothing is let go
             decoded = decode(segments, definitions=self.definitions, references=self, publish=self._publish)
         self._lost = decoded.transient
         self._all_touched = bool(decoded.transient)
@@ -184,7 +183,7 @@ class Session:
         """Compare the variables with what the scheduler has, without guest code in between: finalisers must wait."""
         collected = self._has_finalisers and _collections() != self._collections
         touched = None if self._all_touched or collected else self._touched
-        with _no_collections():
+        with _NoCollections():
             changes = self._baseline.compare(touched, self._beside())
         limits = self.policy.limits
         if changes.variables > limits.variables:
@@ -194,12 +193,12 @@ class Session:
         return changes
 
     def _snapshot(self, instruction: int, changes: Changes) -> Snapshot:
-        transient = tuple(
+        transient = [
             TransientValue(value.name[:200], value.type[:200], value.reason[:500])
             for value in (*self._lost, *changes.transient)[:TRANSIENT_LIMIT]
-        )
-        segments = tuple(Segment(part.number, part.data, part.batches) for part in changes.written)
-        return Snapshot(instruction, segments, tuple(sorted(changes.dropped)), transient)
+        ]
+        segments = [Segment(part.number, part.data, part.batches) for part in changes.written]
+        return Snapshot(instruction, tuple(segments), tuple(sorted(changes.dropped)), tuple(transient))
 
     def _beside(self) -> dict[str, object]:
         """Give what is kept beside the variables: where chance and the monotonic clock stand."""
@@ -254,15 +253,15 @@ def batch_filename(batch: int) -> str:
     return f"<batch {batch}>"
 
 
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Keep the garbage collector from running, and with it finalisers of the guest."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
+class _NoCollections:
+    """Keeps the garbage collector from running, and with it finalisers of the guest."""
+
+    def __enter__(self) -> None:
+        self._collects = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._collects:
             gc.enable()
 
 

@@ -89,14 +89,21 @@ class PlainWriter:
 
     def __init__(self) -> None:
         self._writer = values.Writer(max_bytes=_NO_LIMIT)
+        self._outermost = msgpack.Packer(default=self._writer.extend, strict_types=True, buf_size=512)
+        """Writes what most values are; the writer's own packers are for what is inside of it, and for odd texts."""
         self._packer = msgpack.Packer(buf_size=512)
 
     def expression(self, value: object) -> bytes | None:
         """Write a value; None for one that is to be lost."""
         try:
+            data: bytes = self._outermost.pack(value)
+        except UnicodeEncodeError:
+            self._outermost.reset()
             return self._writer.write(value)
         except leaves.Unencodable:
+            self._outermost.reset()
             return None
+        return data
 
     def segment(self, name: str, expression: bytes, plain: bytes) -> Encoded:
         """Give the same bytes that `encode` gives; `plain` is the expression's fingerprint."""

@@ -94,7 +94,7 @@ def _repeating_types(level: Sequence[object], width: int) -> tuple[list[type], i
     return (row, rows) if row * rows == types_met else (types_met, 1)
 
 
-def _pick(level: Sequence[Any], row: Sequence[type], rows: int, kinds: frozenset[type]) -> list[Any]:
+def _pick(level: list[Any], row: Sequence[type], rows: int, kinds: frozenset[type]) -> list[Any]:
     """Pick the parts of certain types from a level of such rows: by columns, where those are few and long."""
     width = len(row)
     if width > rows:
@@ -103,7 +103,7 @@ def _pick(level: Sequence[Any], row: Sequence[type], rows: int, kinds: frozenset
     return list(itertools.chain.from_iterable(columns)) if len(columns) > 1 else columns[0]
 
 
-def _long(texts: Sequence[Any]) -> list[Any]:
+def _long(texts: list[Any]) -> list[Any]:
     return [text for text in texts if len(text) > LONG_TEXT] if max(map(len, texts)) > LONG_TEXT else []
 
 
