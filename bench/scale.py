@@ -153,10 +153,15 @@ def _ready_to_done(client: Client, job: str) -> float:
 
 
 def _restart(place: Place, model: Model, jobs: int) -> Iterator[Row]:
-    """From the start of a scheduler whose predecessor was killed until one of its jobs is at work again."""
+    """From the start of a scheduler until one of the jobs is at work again that were so when the one before it ended.
+
+    dbzero's objects are there already, as after any other restart, but for the newest events.
+    """
     store = place.directory / "active"
     begun = _until_begun(model.events)
     fill(store, Model(begun, model.variables, model.blobs), _names(jobs), of_the_job)
+    with place.scheduler(store) as process:
+        _await_quiet(process)
     with place.executor(), History.read(StoreDirectory(store).ledger) as history:
         last = history.last_cursor
         started = time.perf_counter()

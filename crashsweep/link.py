@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -49,6 +50,9 @@ class Link:
     def __init__(self, front: Path, back: Path, on_message: OnMessage) -> None:
         self._front, self._back, self._on_message = front, back, on_message
         self._ready = threading.Event()
+        self._connections: set[asyncio.Task[None]] = set()
+        self.failures: list[Exception] = []
+        """What went wrong in the link itself, which is nobody's death."""
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
 
     def start(self) -> None:
@@ -70,24 +74,44 @@ class Link:
         self._ready.set()
         async with server:
             await self._stopping.wait()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _connected(self, front: asyncio.StreamReader, to_front: asyncio.StreamWriter) -> None:
         """Serve one supervisor; where no scheduler listens its connection ends at once, and it tries again."""
-        try:
-            back, to_back = await asyncio.open_unix_connection(self._back)
-        except OSError:
-            to_front.close()
-            return
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+        async with _closing(to_front):
+            try:
+                back, to_back = await asyncio.open_unix_connection(self._back)
+            except OSError:
+                return
+            async with _closing(to_back):
+                await self._relay_both(front, to_front, back, to_back)
+
+    async def _relay_both(
+        self,
+        front: asyncio.StreamReader,
+        to_front: asyncio.StreamWriter,
+        back: asyncio.StreamReader,
+        to_back: asyncio.StreamWriter,
+    ) -> None:
+        """Relay until one side ends, which ends the other."""
         both = {
             asyncio.create_task(self._relay("up", front, to_back)),
             asyncio.create_task(self._relay("down", back, to_front)),
         }
-        _, running = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*both, return_exceptions=True)
-        to_front.close()
-        to_back.close()
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in both:
+                task.cancel()
+            for found in await asyncio.gather(*both, return_exceptions=True):
+                if isinstance(found, Exception):
+                    self.failures.append(found)
 
     async def _relay(self, direction: Direction, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on until one of the two ends; nothing that a peer's death does to a stream is an error here."""
@@ -110,6 +134,17 @@ class Link:
         await writer.drain()
         if passing.afterwards is not None:
             passing.afterwards()
+
+
+@asynccontextmanager
+async def _closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    """Close a stream in the end, whatever its other end has come to."""
+    try:
+        yield
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 def kind_of(piece: Piece) -> str:

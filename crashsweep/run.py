@@ -24,7 +24,7 @@ BESIDE: Final = Path(__file__).parents[1]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     options = _parser().parse_args(arguments)
-    directory = Path(tempfile.mkdtemp(prefix="statek-crashsweep-", dir=options.directory))
+    directory = Path(tempfile.mkdtemp(prefix="sweep-", dir=options.directory))
     account = _sweep(options, directory)
     print(account.text())
     if account.failures:

@@ -152,6 +152,8 @@ class Sweep:
             for problem in self._field.stop():
                 self.account.fail(problem)
             self._link.stop()
+            for failure in self._link.failures:
+                self.account.fail(f"the link: {failure!r}")
             self._check_store()
             self.account.seconds = time.monotonic() - began
         return self.account
