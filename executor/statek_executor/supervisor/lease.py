@@ -224,7 +224,7 @@ class LeaseServer:
         except QuotaExceeded as excess:
             raise LeaseEnd("protocol", f"the interpreter sent {excess}") from excess
         except OutputExceeded as excess:
-            await self._gather(excess.allowed_part)
+            await self._gather(Console(watch.batch, excess.allowed_part))
             raise LeaseEnd("limit", f"{excess.breach.name} reached", excess.breach) from excess
         if flow.is_spare(message, time.monotonic()):
             return
@@ -232,7 +232,7 @@ class LeaseServer:
             watch.deadlines.pause(time.monotonic())
             self.waiting_since = time.monotonic() if message.tool == FUTURE_VALUE else None
         if isinstance(message, Console):
-            await self._gather(message.data)
+            await self._gather(message)
         else:
             await self._pass_on_other(message, data, watch)
         if (pause := flow.pause_after(message, time.monotonic())) > 0:
@@ -246,18 +246,18 @@ class LeaseServer:
             await self._emit(encode(watch.metered()))
         await self._emit(data)
 
-    async def _gather(self, data: bytes) -> None:
+    async def _gather(self, piece: Console) -> None:
         """Let output wait for a moment, unless none went on of late."""
-        if not self._printed.has_room(data):
+        if not self._printed.has_room(piece):
             await self._pass_on_printed()
-        self._printed.add(data)
+        self._printed.add(piece)
         if self._printed.wait_seconds(time.monotonic()) == 0:
             await self._pass_on_printed()
 
     async def _pass_on_printed(self) -> None:
         """Pass on what waits of the output, as one message."""
-        if self._printed and self._watch is not None:
-            await self._emit(encode(Console(self._watch.batch, self._printed.take(time.monotonic()))))
+        if self._printed:
+            await self._emit(encode(self._printed.take(time.monotonic())))
 
     async def _pass_on_what_was_printed(self, frames: Frames) -> None:
         """After the end, bring out the console output that the child had already written."""
@@ -275,7 +275,7 @@ class LeaseServer:
                 check_honest(message, watch.batch, watch.due_call, awaiting=watch.deadlines.paused, all_read=True)
                 watch.count(message)
                 if isinstance(message, Console):
-                    await self._gather(message.data)
+                    await self._gather(message)
                 else:
                     await self._pass_on_other(message, data, watch)
         except (*_STREAM_ENDS, ProtocolError, QuotaExceeded, OutputExceeded) as end:
