@@ -257,12 +257,16 @@ class Baseline:
 
     def _count(self, changes: Changes, numbers: set[int]) -> None:
         """Add up the whole workspace: what was not looked at, and what was."""
-        before = [self._segments[number] for number in numbers]
-        now = changes.segments.values()
-        changes.size += sum(part.size for part in now) - sum(part.size for part in before)
-        changes.variables += sum(len(part.names) for part in now) - sum(len(part.names) for part in before)
-        untouched = [value for number, lost in self._transient.items() if number not in numbers for value in lost]
-        changes.transient = (*untouched, *(value for part in now for value in part.transient))
+        for number in numbers:
+            before = self._segments[number]
+            changes.size -= before.size
+            changes.variables -= len(before.names)
+        lost = [value for number, lost in self._transient.items() if number not in numbers for value in lost]
+        for now in changes.segments.values():
+            changes.size += now.size
+            changes.variables += len(now.names)
+            lost += now.transient
+        changes.transient = tuple(lost)
 
     def _write_beside(self, changes: Changes, beside: Mapping[str, object]) -> None:
         data = encode(beside, definitions=self._definitions, references=self._references).data

@@ -69,7 +69,7 @@ def segment_of(
         frozenset(group.needs),
         len(encoded.data),
         encoded.plain or fingerprint(encoded.data),
-        tuple((name, weakref.ref(values[name])) for name in own),
+        tuple([(name, weakref.ref(values[name])) for name in own]),
         encoded.transient,
         bool(encoded.plain),
     )
