@@ -6,9 +6,9 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -19,9 +19,10 @@ from bench.rows import Row, Target
 from bench.services import ServiceFailed, await_words, service
 from bench.stores import Model, fill, of_the_job, with_own_keys
 from statek.cli.client import Client, Submission
-from statek.core.events import BatchStarted, Event
+from statek.core.events import BatchStarted, ConsolePrinted
 from statek.store.directory import StoreDirectory
 from statek.store.history import History
+from statek.store.ledger import Ledger, Record
 from statek_policies import Policy
 from statek_protocol.values import encode_value
 
@@ -30,6 +31,11 @@ WAITING: Final = (1_000, 10_000)
 ACTIVE: Final = 1_000
 """Jobs in the middle of a batch when their scheduler ends."""
 WOKEN: Final = 30
+GROUP: Final = 10
+"""Events that a scheduler with so much to do has in one turn."""
+SUSTAINED: Final = 5_000
+SUSTAINED_TARGET: Final = Target(least=1_000)
+_LINE: Final = b"a line of what a guest has printed, neither short nor long\n"
 IDLE_SECONDS: Final = 5.0
 QUIET_SECONDS: Final = 2.0
 QUIET_SHARE: Final = 0.03
@@ -53,6 +59,7 @@ def answer_to(question):
 tools = [answer_to]
 """
 SOURCE: Final = b"answer = answer_to('what is it')\nprint(answer + 1)\n"
+ENDLESS: Final = b"count = 0\nwhile True: count += 1\n"
 
 
 @dataclass
@@ -94,7 +101,7 @@ def measure(effort: Effort) -> Iterator[Row]:
             few = _resident(process)
         for jobs in [50] if effort.quick else WAITING:
             yield from _waiting(place, model, jobs, few, effort)
-        yield from _restart(place, model, 20 if effort.quick else ACTIVE)
+        yield from _restart(place, 20 if effort.quick else ACTIVE)
 
 
 def _suspended_job(place: Place) -> Model:
@@ -140,6 +147,27 @@ def _waiting(place: Place, model: Model, jobs: int, few: int, effort: Effort) ->
             _await_quiet(process)
             grown = (_objects_bytes(store) - before) / len(names)
             yield Row(f"{name}: growth of dbzero's file, per job done", grown, "bytes")
+    yield from _sustained(place, store, name, effort)
+
+
+def _sustained(place: Place, store: Path, name: str, effort: Effort) -> Iterator[Row]:
+    """How many small events the ledger takes when they come a few at a time, and what dbzero makes of them."""
+    directory, before = StoreDirectory(store), _objects_bytes(store)
+    records = [Record(job, time.time_ns() // 1_000, ConsolePrinted(1, "output", _LINE)) for job in _names(GROUP)]
+    appended, started = 0, time.perf_counter()
+    with directory.lock(), closing(Ledger.open(directory.ledger)) as ledger:
+        while appended < (GROUP if effort.quick else SUSTAINED):
+            ledger.append(records, (), {})
+            appended += GROUP
+    yield Row(
+        f"{name}: sustained, {GROUP} events a turn",
+        appended / (time.perf_counter() - started),
+        "events/s",
+        target=SUSTAINED_TARGET,
+    )
+    with place.scheduler(store) as process:
+        _await_quiet(process)
+    yield Row(f"{name}: growth of dbzero's file, per event", (_objects_bytes(store) - before) / appended, "bytes")
 
 
 def _ready_to_done(client: Client, job: str) -> float:
@@ -152,30 +180,40 @@ def _ready_to_done(client: Client, job: str) -> float:
     raise ServiceFailed(f"{job} did not end")
 
 
-def _restart(place: Place, model: Model, jobs: int) -> Iterator[Row]:
-    """From the start of a scheduler until one of the jobs is at work again that were so when the one before it ended.
-
-    dbzero's objects are there already, as after any other restart, but for the newest events.
-    """
+def _restart(place: Place, jobs: int) -> Iterator[Row]:
+    """From the start of a scheduler, whose predecessor was killed at work, until its jobs are at work again."""
     store = place.directory / "active"
-    begun = _until_begun(model.events)
-    fill(store, Model(begun, model.variables, model.blobs), _names(jobs), of_the_job)
+    fill(store, _begun_job(place), _names(jobs), of_the_job)
     with place.scheduler(store) as process:
-        _await_quiet(process)
+        _await_quiet(process)  # dbzero's objects are made
     with place.executor(), History.read(StoreDirectory(store).ledger) as history:
-        last = history.last_cursor
-        started = time.perf_counter()
+        with place.scheduler(store) as process:
+            _await_begun(history, history.last_cursor)
+            process.kill()
+        last, started = history.last_cursor, time.perf_counter()
         with place.scheduler(store):
-            kinds = (BatchStarted.kind,)
-            _await(lambda: bool(history.events(None, last, 1, kinds)), "a job at work again")
-            taken = time.perf_counter() - started
-    yield Row(f"restart with {jobs:,} active jobs", taken, "s", target=RESTART_TARGET)
+            ready = time.perf_counter() - started
+            _await_begun(history, last)
+            at_work = time.perf_counter() - started
+    yield Row(f"restart with {jobs:,} active jobs: scheduler ready", ready, "s")
+    yield Row(f"restart with {jobs:,} active jobs: at work again", at_work, "s", target=RESTART_TARGET)
 
 
-def _until_begun(events: Sequence[Event]) -> tuple[Event, ...]:
-    """The part of a history in which the job is given to an executor and no more."""
-    end = next(place for place, event in enumerate(events) if isinstance(event, BatchStarted))
-    return tuple(events[: end + 1])
+def _await_begun(history: History, after: int) -> None:
+    _await(lambda: bool(history.events(None, after, 1, (BatchStarted.kind,))), "a job at work")
+
+
+def _begun_job(place: Place) -> Model:
+    """Run a job that has no end, and take its history up to where it is at work."""
+    store = place.directory / "endless"
+    with place.scheduler(store), place.executor(), Client(_socket(store)) as client:
+        batch = [("batch", ENDLESS)]
+        job = client.submit(Submission(None, Policy.load("default").to_wire(), {"cpu_seconds": 600}, batch)).job
+        with History.read(StoreDirectory(store).ledger) as history:
+            _await_begun(history, 0)
+        model = Model.of(store, job)
+    end = next(place for place, event in enumerate(model.events) if isinstance(event, BatchStarted))
+    return replace(model, events=model.events[: end + 1])
 
 
 def _idle(process: subprocess.Popen[bytes], effort: Effort) -> float:

@@ -14,7 +14,7 @@ from typing import Final
 from crashsweep.account import Account
 from crashsweep.field import Field, SweepFailed, await_condition
 from crashsweep.link import PASS, Direction, Link, Passing
-from crashsweep.plan import Disturbance, disturbances
+from crashsweep.plan import KINDS, Disturbance, disturbances
 from crashsweep.programs import Program, program
 from crashsweep.verdict import judge
 from statek.cli.client import Client, Submission
@@ -155,6 +155,7 @@ class Sweep:
             for failure in self._link.failures:
                 self.account.fail(f"the link: {failure!r}")
             self._check_store()
+            self._count_messages()
             self.account.seconds = time.monotonic() - began
         return self.account
 
@@ -257,6 +258,12 @@ class Sweep:
         file = self._field.directory / "effects"
         lines = (line.split() for line in (file.read_text().splitlines() if file.exists() else ()))
         return Counter(int(number) for name, number in lines if name == job)
+
+    def _count_messages(self) -> None:
+        came = {name.split()[1] for name in self._trap.kinds}
+        self.account.events[f"messages, of {len(came)} kinds"] += sum(self._trap.kinds.values())
+        for kind in set(KINDS) - came:
+            self.account.events[f"messages {kind}"] = 0
 
     def _check_store(self) -> None:
         """Read and check the whole ledger, and count the stores of dbzero that were made anew."""

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from crashsweep.programs import Program
 from statek.core.events import (
+    BatchEnded,
     BatchStarted,
     CallAnswered,
     ConsolePrinted,
@@ -82,6 +83,9 @@ def _seen(events: Sequence[Event], unknown: set[int]) -> Counter[str]:
         {
             "replays (a batch began again)": sum(count - 1 for count in starts.values()),
             "effects whose outcome is unknown, and told": len(unknown),
+            "divergences": sum(
+                end.error is not None and end.error.type == "ReplayDiverged" for end in _of(BatchEnded, events)
+            ),
             "waits": len(_of(JobSuspended, events)),
             "deaths of interpreters that jobs were blamed for": sum(end.blamed for end in _of(LeaseEnded, events)),
         }
