@@ -10,5 +10,7 @@ programs   what the jobs do, and what must come of it
 verdict    what a job's end is held against
 account    what was done and what came of it, counted
 midcommit  a scheduler on a large store, killed inside its commits, again and again
+submitting a client that goes on submitting meanwhile
+announced  a running scheduler and its open commits
 announcing a scheduler that says on a pipe when a commit begins and ends
 """

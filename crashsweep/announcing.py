@@ -10,14 +10,12 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
+from crashsweep.announced import BEGINS, ENDED
 from statek.cli.main import main
 from statek.store.ledger import Ledger
 from statek.store.session import Session
-
-BEGINS: Final = "begins"
-ENDED: Final = "ended"
 
 
 def announcing(commit: Callable[..., Any], store: str, pipe: int) -> Callable[..., Any]:

@@ -9,154 +9,35 @@ copy of the sound objects is put back, so that the next kill meets all the jobs 
 from __future__ import annotations
 
 import json
-import os
 import random
-import select
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from bench.stores import Model, fill
 
 from crashsweep.account import Account
-from crashsweep.announcing import BEGINS, ENDED
-from crashsweep.field import STOP_SECONDS, await_condition
-from statek.cli.client import Client, Submission
+from crashsweep.announced import ENDED, Announced, Commits
+from crashsweep.field import await_condition
+from crashsweep.submitting import Submitter
 from statek.core.events import BatchSubmitted
 from statek.store.directory import StoreDirectory
 from statek.store.history import History
 from statek.store.recovery import Findings, probe
 
 STORES: Final = ("dbzero", "ledger")
-Line: TypeAlias = tuple[str, str, int]
-"""What a scheduler says: a store, a word, and the newest event that the store has."""
 DBZERO_SHARE: Final = 0.6
 SKIPPED: Final = {"dbzero": (1, 1, 1, 2), "ledger": (0, 0, 1, 2, 5)}
 """Commits of a new scheduler that are let pass; dbzero's first one has nothing to write."""
 COMMIT_SECONDS: Final = 60.0
 """Within this time after its start a scheduler has begun to commit."""
 ANEW_SECONDS: Final = 300.0
-SUBMIT_EVERY_SECONDS: Final = 0.05
 _FIRST_GUESS_SECONDS: Final = 0.01
-_FOLLOWING: Final = 0.2
-"""How much the newest commit's time counts for the next one's."""
-
-
-class Submitter(threading.Thread):
-    """A client that goes on submitting, and keeps what was acknowledged."""
-
-    def __init__(self, store: Path, jobs: int, seed: int) -> None:
-        super().__init__(daemon=True)
-        self._socket, self._jobs = StoreDirectory(store).client_socket, jobs
-        self._draw = random.Random(seed)
-        self._stopping = threading.Event()
-        self.acknowledged: dict[str, tuple[str, int]] = {}
-        """Job and batch by the name of the submitted batch."""
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        try:
-            with Client(self._socket) as client:
-                while not self._stopping.wait(SUBMIT_EVERY_SECONDS):
-                    name, job = f"more {len(self.acknowledged)}", f"job-{self._draw.randrange(self._jobs)}"
-                    found = client.submit(Submission(job, None, {}, [(name, b"kept = 1\n")]))
-                    self.acknowledged[name] = (job, found.first_batch)
-        except Exception as error:  # noqa: BLE001 - it is the sweep's finding
-            self.error = error
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self.join(STOP_SECONDS)
-
-
-class Announced:
-    """A running scheduler, and what it says of its commits."""
-
-    def __init__(self, store: Path, log: Path) -> None:
-        self._read, write = os.pipe()
-        self.log = log
-        listen = f"ipc://{store.parent}/executors.sock"
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-P", "-m", "crashsweep.announcing", str(write)),
-                    *("scheduler", "--store", str(store), "--listen", listen),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=(write,),
-                cwd=Path(__file__).parents[1],
-                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-            )
-        os.close(write)
-        self._rest = b""
-
-    @property
-    def said(self) -> str:
-        return self.log.read_text(errors="replace")
-
-    def lines(self, seconds: float) -> Iterator[Line]:
-        """Yield what is said, until it ends or time is over."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            said = self.read(left)
-            if said is None:
-                return
-            yield from said
-
-    def read(self, seconds: float) -> list[Line] | None:
-        """Return what has been said, waiting so long for the first of it; None when nothing more can come."""
-        if not select.select([self._read], [], [], seconds)[0]:
-            return []
-        data = os.read(self._read, 1 << 16)
-        if not data:
-            return None
-        *whole, self._rest = (self._rest + data).split(b"\n")
-        return [(store, word, int(cursor)) for store, word, cursor in (line.decode().split() for line in whole)]
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return -1
-
-    def close(self) -> None:
-        os.close(self._read)
-
-
-class Commits:
-    """Which commits are open, by what was said; learns how long they take."""
-
-    def __init__(self, typical: dict[str, float]) -> None:
-        self.open: set[str] = set()
-        self.begun: Counter[str] = Counter()
-        self._typical = typical
-        self._since: dict[str, float] = {}
-
-    def take(self, said: Iterable[Line]) -> None:
-        for store, word, _ in said:
-            now = time.monotonic()
-            if word == BEGINS:
-                self.open.add(store)
-                self.begun[store] += 1
-                self._since[store] = now
-            else:
-                self.open.discard(store)
-                self._typical[store] += _FOLLOWING * (now - self._since[store] - self._typical[store])
 
 
 class MidCommit:
