@@ -99,8 +99,13 @@ def test_a_limit_is_told_with_what_had_been_printed_and_done() -> None:
     breach = BatchEnded(1, "limit", None, LimitBreach("calls", 2.0, 3.0), (), done)
     outcome = fold(1, 1, breach, JobEnded("limit"))
     assert outcome.as_json()["limit"] == {
-        **{"name": "calls", "allowed": 2.0, "used": 3.0},
-        **{"printed_bytes": 80, "printed_lines": 3, "calls": 3, "instruction": 4},
+        "name": "calls",
+        "allowed": 2.0,
+        "used": 3.0,
+        "printed_bytes": 80,
+        "printed_lines": 3,
+        "calls": 3,
+        "instruction": 4,
         "calls_by_name": {"ask": 2, "time.sleep": 1},
     }
     assert outcome.progress == ", after 3 lines (80 bytes) of output and 3 calls (ask 2, time.sleep 1)"
