@@ -236,6 +236,7 @@ NOTED: Final = {
     "future_completed": "futures of a key were completed or failed from outside, once, with how many waiting",
     "future_cancelled": "what was waited for was given up from outside",
     "store_set_aside": "dbzero's files could not be gone on from",
+    "store_salvaged": "the ledger was damaged, and was made anew of what could be read of it",
     "copy_failed": "the application's dbzero objects could not be copied, so the copy before stays the newest",
     "call_overdue": "a call was answered without its outcome, because its time was over",
     "call_late": "such a call ended after all, and its outcome was dropped",

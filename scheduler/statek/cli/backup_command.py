@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
+from statek.audit.escaping import shown
 from statek.cli.options import default_store, open_store, wrong_usage
 from statek.cli.terminal import say
 from statek.store.errors import StoreError, StoreRefused
@@ -76,7 +77,7 @@ def _tell(manifest: Manifest, done: str, *, as_json: bool) -> None:
         return
     click.echo(f"{done}: {manifest.jobs} jobs, up to event {manifest.cursor}")
     for line in _remarks(manifest):
-        click.echo(line)
+        click.echo(shown(line))
 
 
 def _remarks(manifest: Manifest) -> Iterator[str]:

@@ -18,6 +18,7 @@ _COMMANDS = {
     "policy": "statek.cli.policy_command:policy_command",
     "restore": "statek.cli.backup_command:restore_command",
     "scheduler": "statek.cli.scheduler_command:scheduler_command",
+    "store": "statek.cli.store_command:store_command",
 }
 
 

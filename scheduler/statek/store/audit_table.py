@@ -28,6 +28,11 @@ def make(connection: sqlite3.Connection, last_cursor: int) -> None:
     """Make the table and its first record, in the caller's transaction; events up to that cursor have no records."""
     for statement in _TABLES:
         connection.execute(statement)
+    insert_first(connection, last_cursor)
+
+
+def insert_first(connection: sqlite3.Connection, last_cursor: int) -> None:
+    """Begin a log, in the caller's transaction; events up to that cursor have no records."""
     body = canonical({"store": secrets.token_hex(_STORE_ID_BYTES), "cursor": last_cursor})
     first = Draft(time.time_ns() // 1_000, GENESIS, None, body)
     insert(connection, list(seal(EMPTY, [first], {})))

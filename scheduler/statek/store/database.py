@@ -29,7 +29,7 @@ from statek.store.errors import (
 FORMAT: Final = 2
 """Format of the tables, kept as SQLite's user_version. 1 had no audit log; a writer adds it."""
 
-WAY_OUT: Final = "put back a backup of it, or copy out what is left with `sqlite3 ledger.sqlite3 .recover`"
+WAY_OUT: Final = "see `statek store check`; restore a backup, or let `statek store repair` save what can be read"
 
 _WITHOUT_AUDIT: Final = 1
 _APPLICATION_ID: Final = int.from_bytes(b"STTK", "big")
@@ -76,7 +76,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     """Open the ledger's file for its one writer, making it where there is none; raises a `StoreError`."""
     if not path.exists():
         with writing(path):
-            _make(path)
+            make_empty(path)
     connection = _connect(path, "rw")
     try:
         with reading(path):
@@ -168,7 +168,7 @@ def _may_change(path: Path) -> bool:
     return path.with_name(path.name + "-wal").exists() or os.access(path.parent, os.W_OK)
 
 
-def _make(path: Path) -> None:
+def make_empty(path: Path) -> None:
     """Make the file under another name first: an empty or half-made file is then damage, never taken for a new one.
 
     Without a write-ahead log, which `open_writer` adds: closing one would keep quiet about a failed write.

@@ -98,15 +98,30 @@ def _named(calls: tuple[str, ...]) -> str:
 
 def recover(directory: Path, ledger: History) -> RecoveryReport | None:
     """Probe the store, if there is one, and set it aside when it cannot be gone on from."""
+    found = _look_at(directory, ledger)
+    if found is None:
+        return None
+    reason, cursor = found
+    return tell(set_aside(directory, reason, cursor, ledger.last_cursor))
+
+
+def objection(directory: Path, ledger: History) -> str | None:
+    """Say why the store there cannot be gone on from; None when it can, or there is none."""
+    found = _look_at(directory, ledger)
+    return None if found is None else found[0]
+
+
+def _look_at(directory: Path, ledger: History) -> tuple[str, int] | None:
+    """Probe the store: the reason why it cannot be gone on from, and the last event in it, as far as that is known."""
     try:
         size = (directory / _PREFIX_FILE).stat().st_size
     except FileNotFoundError:
         return None
     found = probe(directory, _PROBE_SECONDS + _PROBE_SECONDS_PER_MB * size / 1e6)
-    reason = found if isinstance(found, str) else _objection(found, ledger)
-    if reason is None:
-        return None
-    return tell(set_aside(directory, reason, found.cursor if isinstance(found, Findings) else 0, ledger.last_cursor))
+    if isinstance(found, str):
+        return found, 0
+    reason = _objection(found, ledger)
+    return None if reason is None else (reason, found.cursor)
 
 
 def probe(directory: Path, seconds: float) -> Findings | str:
@@ -125,7 +140,7 @@ def probe(directory: Path, seconds: float) -> Findings | str:
 def set_aside(directory: Path, reason: str, cursor: int, ledger_cursor: int, *, prefix: str = "") -> RecoveryReport:
     """Move the files of a prefix, our own unless named, out of the way; those of other prefixes stay."""
     try:
-        aside = _new_directory(directory, cursor)
+        aside = new_directory(directory, cursor)
         for name in (f"{prefix}.db0", f"{prefix}.db0.lock") if prefix else _PREFIX_FILES:
             if (directory / name).exists():
                 (directory / name).rename(aside / name)
@@ -165,7 +180,7 @@ def _objection(found: Findings, ledger: History) -> str | None:
     return None
 
 
-def _new_directory(directory: Path, cursor: int) -> Path:
+def new_directory(directory: Path, cursor: int) -> Path:
     """Make a directory beside the store, with a number at its end when that name is taken."""
     for number in range(1, _ASIDE_LIMIT):
         aside = directory.with_name(f"{directory.name}.damaged-{cursor}" + (f".{number}" if number > 1 else ""))
