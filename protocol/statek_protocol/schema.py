@@ -86,7 +86,7 @@ def _plain(value: Any) -> Any:
     if type(value) in _SCALARS:
         return value
     if type(value) in (tuple, list):
-        return [_plain(item) for item in value]
+        return [_plain(item) for item in value] if value else []
     if type(value) in _FIELD_NAMES or dataclasses.is_dataclass(value):
         return dump(value)
     if isinstance(value, Mapping):
@@ -238,7 +238,7 @@ def _sequence(read_item: Reader, bounds: Bounds) -> Reader:
             raise InvalidField(_shown(path), f"a list is needed, not {type(value).__name__}")
         if not bounds.low <= len(value) <= bounds.high:
             raise InvalidField(_shown(path), f"{len(value)} entries; {bounds.low} to {bounds.high} are allowed")
-        return tuple(read_item(item, (path, index)) for index, item in enumerate(value))
+        return tuple([read_item(item, (path, index)) for index, item in enumerate(value)]) if value else ()
 
     return read
 
