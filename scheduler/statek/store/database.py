@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from statek.errors import BugInScheduler
 from statek.store import audit_table, completions, segments
+from statek.store.audit_head import NAME as HEAD_FILE
+from statek.store.audit_head import read_head
 from statek.store.directory import sync_directory
 from statek.store.errors import (
     StoreDamaged,
@@ -75,6 +77,7 @@ _DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 def open_writer(path: Path) -> sqlite3.Connection:
     """Open the ledger's file for its one writer, making it where there is none; raises a `StoreError`."""
     if not path.exists():
+        _check_is_new(path)
         with writing(path):
             make_empty(path)
     connection = _connect(path, "rw")
@@ -188,6 +191,13 @@ def make_empty(path: Path) -> None:
         connection.close()
     new.rename(path)
     sync_directory(path.parent)
+
+
+def _check_is_new(path: Path) -> None:
+    """Refuse to begin a store anew that had a ledger; raises `StoreDamaged`."""
+    if read_head(path) is not None:
+        way_out = f"restore a backup; to begin anew, with no job known, remove {HEAD_FILE} and dbzero/ too"
+        raise StoreDamaged(path, f"it is gone, and was there when {HEAD_FILE} was written", way_out)
 
 
 def _format_of(path: Path, connection: sqlite3.Connection, known: tuple[int, ...]) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from store_histories import fill
 
+from statek.audit.records import Draft
 from statek.core.events import Event
 from statek.store.database import FORMAT
 from statek.store.directory import StoreDirectory
@@ -58,6 +59,15 @@ def test_a_file_that_is_no_ledger_is_refused_and_left_alone(store: StoreDirector
     with pytest.raises(StoreDamaged):
         Ledger.open(store.ledger)
     assert store.ledger.read_bytes() == before
+
+
+def test_a_ledger_that_is_gone_is_not_begun_anew(full: Path) -> None:
+    with Ledger.open(full) as ledger:
+        ledger.append([], [], {}, drafts=[Draft(1, "scheduler_started", None, "{}")])
+    full.unlink()
+    with pytest.raises(StoreDamaged, match="restore a backup"):
+        Ledger.open(full)
+    assert not full.exists()
 
 
 def test_another_sqlite_file_is_refused(store: StoreDirectory) -> None:

@@ -119,7 +119,8 @@ def test_a_store_ahead_of_the_ledger_is_made_anew_and_the_ledgers_loss_is_told(s
 
 def test_a_store_made_from_another_ledger_is_made_anew(store: StoreDirectory, tmp_path: Path) -> None:
     for lines in (3, 4):
-        store.ledger.unlink(missing_ok=True)
+        for file in (store.ledger, store.path / "audit.head"):
+            file.unlink(missing_ok=True)
         with Ledger.open(store.ledger) as ledger:
             fill(ledger, lines + 1, lines=lines)
         if lines == 3:
