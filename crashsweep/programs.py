@@ -73,12 +73,14 @@ _SHOW: Final = """
 print("end", total, len(times), times == sorted(times), drawn)
 """
 
-StepKind = Literal["effect", "slow_effect", "repeatable", "wait", "spin", "draw", "clock", "line"]
+StepKind = Literal["effect", "slow_effect", "repeatable", "wait", "spin", "draw", "clock", "line", "burst"]
 _FACTORS: Final = {"effect": 10, "slow_effect": 100, "repeatable": 1000}
 _KINDS: Final[tuple[StepKind, ...]] = (
     *("effect", "effect", "effect", "slow_effect", "repeatable"),
-    *("wait", "spin", "spin", "draw", "clock", "line"),
+    *("wait", "wait", "spin", "spin", "spin", "draw", "clock", "line", "burst"),
 )
+BURST: Final = 70
+"""Calls in a row: so many messages that the scheduler has to acknowledge some in between."""
 SPINS: Final = 60_000
 
 
@@ -105,6 +107,8 @@ class Step:
             return f"print('waited', {self.number}, wait({self.number}, {self.seconds:.2f}) + 1)"
         if self.kind == "spin":
             return f"spent = 0\nwhile spent < {SPINS}: spent += 1"
+        if self.kind == "burst":
+            return f"print('burst', {self.number}, {{attempt(repeatable, {self.number}) for _ in range({BURST})}})"
         if self.kind == "draw":
             return "drawn.append(random.randrange(1000))"
         if self.kind == "clock":
@@ -143,6 +147,8 @@ class Program:
                 lines.append(f"waited {step.number} {step.number * 7 + 1}")
             elif step.kind == "line":
                 lines.append(f"line {step.number} {'x' * step.number}")
+            elif step.kind == "burst":
+                lines.append(f"burst {step.number} {{{step.number * 1000}}}")
             elif step.kind == "draw":
                 drawn.append(draw.randrange(1000))
             clocks += step.kind == "clock"

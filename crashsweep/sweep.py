@@ -30,7 +30,7 @@ JOB_SECONDS: Final = 240.0
 JOBS_AT_ONCE: Final = 5
 SETTLED_SHARE: Final = 0.85
 """How often what was killed is back before the next disturbance; otherwise that hits the recovery."""
-LIMITS: Final = {"cpu_seconds": 300.0, "wall_seconds": 3000.0}
+LIMITS: Final = {"cpu_seconds": 300.0, "wall_seconds": 3000.0, "calls": 1000}
 
 
 class Follower(threading.Thread):
