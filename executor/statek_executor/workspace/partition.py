@@ -23,6 +23,9 @@ from statek_protocol import values
 DEPTH: Final = 40
 """Containers nested deeper than this are no plain value: they are stored as nodes."""
 
+FEW: Final = 16
+"""Containers side by side, up to which it is not worth asking whether they are alike."""
+
 LONG_TEXT: Final = 64
 """Texts longer than this are stored once however often they occur; shorter ones are as cheap as a reference."""
 
@@ -67,38 +70,41 @@ def are_apart(level: Iterable[Any]) -> bool:
     width = 1
     seen: set[int] = set()
     for depth in range(DEPTH):
-        row, rows = _repeating_types(level, width)
+        row = list(map(type, level))
+        if width > 1:
+            row = _repeating(row, width)
         kinds = set(row)
         if not kinds <= values.KNOWN or (not TIMES.isdisjoint(kinds) and foreign_zones(level)):
             return False
-        if not kinds.isdisjoint(values.TEXTS) and not _are_new(seen, _long(_pick(level, row, rows, values.TEXTS))):
-            return False
+        if not kinds.isdisjoint(values.TEXTS):
+            long = _long(_pick(level, row, values.TEXTS))
+            if long and not _are_new(seen, long):
+                return False
         if kinds.isdisjoint(values.NESTING):
             return True
         if not kinds <= values.NESTING:
-            level = _pick(level, row, rows, values.NESTING)
+            level = _pick(level, row, values.NESTING)
         if not (depth and _have_one_owner(level)) and not _are_new(seen, level):
             return False
-        width = len(gc.get_referents(level[0])) if len(level) > 1 else 1
+        width = len(gc.get_referents(level[0])) if len(level) > FEW else 1
         level = gc.get_referents(*level)
     return False
 
 
-def _repeating_types(level: Sequence[object], width: int) -> tuple[list[type], int]:
-    """Give the types of a level's parts, as the row of so many that repeats and how often, or as one row of them all.
+def _repeating(types_met: list[type], width: int) -> list[type]:
+    """Give the row of so many types that is repeated throughout, or else all of them as one row.
 
     What is looked at level by level is mostly a table: records alike, whose parts follow one another in the same order.
     """
-    types_met = list(map(type, level))
-    row, rows = types_met[:width], len(level) // width if width else 0
-    return (row, rows) if row * rows == types_met else (types_met, 1)
+    row = types_met[:width]
+    return row if row * (len(types_met) // width) == types_met else types_met
 
 
-def _pick(level: list[Any], row: Sequence[type], rows: int, kinds: frozenset[type]) -> list[Any]:
+def _pick(level: list[Any], row: Sequence[type], kinds: frozenset[type]) -> list[Any]:
     """Pick the parts of certain types from a level of such rows: by columns, where those are few and long."""
     width = len(row)
-    if width > rows:
-        return list(itertools.compress(level, list(map(kinds.__contains__, row)) * rows))
+    if width * width > len(level):
+        return list(itertools.compress(level, itertools.cycle(map(kinds.__contains__, row))))
     columns = [level[place::width] for place, kind in enumerate(row) if kind in kinds]
     return list(itertools.chain.from_iterable(columns)) if len(columns) > 1 else columns[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -9,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from statek_executor.workspace.partition import EMPTY, LONG_TEXT, are_apart
+from statek_executor.workspace.partition import EMPTY, FEW, LONG_TEXT, are_apart
 
-ROWS: Final = 20
+ROWS: Final = FEW + 4
 LONG: Final = "x" * (LONG_TEXT + 1)
 
 _PLACES: Final[dict[str, Callable[[Any, Any], object]]] = {
@@ -22,8 +23,8 @@ _PLACES: Final[dict[str, Callable[[Any, Any], object]]] = {
 }
 
 
-def _table() -> list[Any]:
-    return [[number, f"name {number}", {"x": number * 0.5}, []] for number in range(ROWS)]
+def _table(rows: int = ROWS) -> list[Any]:
+    return [[number, f"name {number}", {"x": number * 0.5}, []] for number in range(rows)]
 
 
 def _copy_of_text(text: str) -> str:
@@ -57,6 +58,11 @@ def test_records_that_somebody_else_holds_are_apart() -> None:
 
 def test_a_variable_that_is_nowhere_else_and_comes_twice_is_found() -> None:
     assert not are_apart(part for part in [[1]] for _ in range(2))
+
+
+def test_records_each_of_which_comes_twice_are_found() -> None:
+    assert not are_apart([[record for record in _table() for _ in range(2)]])
+    assert not are_apart([[[part, part] for part in ([number] for number in range(ROWS))]])
 
 
 def test_a_container_that_holds_itself_is_found() -> None:
@@ -95,15 +101,20 @@ _TREES: Final = st.recursive(
 )
 
 
-@given(st.lists(_TREES, max_size=4), st.data())
+_TABLES: Final = st.integers(FEW - 1, FEW + 3).map(_table)
+
+
+@given(st.lists(_TREES | _TABLES, max_size=4), st.data())
 def test_it_is_what_counting_every_object_says(roots: list[Any], data: st.DataObject) -> None:
     lists = [part for part in _all_parts(roots) if type(part) is list]
     if len(lists) > 1 and data.draw(st.booleans()):
         holder, part = data.draw(st.sampled_from(lists)), data.draw(st.sampled_from(lists))
         if id(holder) not in map(id, _all_parts(part)):
             holder.append(part)
-    met = [id(part) for part in _all_parts(roots)[1:] if _counts(part)]
-    assert are_apart(roots) == (len(met) == len(set(met)))
+    alone = copy.deepcopy(roots)  # held by nothing but one another, other than what was drawn
+    apart = are_apart(alone)
+    met = [id(part) for part in _all_parts(alone)[1:] if _counts(part)]
+    assert apart == (len(met) == len(set(met)))
 
 
 def _counts(part: object) -> bool:
