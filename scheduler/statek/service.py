@@ -31,6 +31,7 @@ from statek.loop import Loop
 from statek.placing import MAX_PARKED, PARK_SECONDS
 from statek.pools.endpoint import RouterEndpoint
 from statek.pools.pool import Pool
+from statek.store.compaction import CompactionRules
 from statek.store.copying import CopyRules
 from statek.store.directory import StoreDirectory, StoreLock
 from statek.store.errors import MirrorStopped, StoreError
@@ -73,6 +74,8 @@ class ServiceOptions:
     copy_seconds: float = CopyRules().seconds
     """How long after a change the application's dbzero prefixes are copied; 0 for no copies."""
     copies_kept: int = CopyRules().kept
+    compact_factor: float = CompactionRules().factor
+    """How many times larger than what lives in it dbzero's file of the jobs may be at a start; 0 for any size."""
 
 
 class Service:
@@ -115,6 +118,7 @@ class Service:
                 on_open=self._on_mirror_open,
                 on_copy_trouble=self._on_copy_trouble,
                 copy_rules=CopyRules(self._options.copy_seconds, self._options.copies_kept),
+                compaction_rules=CompactionRules(self._options.compact_factor),
             )
             tasks += await self._start(ledger, mirror, executors, clients)
             if self._options.listen is None:

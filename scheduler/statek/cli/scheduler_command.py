@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--max-parked", type=click.IntRange(0), help="How many waiting jobs keep theirs at once (1000).")
 @click.option("--copy-seconds", type=click.FloatRange(0), help="How soon changed dbzero prefixes are copied (300).")
 @click.option("--copies-kept", type=click.IntRange(1, 1000), help="How many copies are kept of each prefix (3).")
+@click.option("--compact-factor", type=click.FloatRange(0), help="How far dbzero's file may outgrow its jobs (8).")
 @click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), default="WARNING")
 def scheduler_command(
     store: Path,

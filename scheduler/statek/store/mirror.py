@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from statek.errors import AppUnusable, BugInScheduler, StatekError
+from statek.store.compaction import Compaction, CompactionRules
 from statek.store.copies import Copies
 from statek.store.copying import Copier, CopyRules
 from statek.store.errors import MirrorStopped, ObjectsNotClosed, ObjectsUnusable
@@ -90,6 +91,7 @@ class Mirror:
         on_copy_trouble: Callable[[str, str], None] = lambda *_: None,
         commit_seconds: float = COMMIT_SECONDS,
         copy_rules: CopyRules = CopyRules(),  # noqa: B008 - frozen
+        compaction_rules: CompactionRules = CompactionRules(),  # noqa: B008
     ) -> None:
         """`on_failure` is called in the mirror's thread when it ends without having been asked to.
 
@@ -111,6 +113,7 @@ class Mirror:
         self._commit_seconds = commit_seconds
         self._copies = Copies(directory.with_name("copies"))
         self._copier = Copier(directory, self._copies, copy_rules, on_copy_trouble)
+        self._compaction = Compaction(directory, compaction_rules)
         self._thread = threading.Thread(target=self._main, name="statek-dbzero", daemon=True)
         self._changed = threading.Condition()
         self._known = 0
@@ -186,6 +189,7 @@ class Mirror:
         for lost in recover_prefixes(self._directory, self._copies, ledger):
             self._on_recovery(lost)
         self.notify(ledger.last_cursor)
+        self._compaction.start(ledger)
         for step_size in _STEP_SIZES:
             try:
                 self._serve(ledger, step_size)
@@ -225,6 +229,8 @@ class Mirror:
                 self._run_tasks(session)
                 self._step(session, ledger, step_size)
                 session.commit_if_due()
+                if not self._behind:
+                    self._compaction.caught_up(self._applied, session.commit)
                 self._copier.copy_if_due(self._known, session.commit)
         finally:
             session.close()

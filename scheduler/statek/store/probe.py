@@ -41,6 +41,7 @@ def _findings() -> dict[str, int | None]:
         "by_type": sum(1 for _ in db0.find(Job)),
         "cursor": root.cursor,
         "checksum": root.checksum,
+        "foreign": sum(1 for cls in db0.get_memo_classes(PREFIX) if cls.module != Root.__module__),
     }
 
 

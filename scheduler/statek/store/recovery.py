@@ -47,6 +47,8 @@ class Findings:
     by_type: int
     cursor: int
     checksum: int
+    foreign: int = 0
+    """Classes of objects in it that are not ours: the application's, or markers of changes to its objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +115,19 @@ def objection(directory: Path, ledger: History) -> str | None:
 
 def _look_at(directory: Path, ledger: History) -> tuple[str, int] | None:
     """Probe the store: the reason why it cannot be gone on from, and the last event in it, as far as that is known."""
-    try:
-        size = (directory / _PREFIX_FILE).stat().st_size
-    except FileNotFoundError:
+    if not (directory / _PREFIX_FILE).exists():
         return None
-    found = probe(directory, _PROBE_SECONDS + _PROBE_SECONDS_PER_MB * size / 1e6)
+    found = look_at_ours(directory)
     if isinstance(found, str):
         return found, 0
     reason = _objection(found, ledger)
     return None if reason is None else (reason, found.cursor)
+
+
+def look_at_ours(directory: Path) -> Findings | str:
+    """Probe our objects, with as much time as their size asks for."""
+    size = (directory / _PREFIX_FILE).stat().st_size
+    return probe(directory, _PROBE_SECONDS + _PROBE_SECONDS_PER_MB * size / 1e6)
 
 
 def probe(directory: Path, seconds: float) -> Findings | str:

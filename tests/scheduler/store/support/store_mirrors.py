@@ -20,10 +20,10 @@ PATIENCE = 60.0
 
 
 @contextmanager
-def mirror_of(store: StoreDirectory, commit_seconds: float = 0.0) -> Iterator[Mirror]:
+def mirror_of(store: StoreDirectory, commit_seconds: float = 0.0, **options: Any) -> Iterator[Mirror]:
     """Start a mirror, wait until it shows the whole ledger, and stop it at the end."""
     failures: list[BaseException] = []
-    mirror = Mirror(store.dbzero, store.ledger, failures.append, commit_seconds=commit_seconds)
+    mirror = Mirror(store.dbzero, store.ledger, failures.append, commit_seconds=commit_seconds, **options)
     mirror.start()
     try:
         with History.read(store.ledger) as ledger:
