@@ -51,6 +51,7 @@ class Link:
         self._front, self._back, self._on_message = front, back, on_message
         self._ready = threading.Event()
         self._connections: set[asyncio.Task[None]] = set()
+        self._fronts: set[asyncio.StreamWriter] = set()
         self.failures: list[Exception] = []
         """What went wrong in the link itself, which is nobody's death."""
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
@@ -61,7 +62,16 @@ class Link:
         if not self._ready.wait(10):
             raise RuntimeError(f"the link does not listen on {self._front}")
 
+    def sever(self) -> None:
+        """End every connection; the supervisors make new ones."""
+        self._loop.call_soon_threadsafe(self._sever)
+
+    def _sever(self) -> None:
+        for front in self._fronts:
+            front.transport.abort()  # its reader ends with it, and then both directions do
+
     def stop(self) -> None:
+        """End every connection and listen no more."""
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(10)
 
@@ -74,8 +84,7 @@ class Link:
         self._ready.set()
         async with server:
             await self._stopping.wait()
-        for connection in self._connections:
-            connection.cancel()
+        self._sever()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _connected(self, front: asyncio.StreamReader, to_front: asyncio.StreamWriter) -> None:
@@ -90,7 +99,11 @@ class Link:
             except OSError:
                 return
             async with _closing(to_back):
-                await self._relay_both(front, to_front, back, to_back)
+                self._fronts.add(to_front)
+                try:
+                    await self._relay_both(front, to_front, back, to_back)
+                finally:
+                    self._fronts.discard(to_front)
 
     async def _relay_both(
         self,

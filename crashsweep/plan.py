@@ -30,6 +30,8 @@ KINDS: Final = tuple(
         if message.kind not in _NEVER_HERE
     )
 )
+OF_A_CONNECTION: Final = {"hello", "welcome", "unknown"}
+"""Kinds that only come when a connection is new: where one of them is wanted, the connection is ended for it."""
 _VICTIMS: Final[tuple[tuple[Part, ...], ...]] = (
     *((part,) for part in PARTS),
     ("interpreter",),
@@ -76,4 +78,5 @@ def disturbances(seed: int) -> Iterator[Disturbance]:
             victims = draw.choice(_VICTIMS) if trouble == "kill" else ()
             short = draw.uniform(0.0, 1.0)
             seconds = LONG_DELAY_SECONDS if trouble == "delay" and draw.random() < 0.2 else short
-            yield Disturbance(number, trouble, when, kind, draw.choice((0, 0, 1, 3, 7)), seconds, victims)
+            skip = draw.choice((0, 0, 1, 3, 7))
+            yield Disturbance(number, trouble, when, kind, 0 if kind in OF_A_CONNECTION else skip, seconds, victims)

@@ -14,14 +14,14 @@ from typing import Final
 from crashsweep.account import Account
 from crashsweep.field import Field, SweepFailed, await_condition
 from crashsweep.link import PASS, Direction, Link, Passing
-from crashsweep.plan import KINDS, Disturbance, disturbances
+from crashsweep.plan import KINDS, OF_A_CONNECTION, Disturbance, disturbances
 from crashsweep.programs import Program, program
 from crashsweep.verdict import judge
 from statek.cli.client import Client, Submission
 from statek.store.history import History
 from statek_policies import Policy
 
-PATIENCE_SECONDS: Final = 1.2
+PATIENCE_SECONDS: Final = 2.0
 """How long a message is waited for at which something is to happen; then it happens at once."""
 BACK_SECONDS: Final = 60.0
 """Within this time after a kill an executor must be at work again."""
@@ -163,6 +163,8 @@ class Sweep:
         self._feed()
         if disturbance.kind:
             self._trap.arm(disturbance)
+            if disturbance.kind in OF_A_CONNECTION:
+                self._link.sever()
             await_condition(lambda: self._trap.armed is None, PATIENCE_SECONDS)
             late = self._trap.take()
         else:
