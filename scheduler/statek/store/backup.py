@@ -38,6 +38,7 @@ FORMAT: Final = 1
 LEDGER: Final = "ledger.sqlite3"
 COPIES: Final = "copies"
 _NEW: Final = ".new"
+_READ_FAILURES: Final = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_BUSY})
 _TRIES: Final = 3
 """How often another copy is tried: a scheduler may drop the one that is being read."""
 
@@ -154,12 +155,22 @@ def _copy_ledger(source: Path, target: Path) -> None:
     with closing(open_reader(source)) as ledger, writing(target), closing(sqlite3.connect(target)) as copy:
         target.chmod(0o600)
         with reading(source):
-            ledger.backup(copy)
+            _copy_pages(ledger, copy, target)
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, that can be read from a medium without writing
     with closing(AuditReader.read(target)) as audit:
         head = HeadFile(target)
         head.write(last_head(audit))
         head.close()
+
+
+def _copy_pages(ledger: sqlite3.Connection, copy: sqlite3.Connection, target: Path) -> None:
+    """Let SQLite copy; it does not say on which side something failed, but reading has errors of its own."""
+    try:
+        ledger.backup(copy)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode in _READ_FAILURES:
+            raise
+        raise StoreUnwritable(target, str(error)) from error
 
 
 def _describe(new: Path, copies: list[Copy]) -> Manifest:

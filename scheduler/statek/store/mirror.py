@@ -14,9 +14,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from statek.errors import AppUnusable, BugInScheduler, StatekError
 from statek.store.compaction import Compaction, CompactionRules
@@ -26,6 +25,7 @@ from statek.store.errors import MirrorStopped, ObjectsNotClosed, ObjectsUnusable
 from statek.store.history import History
 from statek.store.prefixes import recover_prefixes
 from statek.store.recovery import RecoveryReport, recover, set_aside, tell
+from statek.store.turns import Ran, Task, commit, fail, run
 
 if TYPE_CHECKING:
     from statek.store.session import Session
@@ -41,40 +41,6 @@ _GROUP_SECONDS: Final = 0.005
 """How long a change that is to be durable may wait for others to be committed with it; a commit takes about as long."""
 _ABANDON_SECONDS: Final = 10.0
 """How long `stop` waits for the commit once it has given up catching up."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A function that waits for its turn in the dbzero thread."""
-
-    run: Callable[[], Any]
-    durable: bool
-    quiet: bool
-    future: Future[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class _Ran:
-    """A function that has run: its outcome, and the prefixes that it changed."""
-
-    task: _Task
-    changed: set[str]
-    result: Any
-    error: BaseException | None
-
-    @property
-    def durable(self) -> bool:
-        return self.task.durable
-
-    @property
-    def quiet(self) -> bool:
-        return self.task.quiet
-
-    def deliver(self) -> None:
-        if self.error is not None:
-            self.task.future.set_exception(self.error)
-        else:
-            self.task.future.set_result(self.result)
 
 
 class Mirror:
@@ -118,7 +84,7 @@ class Mirror:
         self._changed = threading.Condition()
         self._known = 0
         self._applied = 0
-        self._tasks: deque[_Task] = deque()
+        self._tasks: deque[Task] = deque()
         self._stopping = self._abandoned = self._ended = False
 
     def start(self) -> None:
@@ -142,7 +108,7 @@ class Mirror:
         with self._changed:
             if self._stopping or self._ended:
                 raise MirrorStopped
-            self._tasks.append(_Task(run, durable, quiet, future))
+            self._tasks.append(Task(run, durable, quiet, future))
             self._changed.notify_all()
         return future
 
@@ -253,7 +219,7 @@ class Mirror:
         Whoever changed nothing, or asked for nothing, has its outcome at once. Those that come meanwhile, or that are
         left when the others have waited long enough, wait for the next turn.
         """
-        group: list[_Ran] = []
+        group: list[Ran] = []
         until = time.monotonic() + _GROUP_SECONDS
         for _ in range(len(self._tasks)):
             ran = self._run_next(session, group)
@@ -268,20 +234,20 @@ class Mirror:
                 self._tell_listeners()
             if group and time.monotonic() > until:
                 break
-        _commit(group, session)
+        commit(group, session)
 
-    def _run_next(self, session: Session, group: list[_Ran]) -> _Ran | None:
+    def _run_next(self, session: Session, group: list[Ran]) -> Ran | None:
         """Run the next function unless it was called off; where dbzero itself fails, what was to be durable is told."""
-        ran: _Ran | None = None
+        ran: Ran | None = None
         try:
             with session.tracked() as changed:  # where this cannot even begin, the function stays in the queue
                 task = self._tasks.popleft()
                 if task.future.set_running_or_notify_cancel():
-                    ran = _run(task, changed)
+                    ran = run(task, changed)
         except BaseException as error:
             if ran is not None and not ran.durable:
                 ran.deliver()
-            _fail([*group, *([ran] if ran is not None and ran.durable else [])], error)
+            fail([*group, *([ran] if ran is not None and ran.durable else [])], error)
             raise
         return ran
 
@@ -317,27 +283,3 @@ class Mirror:
 
 def _sooner(first: float | None, second: float | None) -> float | None:
     return min((seconds for seconds in (first, second) if seconds is not None), default=None)
-
-
-def _run(task: _Task, changed: set[str]) -> _Ran:
-    """Call the function; what it raises is its outcome."""
-    try:
-        return _Ran(task, changed, task.run(), None)
-    except BaseException as error:  # noqa: BLE001 - application code may raise anything; whoever asked for it is told
-        return _Ran(task, changed, None, error)
-
-
-def _commit(group: list[_Ran], session: Session) -> None:
-    """Make the changes of a group durable and give out its outcomes; raises dbzero's own failure to commit."""
-    try:
-        session.commit_prefixes(set().union(*(ran.changed for ran in group)))
-    except BaseException as error:
-        _fail(group, error)
-        raise
-    for ran in group:
-        ran.deliver()
-
-
-def _fail(group: list[_Ran], error: BaseException) -> None:
-    for ran in group:
-        ran.task.future.set_exception(error)

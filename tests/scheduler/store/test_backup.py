@@ -152,3 +152,13 @@ def test_the_commands_back_up_and_restore(written: StoreDirectory, tmp_path: Pat
     assert json.loads(again.stdout)["jobs"] == 3
     assert statek("restore", "--store", str(tmp_path / "restored"), str(tmp_path / "backup")).returncode == 2
     assert statek("restore", "--store", str(tmp_path / "other"), str(tmp_path / "none")).returncode == 5
+
+
+def test_a_backup_that_does_not_fit_leaves_nothing_behind(written: StoreDirectory, tmp_path: Path) -> None:
+    """A limit on the size of files stands for the full disk; what SQLite needs to read beside a writer still fits."""
+    limited = f"ulimit -f 40; exec {sys.executable} -P -m statek backup --store {written.path} {tmp_path}/backup"
+    made = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
+    assert made.returncode == 5, made.stderr
+    assert "cannot write" in made.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["store"]
+    assert len(Copies(written.copies).of(PREFIX)) == 1
