@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from crashsweep.account import Account
 from crashsweep.midcommit import MidCommit
 from crashsweep.sweep import Sweep
 
@@ -25,19 +24,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     options = _parser().parse_args(arguments)
     directory = Path(tempfile.mkdtemp(prefix="sweep-", dir=options.directory))
-    account = _sweep(options, directory)
-    print(account.text())
-    if account.failures:
+    sweep = _sweep(options, directory)
+    try:
+        sweep.run(options.mid_commit or options.kills, options.seconds)
+    finally:
+        print(sweep.account.text())  # also where the sweep itself fails
+    if sweep.account.failures:
         print(f"kept: {directory}")
         return 1
     shutil.rmtree(directory)
     return 0
 
 
-def _sweep(options: argparse.Namespace, directory: Path) -> Account:
+def _sweep(options: argparse.Namespace, directory: Path) -> Sweep | MidCommit:
     if options.mid_commit:
-        return MidCommit(directory, options.seed, options.jobs, _say).run(options.mid_commit, options.seconds)
-    return Sweep(directory, options.seed, _say).run(options.kills, options.seconds)
+        return MidCommit(directory, options.seed, options.jobs, _say)
+    return Sweep(directory, options.seed, _say)
 
 
 def _parser() -> argparse.ArgumentParser:
