@@ -115,7 +115,7 @@ def check_everything(path: Path, connection: sqlite3.Connection) -> None:
     with reading(path):
         found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
         if found != "ok":
-            raise StoreDamaged(path, str(found), WAY_OUT)
+            raise StoreDamaged(path, " ".join(str(found).split()), WAY_OUT)
         if connection.execute("PRAGMA foreign_key_check").fetchone() is not None:
             raise StoreDamaged(path, "a row belongs to a job that is not there", WAY_OUT)
 
