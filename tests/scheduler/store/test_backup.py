@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -25,13 +26,21 @@ from statek.store.ledger import Ledger
 from statek.store.restoring import restore
 
 
-@pytest.fixture
-def written(store: StoreDirectory) -> StoreDirectory:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a store with jobs and an application's objects, closed."""
+    store = StoreDirectory.create_or_open(tmp_path_factory.mktemp("template") / "store")
     with Ledger.open(store.ledger) as ledger:
         fill(ledger, 3)
     with application(store) as running:
         running.put(1, b"one")
+    return store.path
+
+
+@pytest.fixture
+def written(store: StoreDirectory, template: Path) -> StoreDirectory:
+    """Give a test such a store of its own."""
+    shutil.copytree(template, store.path, dirs_exist_ok=True)
     return store
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import threading
 from pathlib import Path
 
@@ -19,12 +20,21 @@ from statek.store.ledger import Ledger
 from statek.store.prefix_probe import PrefixTrouble
 
 
-@pytest.fixture
-def written(store: StoreDirectory, ledger: Ledger) -> StoreDirectory:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a store in which an application has some texts, all of them copied."""
-    fill(ledger, 2)
+    store = StoreDirectory.create_or_open(tmp_path_factory.mktemp("template") / "store")
+    with Ledger.open(store.ledger) as ledger:
+        fill(ledger, 2)
     with application(store) as running:
         running.put(1, b"one")
+    return store.path
+
+
+@pytest.fixture
+def written(store: StoreDirectory, template: Path) -> StoreDirectory:
+    """Give a test such a store of its own."""
+    shutil.copytree(template, store.path, dirs_exist_ok=True)
     return store
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -38,12 +39,22 @@ def full(store: StoreDirectory) -> StoreDirectory:
     return store
 
 
-@pytest.fixture
-def written(full: StoreDirectory) -> StoreDirectory:
-    """Give it an application's objects, and a copy of them."""
-    with application(full) as running:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make one that has an application's objects too, and a copy of them."""
+    store = StoreDirectory.create_or_open(tmp_path_factory.mktemp("template") / "store")
+    with Ledger.open(store.ledger) as ledger:
+        fill(ledger, JOBS)
+    with application(store) as running:
         running.put(1, b"one")
-    return full
+    return store.path
+
+
+@pytest.fixture
+def written(store: StoreDirectory, template: Path) -> StoreDirectory:
+    """Give a test such a store of its own."""
+    shutil.copytree(template, store.path, dirs_exist_ok=True)
+    return store
 
 
 def execute(path: Path, sql: str, *parameters: object) -> None:
