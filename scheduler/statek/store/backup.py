@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -37,7 +38,6 @@ MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
 LEDGER: Final = "ledger.sqlite3"
 COPIES: Final = "copies"
-_NEW: Final = ".new"
 _READ_FAILURES: Final = frozenset({sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_BUSY})
 _TRIES: Final = 3
 """How often another copy is tried: a scheduler may drop the one that is being read."""
@@ -85,10 +85,8 @@ def back_up(store: StoreDirectory, target: Path) -> Manifest:
     target = target.absolute()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StoreRefused(target, "is there already and not an empty directory", "name another path for the backup")
-    new = target.with_name(f"{target.name}{_NEW}")
     with _unwritable(target):
-        shutil.rmtree(new, ignore_errors=True)  # left by a backup that was killed
-        new.mkdir(mode=0o700, parents=True)
+        new = directory_beside(target)
         try:
             manifest = _fill(store, new)
             new.rename(target)
@@ -97,6 +95,12 @@ def back_up(store: StoreDirectory, target: Path) -> Manifest:
             raise
         sync_directory(target.parent)
     return manifest
+
+
+def directory_beside(target: Path) -> Path:
+    """Make a directory that can be renamed to the target when it is complete; nobody else has that name."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
 
 
 def _fill(store: StoreDirectory, new: Path) -> Manifest:

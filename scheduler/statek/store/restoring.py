@@ -18,7 +18,7 @@ from typing import Any, Final
 from statek.audit.verification import verify
 from statek.store.audit_head import NAME as HEAD_FILE
 from statek.store.audit_reader import AuditReader
-from statek.store.backup import COPIES, FORMAT, LEDGER, MANIFEST, FileEntry, Manifest, PrefixEntry
+from statek.store.backup import COPIES, FORMAT, LEDGER, MANIFEST, FileEntry, Manifest, PrefixEntry, directory_beside
 from statek.store.copies import Copies, CopyDamaged, copy_file, file_digest, write_durably
 from statek.store.directory import StoreDirectory, sync_directory
 from statek.store.errors import StoreDamaged, StoreRefused, StoreUnreadable, StoreUnwritable, StoreVersion
@@ -27,7 +27,6 @@ from statek.store.history import History
 REPORT: Final = "restored.json"
 """In a restored store: what it was restored from, and what may be missing in it."""
 _WAY_OUT: Final = "take another backup"
-_NEW: Final = ".new"
 _COPY_FILES: Final = re.compile(rf"{COPIES}/([^/\0]+)/00000001/(?:copy\.json|\1\.db0)")
 """Beside the ledger and the audit log's head nothing else is ever taken from a backup."""
 
@@ -49,10 +48,8 @@ def restore(backup: Path, target: Path) -> Restored:
         raise StoreRefused(target, "is there already and not an empty directory", "restore into an empty or new one")
     manifest = read_manifest(backup)
     check_files(backup, manifest)
-    new = target.with_name(f"{target.name}{_NEW}")
     with _failing(target):
-        shutil.rmtree(new, ignore_errors=True)  # left by a restoration that was killed
-        new.parent.mkdir(parents=True, exist_ok=True)
+        new = directory_beside(target)
         try:
             store = StoreDirectory.create_or_open(new)
             _take(backup, manifest, store)
