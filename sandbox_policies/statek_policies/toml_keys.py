@@ -15,12 +15,13 @@ from statek_policies.errors import KeyPath
 DEEPEST: Final = 16
 """Tables and lists inside one another; a policy needs two."""
 
-_BLANK: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*+")
-_SPACE: Final = re.compile(r"[ \t]*+")
-_BARE: Final = re.compile(r"[A-Za-z0-9_-]++")
-_SCALAR: Final = re.compile(r"[^,\[\]{}#\n]*+")
-_SHORT_TEXT: Final = re.compile(r"\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*+'")
-_LONG_TEXT: Final = re.compile(r"\"\"\"(?:[^\"\\]|\\.|\"\"?(?!\"))*+\"{3,5}|'''(?:[^']|''?(?!'))*+'{3,5}", re.DOTALL)
+# No possessive quantifiers: with groups CPython 3.11.2 matches them wrongly. No way to match is tried twice without them.
+_BLANK: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
+_SPACE: Final = re.compile(r"[ \t]*")
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+_SCALAR: Final = re.compile(r"[^,\[\]{}#\n]*")
+_SHORT_TEXT: Final = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'")
+_LONG_TEXT: Final = re.compile(r"\"\"\"(?:[^\"\\]|\\.|\"\"?(?!\"))*\"{3,5}|'''(?:[^']|''?(?!'))*'{3,5}", re.DOTALL)
 
 
 class TooDeep(Exception):

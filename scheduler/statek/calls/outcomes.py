@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,8 @@ def wire_text(text: str) -> str:
 def _places() -> Iterable[str]:
     """List the directories of this host that an error's text may name."""
     application = getattr(sys.modules.get("statek_app"), "__file__", None)
-    places = [sys.prefix, sys.base_prefix, str(Path.home()), *([str(Path(application).parent)] if application else [])]
+    ours = [sys.prefix, sys.base_prefix, sysconfig.get_path("stdlib"), str(Path.home())]
+    places = [*ours, *([str(Path(application).parent)] if application else [])]
     return sorted((place for place in places if place.count("/") > 1), key=len, reverse=True)
 
 

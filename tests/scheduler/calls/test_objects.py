@@ -185,7 +185,7 @@ class Unprintable(Exception):
         (KeyError("k"), ("KeyError", "'k'")),
         (FileNotFoundError(2, "No such file", "/etc/secret"), ("FileNotFoundError", "No such file")),
         (type("PolicyViolation", (Exception,), {})("x"), ("ToolError", "PolicyViolation: x")),
-        (ValueError(f"in {os.path.dirname(os.__file__)}/x.py"), ("ValueError", "in .../lib/python3.11/x.py")),
+        (ValueError(f"in {os.path.dirname(os.__file__)}/x.py"), ("ValueError", "in .../x.py")),
     ],
 )
 def test_whatever_a_method_raises_is_data_without_places_of_this_host(
