@@ -15,7 +15,7 @@ from statek_policies.errors import KeyPath
 DEEPEST: Final = 16
 """Tables and lists inside one another; a policy needs two."""
 
-# No possessive quantifiers: with groups CPython 3.11.2 matches them wrongly. No way to match is tried twice without them.
+# No possessive quantifiers: with groups CPython 3.11.2 matches them wrongly, and here there is one way to match only.
 _BLANK: Final = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _SPACE: Final = re.compile(r"[ \t]*")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from integration.services import Site, site
 
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As in a job in the background of a shell. Commands that are started from here would ignore interrupts as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
