@@ -60,11 +60,6 @@ class Placing:
         """Return how many jobs wait for an executor."""
         return len(self._ready)
 
-    @property
-    def parked(self) -> int:
-        """Return how many waiting jobs keep their interpreters."""
-        return len(self._parking)
-
     def enqueue(self, job: str) -> None:
         """Let a READY job wait for an executor."""
         self._ready.append(job)

@@ -11,7 +11,7 @@ from guest_program import RecordingHost
 
 from statek_policies import Policy
 from statek_policies.language import PolicyViolation, build_environment, compile_batch
-from statek_policies.language.pending import FUTURES, pending
+from statek_policies.language.pending import FUTURES, pending, with_values
 
 VALUES: dict[int, object] = {
     1: 5,
@@ -257,3 +257,39 @@ def test_storing_an_attribute_is_for_the_value_to_take_or_refuse(waited: list[in
         run("later(1).total = 1\n")
     with pytest.raises(PolicyViolation, match="is internal"):
         run("later(1)._total = 1\n")
+
+
+def test_containers_that_a_library_function_looks_through_stay_what_they_are(waited: list[int]):
+    after = run("""
+        inner, pairs = [later(1)], {(1, 2)}
+        rows = [inner, pairs, {"k": later(2)}]
+        list(map(len, rows))
+        inner.append("mine")
+        pairs.add((3, 4))
+        found = [rows[0] is inner, rows[1] is pairs, rows]
+    """)
+    assert after["found"] == [True, True, [[5, "mine"], {(1, 2), (3, 4)}, {"k": "abc"}]]
+
+
+def test_what_holds_itself_or_is_shared_many_times_is_looked_through_once(waited: list[int]):
+    value: list[object] = [pending(1)]
+    value.append(value)
+    for _ in range(100):
+        value = [value, value]
+    with_values(value, depth=200)
+    assert waited == [1]
+    while isinstance(value[0], list):
+        value = value[0]
+    assert value[0] == 5
+    assert value[1] is value
+
+
+def test_keys_that_are_pending_become_what_they_stand_for_in_their_places(waited: list[int]):
+    table = {"first": 1, pending(2): pending(1), "last": (pending(1), 2)}
+    assert with_values(table, depth=3) is table
+    assert [(type(key), key, value) for key, value in table.items()] == [
+        (str, "first", 1),
+        (str, "abc", 5),
+        (str, "last", (5, 2)),
+    ]
+    assert type(table["abc"]) is int

@@ -15,10 +15,10 @@ from statek_executor.interpreter.channel import Channel
 from statek_executor.interpreter.crossing import GuestCrossing
 from statek_executor.interpreter.objects import IsMethod, Objects
 from statek_executor.interpreter.observations import Observations
-from statek_executor.interpreter.pending import with_values
 from statek_executor.interpreter.soft_limits import HostSection, LimitError, SoftLimits, TimeLimitError
 from statek_policies import Limits, Policy, Violation
 from statek_policies.language import PolicyViolation
+from statek_policies.language.pending import with_values
 from statek_protocol.messages.base import CONSOLE_CHUNK_LIMIT, Message
 from statek_protocol.messages.interpreter import Call, Console, GuestError, Observed, Reply, Violated
 from statek_protocol.operations import FUTURE_OPERATIONS, OBJECT_OPERATIONS, SLEEP
@@ -181,7 +181,7 @@ class GuestHost:
         if self._restoring:
             raise ToolError("no tool can be called while variables are put together again")
         if self.meets_futures and tool not in FUTURE_OPERATIONS:
-            args, kwargs = with_values(args), with_values(kwargs)
+            args, kwargs = with_values((args, kwargs), depth=self._policy.limits.argument_depth + 1)
         with self._section:
             if self._limits.reached is not None:
                 raise LimitError(f"{self._limits.reached}: no call is served after a limit")

@@ -7,14 +7,11 @@ nothing but the guest's code and on which values it has fetched, and that is par
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Protocol
 
 from statek_policies.language.pending import FUTURES, Pending, address, force, pending
 from statek_protocol import leaves, operations
 from statek_protocol.references import FutureRef
-
-_LAYERS: Final = 256
-"""How deep a value may be nested to be looked through; nothing deeper can cross."""
 
 
 class Caller(Protocol):
@@ -81,14 +78,3 @@ def reference_to(value: Pending) -> FutureRef:
     if found is None:
         raise leaves.Unencodable("a value that was fetched")
     return FutureRef(*found)
-
-
-def with_values(value: Any, *, layers: int = _LAYERS) -> Any:
-    """Copy a plain value, with fetched values in the places of pending ones; what has none in it stays as it is."""
-    value = force(value)
-    kind = type(value)
-    if not layers or kind not in (list, tuple, set, frozenset, dict):
-        return value
-    if kind is dict:
-        return {with_values(key, layers=layers - 1): with_values(value[key], layers=layers - 1) for key in value}
-    return kind([with_values(part, layers=layers - 1) for part in value])

@@ -64,7 +64,7 @@ class Session:
         self._provided |= {name: make_tool(host, name) for name in load.tools}
         self._provided[HostObject.__name__] = HostObject
         self._provided |= future_functions(host)
-        self._meets_futures = host.meets_futures = bool(load.temporals or load.exports)
+        host.meets_futures = bool(load.temporals or load.exports)
         FUTURES.takers |= {self._provided[name] for name in load.tools}
         self._references = {id(value): name for name, value in self._provided.items()}
         self.globals.update(self._provided)
@@ -142,7 +142,7 @@ class Session:
         compiled = self._compiled.get(source)
         if compiled is None:
             compiled = self._compiled[source] = compile_batch(
-                source, name=batch_filename(batch), policy=self.policy, futures=self._meets_futures
+                source, name=batch_filename(batch), policy=self.policy, futures=self._host.meets_futures
             )
             names = self._names[compiled.name] = names_in(compiled.code)
             self._all_touched |= not names.isdisjoint(_REACHES_BEYOND)

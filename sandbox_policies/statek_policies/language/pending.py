@@ -141,25 +141,48 @@ def force(value: Any) -> Any:
     return value
 
 
-def force_parts(value: Any, *, depth: int = 2) -> Any:
-    """Put values in the places of what stands for them, in a plain container and the containers in it."""
+def with_values(value: Any, *, depth: int) -> Any:
+    """Put values in the places of what stands for them: here, and so many containers deep.
+
+    Lists, dictionaries and sets stay the objects that they are, and so does all in which nothing is pending. What
+    several containers share, or a container that holds itself, is gone through once.
+    """
+    return _with_values(value, depth, {})
+
+
+def _with_values(value: Any, depth: int, done: dict[int, tuple[Any, Any]]) -> Any:
+    """Go on below; `done` holds what was gone through, so that its identity stays taken, and what came of it."""
     value = force(value)
     kind = type(value)
     if not depth or kind not in _CONTAINERS:
         return value
     if kind is types.GeneratorType:
-        return (force_parts(part, depth=depth - 1) for part in value)
-    parts = value.values() if kind is dict else value
-    if _HIDING.isdisjoint(map(type, parts)):
+        return (with_values(part, depth=depth - 1) for part in value)
+    if id(value) not in done:
+        done[id(value)] = (value, value)
+        hiding = kind is dict and not _HIDING.isdisjoint(map(type, value.values()))
+        if hiding or not _HIDING.isdisjoint(map(type, value)):
+            done[id(value)] = (value, _changed(value, depth, done))
+    return done[id(value)][1]
+
+
+def _changed(value: Any, depth: int, done: dict[int, tuple[Any, Any]]) -> Any:
+    """Look into a container that may have something pending in it, and change what has."""
+    parts = [*value, *value.values()] if type(value) is dict else list(value)
+    forced = [_with_values(part, depth - 1, done) for part in parts]
+    if all(map(operator.is_, parts, forced)):
         return value
-    if kind is dict:
-        for key in value:
-            value[key] = force_parts(value[key], depth=depth - 1)
-        return value
-    forced = [force_parts(part, depth=depth - 1) for part in value]
-    if kind is not list:
-        return kind(forced)
-    value[:] = forced
+    if type(value) is dict:
+        content: Any = dict(zip(forced[: len(value)], forced[len(value) :], strict=True))
+        value.clear()
+        value.update(content)
+    elif type(value) is list:
+        value[:] = forced
+    elif type(value) is set:
+        value.clear()
+        value.update(forced)
+    else:
+        return type(value)(forced)
     return value
 
 

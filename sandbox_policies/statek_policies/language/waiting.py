@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from statek_policies.language import nodes
 from statek_policies.language.guests import Guests, is_guest_class
-from statek_policies.language.pending import FUTURES, Pending, element, force, force_parts, state
+from statek_policies.language.pending import FUTURES, Pending, element, force, state, with_values
 from statek_policies.language.words import RESERVED_MARK
 
 _BY_FRAME: Final = frozenset({"super", "locals", "globals", "vars", "dir"})
@@ -27,6 +27,9 @@ _DEEP: Final = frozenset(
     }
 )
 """Functions of ours that look into a container for exact types, or hand its items to functions that do."""
+
+_DEPTH: Final = 2
+"""How many containers deep they look: a list of rows."""
 
 _NAMED: Final = (types.BuiltinFunctionType, types.FunctionType, types.MethodType, type)
 
@@ -103,14 +106,14 @@ def _apply(guests: Guests) -> Callable[[Any], Any]:
         if _takes_pending(guests, function):
             return function
         function = force(function)
-        prepare = force_parts if _name_of(function) in _DEEP else force
+        depth = _DEPTH if _name_of(function) in _DEEP else 0
 
-        def with_values(*arguments: Any, **keywords: Any) -> Any:
+        def applied(*arguments: Any, **keywords: Any) -> Any:
             for name in keywords:
-                keywords[name] = prepare(keywords[name])
-            return function(*map(prepare, arguments), **keywords)
+                keywords[name] = with_values(keywords[name], depth=depth)
+            return function(*[with_values(argument, depth=depth) for argument in arguments], **keywords)
 
-        return with_values
+        return applied
 
     return apply
 
