@@ -11,8 +11,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final
 
 from statek.audit.agreement import AuditedEvent
 from statek.audit.chain import EMPTY, Head, event_digest, head_of
@@ -20,11 +19,10 @@ from statek.audit.kinds import AUDITED_EVENTS, entries_for
 from statek.audit.query import Query
 from statek.audit.records import AuditRecord
 from statek.store.audit_table import COLUMNS, to_record
-from statek.store.database import open_reader, reading
+from statek.store.database import reading
 from statek.store.errors import StoreDamaged
+from statek.store.reader import Reader, Row
 from statek.store.records import UnreadableRow, unpack_event
-
-Row: TypeAlias = tuple[Any, ...]
 
 _PAGE: Final = 500
 _SELECT: Final = f"SELECT {COLUMNS} FROM audit"  # noqa: S608 - constants of ours
@@ -35,18 +33,12 @@ _EVENTS: Final = f"""SELECT e.cursor, j.job, e.at_us, e.kind, e.body
 _WAY_OUT: Final = "`statek audit --verify` names the first such record"
 
 
-class AuditReader:
-    """The audit log as a reader sees it. The connection belongs to the thread that made it."""
+class AuditReader(Reader):
+    """The audit log as a reader sees it; raises a `StoreError` for a ledger that has none."""
 
-    def __init__(self, ledger: Path, connection: sqlite3.Connection) -> None:
-        self._path = ledger
-        self._connection = connection
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        super().__init__(path, connection)
         self._connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
-
-    @classmethod
-    def read(cls, ledger: Path) -> Self:
-        """Open the log in that ledger; raises a `StoreError`."""
-        return cls(ledger, open_reader(ledger))
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -62,11 +54,11 @@ class AuditReader:
     @property
     def version(self) -> int:
         """Return a number that changes with every commit of another connection; asking costs no disk."""
-        return int(self._rows("PRAGMA data_version", {})[0][0])
+        return int(self._rows("PRAGMA data_version")[0][0])
 
     @property
     def last_sequence(self) -> int:
-        return int(self._rows("SELECT coalesce(max(sequence), 0) FROM audit", {})[0][0])
+        return int(self._rows("SELECT coalesce(max(sequence), 0) FROM audit")[0][0])
 
     def select(self, query: Query, after: int = 0, limit: int | None = None) -> Iterator[AuditRecord]:
         """Yield the records that are asked for, in order: all that follow a sequence number, or the last ones of them.
@@ -107,18 +99,6 @@ class AuditReader:
             self._rows("SELECT 1 FROM jobs WHERE job = :job AND status IN ('STARTED', 'SUSPENDED')", {"job": job})
         )
 
-    def close(self) -> None:
-        """Close the connection; a second time does nothing."""
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _forward(self, query: Query, after: int) -> Iterator[AuditRecord]:
         sql = f"{_SELECT} WHERE {_condition(query)} ORDER BY sequence LIMIT :page"
         parameters = {**_parameters(query), "page": _PAGE}
@@ -133,10 +113,6 @@ class AuditReader:
         except (UnreadableRow, ValueError) as error:
             raise StoreDamaged(self._path, f"audit record {row[0]} cannot be read: {error}", _WAY_OUT) from error
         return record
-
-    def _rows(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
-        with reading(self._path):
-            return self._connection.execute(sql, parameters).fetchall()
 
 
 def last_head(reader: AuditReader) -> Head:

@@ -14,22 +14,22 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from statek.audit.verification import verify
+from statek.store.appearing import appearing, check_free
 from statek.store.audit_head import HeadFile
 from statek.store.audit_reader import AuditReader, last_head
 from statek.store.copies import Copies, Copy, CopyDamaged, copy_file, file_digest, prefix_files, write_durably
 from statek.store.copying import KEPT
 from statek.store.database import open_reader, reading, writing
 from statek.store.directory import StoreDirectory, sync_directory
-from statek.store.errors import StoreLocked, StoreRefused, StoreUnwritable
+from statek.store.errors import StoreLocked, StoreUnwritable
 from statek.store.history import History
 from statek.store.missing_calls import MissingCalls, calls_since
 from statek.store.prefix_probe import PrefixTrouble
@@ -83,24 +83,9 @@ class Manifest:
 def back_up(store: StoreDirectory, target: Path) -> Manifest:
     """Make a backup in a new or empty directory, which appears there whole or not at all; raises a `StoreError`."""
     target = target.absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StoreRefused(target, "is there already and not an empty directory", "name another path for the backup")
-    with _unwritable(target):
-        new = directory_beside(target)
-        try:
-            manifest = _fill(store, new)
-            new.rename(target)
-        except BaseException:
-            shutil.rmtree(new, ignore_errors=True)
-            raise
-        sync_directory(target.parent)
-    return manifest
-
-
-def directory_beside(target: Path) -> Path:
-    """Make a directory that can be renamed to the target when it is complete; nobody else has that name."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+    check_free(target, "name another path for the backup")
+    with appearing(target) as new:
+        return _fill(store, new)
 
 
 def _fill(store: StoreDirectory, new: Path) -> Manifest:
@@ -194,11 +179,3 @@ def _describe(new: Path, copies: list[Copy]) -> Manifest:
 
 def _prefix_entry(copy: Copy, missing: MissingCalls) -> PrefixEntry:
     return PrefixEntry(copy.cursor, copy.at_us, copy.objects, missing.calls, missing.reads)
-
-
-@contextmanager
-def _unwritable(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreUnwritable(Path(error.filename or target), error.strerror or type(error).__name__) from error

@@ -7,12 +7,9 @@ was written raises `StoreDamaged` with its place.
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 from statek.core.events import (
     BatchSubmitted,
@@ -27,12 +24,12 @@ from statek.core.jobs import Job, digest
 from statek.core.workspaces import EMPTY_ROOT, Manifest, Workspace
 from statek.store import completions, segments
 from statek.store.completions import Completion
-from statek.store.database import WAY_OUT, check_everything, open_reader, reading
+from statek.store.database import WAY_OUT, check_everything
 from statek.store.errors import StoreDamaged
+from statek.store.reader import Reader, Row
 from statek.store.records import Stored, Submission, UnreadableRow, checksum, unpack_event, unpack_job
 
 T = TypeVar("T")
-Row: TypeAlias = tuple[Any, ...]
 
 _PAGE: Final = 500
 """Jobs fetched at a time, so that a walk over all of them neither holds them all nor keeps a read transaction open."""
@@ -43,17 +40,8 @@ _OF_KINDS: Final = "e.kind IN (SELECT value FROM json_each(:kinds))"
 _JOBS: Final = "SELECT number, job, status, outcome, state, checksum FROM jobs"
 
 
-class History:
-    """The ledger as a reader sees it. The connection belongs to the thread that made it."""
-
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self._path = path
-        self._connection = connection
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Open the ledger beside its writer, or without one; nothing can be changed through it."""
-        return cls(path, open_reader(path))
+class History(Reader):
+    """The ledger as a reader sees it."""
 
     @property
     def last_cursor(self) -> int:
@@ -136,7 +124,7 @@ class History:
     def completion(self, key: str) -> Completion | None:
         """Return what futures of that key come to, or None when nobody has completed it."""
         rows = self._rows(completions.COMPLETION, (key,))
-        return self._checked_completion(rows[0]) if rows else None
+        return self._read(f"the completion of {key!r}", partial(completions.completion, rows[0])) if rows else None
 
     def early_completions(self) -> int:
         """Count the completions that no future has taken yet."""
@@ -191,18 +179,6 @@ class History:
         for (name,) in self._rows("SELECT digest FROM blobs"):
             self.blob(name)
 
-    def close(self) -> None:
-        """Close the connection; a second time does nothing."""
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _walk(self, sql: str, status: str | None) -> Iterator[Job]:
         after = 0
         while rows := self._rows(sql, {"status": status, "after": after, "page": _PAGE}):
@@ -211,10 +187,6 @@ class History:
 
     def _row(self, sql: str) -> Row:
         return self._rows(sql)[0]
-
-    def _rows(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
-        with reading(self._path):
-            return self._connection.execute(sql, parameters).fetchall()  # type: ignore[arg-type]
 
     def _stored(self, sql: str, parameters: dict[str, Any]) -> list[Stored]:
         return [self._to_stored(row) for row in self._rows(sql, parameters)]
@@ -238,12 +210,6 @@ class History:
             return unpack()
         except UnreadableRow as error:
             raise self._damaged(f"{place} cannot be read: {error}") from error
-
-    def _checked_completion(self, row: Row) -> Completion:
-        try:
-            return completions.completion(row)
-        except UnreadableRow as error:
-            raise self._damaged(f"the completion of {row[0]!r} cannot be read: {error}") from error
 
     def _damaged(self, what: str) -> StoreDamaged:
         return StoreDamaged(self._path, what, WAY_OUT)

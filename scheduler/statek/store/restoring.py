@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from statek.audit.verification import verify
+from statek.store.appearing import appearing, check_free
 from statek.store.audit_head import NAME as HEAD_FILE
 from statek.store.audit_reader import AuditReader
-from statek.store.backup import COPIES, FORMAT, LEDGER, MANIFEST, FileEntry, Manifest, PrefixEntry, directory_beside
+from statek.store.backup import COPIES, FORMAT, LEDGER, MANIFEST, FileEntry, Manifest, PrefixEntry
 from statek.store.copies import Copies, CopyDamaged, copy_file, file_digest, write_durably
 from statek.store.directory import StoreDirectory, sync_directory
-from statek.store.errors import StoreDamaged, StoreRefused, StoreUnreadable, StoreUnwritable, StoreVersion
+from statek.store.errors import StoreDamaged, StoreUnreadable, StoreVersion
 from statek.store.history import History
 
 REPORT: Final = "restored.json"
@@ -44,24 +42,16 @@ class Restored:
 def restore(backup: Path, target: Path) -> Restored:
     """Make a store of a backup in a new or empty directory, or change nothing; raises a `StoreError`."""
     backup, target = backup.absolute(), target.absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StoreRefused(target, "is there already and not an empty directory", "restore into an empty or new one")
+    check_free(target, "restore into an empty or new one")
     manifest = read_manifest(backup)
     check_files(backup, manifest)
-    with _failing(target):
-        new = directory_beside(target)
-        try:
-            store = StoreDirectory.create_or_open(new)
-            _take(backup, manifest, store)
-            fault = _verify(store)
-            _put_prefixes(store, manifest)
-            restored = Restored(target, manifest, fault)
-            write_durably(new / REPORT, json.dumps({"backup": str(backup), **asdict(manifest)}, indent=1) + "\n")
-            new.rename(target)
-        except BaseException:
-            shutil.rmtree(new, ignore_errors=True)
-            raise
-        sync_directory(target.parent)
+    with appearing(target) as new:
+        store = StoreDirectory.create_or_open(new)
+        _take(backup, manifest, store)
+        fault = _verify(store)
+        _put_prefixes(store, manifest)
+        restored = Restored(target, manifest, fault)
+        write_durably(new / REPORT, json.dumps({"backup": str(backup), **asdict(manifest)}, indent=1) + "\n")
     return restored
 
 
@@ -132,11 +122,3 @@ def _put_prefixes(store: StoreDirectory, manifest: Manifest) -> None:
         except CopyDamaged as damage:
             raise StoreDamaged(found[0].file, str(damage), _WAY_OUT) from damage
         found[0].put(store.dbzero)
-
-
-@contextmanager
-def _failing(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreUnwritable(Path(error.filename or target), error.strerror or type(error).__name__) from error
