@@ -18,13 +18,12 @@ import msgpack
 
 from statek.audit.recorder import Recorder
 from statek.audit.records import Body
-from statek.calls.runner import ToolRunner
-from statek.composing import Offered, compose_load, compose_run, requested_at_us
+from statek.calling import Calling
+from statek.composing import compose_load, compose_run
 from statek.core import holds, machine
 from statek.core.decisions import Decision, LeaseFault
-from statek.core.events import CallAnswered, Event, VariablesOffered
 from statek.core.instructions import AnswerFromLedger, CheckFuture, EndLease, Instruction, RunTool, Send, StartBatch
-from statek.core.jobs import Job, digest
+from statek.core.jobs import Job
 from statek.core.leases import Lease, lease_id
 from statek.core.machine import GuestMessage
 from statek.core.submissions import submit
@@ -38,7 +37,6 @@ from statek_policies import Policy
 from statek_protocol.errors import OversizedMessage
 from statek_protocol.messages.executor import Release
 from statek_protocol.messages.interpreter import GuestError, Load, Reply, Run
-from statek_protocol.operations import OPERATIONS
 from statek_protocol.version import RELEASE
 
 log = logging.getLogger(__name__)
@@ -69,7 +67,6 @@ class Loop:
         self.refused: Counter[str] = Counter()
         """Messages that were refused, by reason."""
         self._recorder = Recorder()
-        self.tools: ToolRunner | None = None
         self.listeners: list[Callable[[set[str]], None]] = []
         """Called after each commit with the names of the jobs that changed."""
         self._jobs: dict[str, Job] = {}
@@ -78,6 +75,7 @@ class Loop:
         self._heard_from: list[HeldLease] = []
         self._work: deque[Work] = deque()
         self._wake = asyncio.Event()
+        self.calling = Calling(self)
         self.waiting = Waiting(self)
         self.placing = Placing(
             self,
@@ -299,6 +297,10 @@ class Loop:
         tick.then(partial(self._send_load, held))
         self._apply(tick, held, decision)
 
+    def job_in_hand(self, name: str) -> Job | None:
+        """Return a job that is neither done nor merely waits, as it stands after this turn's decisions."""
+        return self._jobs.get(name)
+
     def ready_job(self, name: str) -> Job | None:
         """Return a job that waits for an executor, None if it does not any more."""
         job = self._jobs.get(name)
@@ -323,7 +325,7 @@ class Loop:
             case EndLease():
                 held.send(Release())
             case RunTool():
-                self._run_tool(held, instruction)
+                self.calling.run(held, instruction)
             case _ if self._leases.get(held.lease.lease) is not held:
                 pass  # the lease has ended in the same turn, and perhaps its job
             case Send(Reply() as reply):
@@ -340,8 +342,8 @@ class Loop:
                 held.send(Reply(batch, number, found.value, found.error))
 
     def _send_load(self, held: HeldLease) -> None:
-        offered = self.tools.offered if self.tools else Offered()
-        self._send_composed(held, compose_load(self.ledger, self._jobs[held.job], held.lease.policy, offered))
+        job, policy = self._jobs[held.job], held.lease.policy
+        self._send_composed(held, compose_load(self.ledger, job, policy, self.calling.offered))
 
     def _send_composed(self, held: HeldLease, message: Load | Run) -> None:
         """Send what is put together from the ledger; a job that has grown beyond what a message may be has failed."""
@@ -358,67 +360,3 @@ class Loop:
         if self._leases.get(held.lease.lease) is held:
             error = GuestError("JobTooLarge", text, None)
             self._apply(tick, held, machine.fail(self._jobs[held.job], held.lease, error))
-
-    def _run_tool(self, held: HeldLease, call: RunTool) -> None:
-        job = self._jobs.get(held.job)
-        if job is None or not job.wants_answer(call.batch, call.number):
-            return  # it was answered in the same turn, or its batch ended
-        assert self.tools is not None
-        waited = self._seconds_since_request(held.job, call) if call.repeated else 0.0
-        self.tools.start(job, call, held.lease.policy, waited)
-
-    def _seconds_since_request(self, job: str, call: RunTool) -> float:
-        requested = requested_at_us(self.ledger, job, call.batch, call.number)
-        return 0.0 if requested is None else max(0.0, time.time() - requested / 1e6)
-
-    def note_call(self, kind: str, key: str, seconds: float) -> None:
-        """Put on the audit log that a call is over its time, or has ended after it."""
-        job, batch, number = key.rsplit("/", 2)
-        said: Body = {"batch": int(batch), "number": int(number), "ms": round(1_000 * seconds)}
-        self.do(lambda tick: tick.note_bounded(kind, said, reason=kind, job=job))
-
-    def on_answer(self, name: str, event: CallAnswered, made: tuple[Event, ...] = ()) -> None:
-        """Take a tool's outcome and what it brought to the job, from the runner."""
-        self.do(partial(self._answered, name, event, made))
-
-    def lacks_tools(self, job: Job) -> bool:
-        """Tell whether a job's replay would call tools that are not here; it then waits for a scheduler that has them.
-
-        Somebody who merely follows a job may become the scheduler while the one with the application is down. Without
-        the tools the replay would take another way, and the batch would have failed.
-        """
-        if self.tools is None or job.running is None:
-            return False
-        missing = {call.tool for call in job.running.calls} - OPERATIONS - set(self.tools.offered.names)
-        if missing:
-            names = ", ".join(sorted(missing))
-            log.warning(
-                "%s waits for a scheduler with the application's tools (--app): it has called %s", job.job, names
-            )
-        return bool(missing)
-
-    def lacks_variables(self, tick: Tick, job: Job) -> bool:
-        """Tell whether a job has to be given variables of the application first; it is enqueued again with them."""
-        if self.tools is None or not self.tools.has_more_for(job):
-            return False
-        tick.then(partial(self.tools.give_variables, job, self.on_given))
-        return True
-
-    def on_given(self, name: str, names: tuple[str, ...], values: bytes | None, bound: tuple[Event, ...]) -> None:
-        """Take variables that cross to a job, from the runner."""
-        self.do(partial(self._given, name, names, values, bound))
-
-    def _given(
-        self, name: str, names: tuple[str, ...], values: bytes | None, bound: tuple[Event, ...], tick: Tick
-    ) -> None:
-        """Take the application's variables for a job that waits for nothing else but an executor."""
-        blob = digest(values or b"")
-        if values is not None:
-            tick.blobs[blob] = values
-        offered = (VariablesOffered(names, blob if values is not None else ""),) if names else ()
-        self.decide(tick, name, lambda _, lease: Decision((*bound, *offered), (), lease))
-        self.placing.enqueue(name)
-
-    def _answered(self, name: str, event: CallAnswered, made: tuple[Event, ...], tick: Tick) -> None:
-        self.decide(tick, name, lambda job, lease: machine.answer(job, lease, event, made))
-        self.waiting.take_in(tick, name, made)

@@ -143,9 +143,9 @@ class Placing:
             waiting -= 1
             name = self._ready.popleft()
             job = self._loop.ready_job(name)
-            if job is None or self._loop.lacks_tools(job):
+            if job is None or self._loop.calling.lacks_tools(job):
                 continue
-            if self._loop.lacks_variables(tick, job):
+            if self._loop.calling.lacks_variables(tick, job):
                 continue
             policy = self._loop.policy_in_turn(tick, job.policy_due)
             executor = self._loop.executors.for_layers(policy.required_layers)

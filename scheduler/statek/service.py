@@ -153,13 +153,13 @@ class Service:
         )
         application = self._options.application
         self._futures = Futures(lambda: application.offer.tools.temporals)
-        self._runner = loop.tools = ToolRunner(
+        self._runner = loop.calling.tools = ToolRunner(
             application,
             mirror,
-            loop.on_answer,
+            loop.calling.on_answer,
             futures=self._futures,
             timeout_seconds=self._options.tool_timeout_seconds,
-            note=loop.note_call,
+            note=loop.calling.note,
         )
         self._pool = pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
         api = Clients(loop, clients, passing=self._options.passing)

@@ -164,7 +164,7 @@ class Stand:
         return [message for message in messages if isinstance(message, kind)]
 
     def answer(self, job: str, number: int, value: bytes = b"value") -> None:
-        self.loop.on_answer(job, CallAnswered(1, number, value, None))
+        self.loop.calling.on_answer(job, CallAnswered(1, number, value, None))
 
     def job(self, name: str) -> Job:
         job = self.ledger.job(name)
@@ -192,7 +192,7 @@ def make_stand(
 ) -> Stand:
     loop = Loop(ledger, max_concurrency=max_concurrency, give_up_unplaceable=give_up_unplaceable)
     tools, executors, answers = RecordingTools(), RecordingEndpoint(), RecordingEndpoint()
-    loop.tools = cast(ToolRunner, tools)
+    loop.calling.tools = cast(ToolRunner, tools)
     pool = Pool(loop, cast(RouterEndpoint, executors), "scheduler")
     clients = Clients(loop, cast(RouterEndpoint, answers))
     loop.listeners.append(clients.on_committed)

@@ -96,7 +96,7 @@ class Tools:
             value, error = None, GuestError("TypeError", str(refused), None)
         events: tuple[Event, ...] = tuple(registration.events)
         answered = CallAnswered(call.batch, call.number, value, error)
-        self.asyncio_loop.call_soon_threadsafe(self.stand.loop.on_answer, job.job, answered, events)
+        self.asyncio_loop.call_soon_threadsafe(self.stand.loop.calling.on_answer, job.job, answered, events)
 
 
 @dataclass
@@ -177,7 +177,7 @@ async def waits(path: Path, *functions: Callable[..., Any], **options: Any) -> A
         watchers.append(Watcher(Inspector(futures), thread, stand.loop.waiting, budget_seconds=budget_seconds))
         stand.loop.waiting.watcher = watchers[0]
         stand.loop.waiting.max_suspended = options.get("max_suspended")
-        stand.loop.tools = tools  # type: ignore[assignment]
+        stand.loop.calling.tools = tools  # type: ignore[assignment]
         thread.listeners.append(watchers[0].stir)
 
     with Ledger.open(path) as ledger:
