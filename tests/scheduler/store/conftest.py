@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
+from no_process_left import no_process_left  # noqa: F401 - a fixture
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 from statek.store.directory import StoreDirectory
 from statek.store.ledger import Ledger
-
-
-@pytest.fixture(autouse=True)
-def _no_process_is_left() -> Iterator[None]:
-    """Fail a test that leaves a process behind."""
-    before = {child.pid for child in psutil.Process().children(recursive=True)}
-    yield
-    left = [child for child in psutil.Process().children(recursive=True) if child.pid not in before]
-    for child in left:
-        child.kill()
-    assert not left, f"left behind: {left}"
 
 
 @pytest.fixture
@@ -37,3 +27,10 @@ def ledger(store: StoreDirectory) -> Iterator[Ledger]:
     """Open the store's ledger."""
     with Ledger.open(store.ledger) as ledger:
         yield ledger
+
+
+@pytest.fixture
+def written(store: StoreDirectory, template: Path) -> StoreDirectory:
+    """Give a test a store of its own like the one that its module has made as a template."""
+    shutil.copytree(template, store.path, dirs_exist_ok=True)
+    return store

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store_application import PREFIX, application
+from store_application import PREFIX, application, closed_store
 from store_histories import fill
 from store_mirrors import expected, mirror_of, objects
 
@@ -29,19 +28,7 @@ from statek.store.restoring import restore
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a store with jobs and an application's objects, closed."""
-    store = StoreDirectory.create_or_open(tmp_path_factory.mktemp("template") / "store")
-    with Ledger.open(store.ledger) as ledger:
-        fill(ledger, 3)
-    with application(store) as running:
-        running.put(1, b"one")
-    return store.path
-
-
-@pytest.fixture
-def written(store: StoreDirectory, template: Path) -> StoreDirectory:
-    """Give a test such a store of its own."""
-    shutil.copytree(template, store.path, dirs_exist_ok=True)
-    return store
+    return closed_store(tmp_path_factory.mktemp("template") / "store", 3)
 
 
 @pytest.fixture

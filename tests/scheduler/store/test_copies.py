@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import threading
 from pathlib import Path
 
 import pytest
-from store_application import PATIENCE, PREFIX, application
+from store_application import PATIENCE, PREFIX, application, closed_store
 from store_histories import fill
 
 from statek.store import prefixes
@@ -23,19 +22,7 @@ from statek.store.prefix_probe import PrefixTrouble
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a store in which an application has some texts, all of them copied."""
-    store = StoreDirectory.create_or_open(tmp_path_factory.mktemp("template") / "store")
-    with Ledger.open(store.ledger) as ledger:
-        fill(ledger, 2)
-    with application(store) as running:
-        running.put(1, b"one")
-    return store.path
-
-
-@pytest.fixture
-def written(store: StoreDirectory, template: Path) -> StoreDirectory:
-    """Give a test such a store of its own."""
-    shutil.copytree(template, store.path, dirs_exist_ok=True)
-    return store
+    return closed_store(tmp_path_factory.mktemp("template") / "store", 2)
 
 
 def damage(file: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store_application import PREFIX, application
+from store_application import PREFIX, application, closed_store
 from store_histories import fill
 from store_mirrors import expected, mirror_of, objects
 
@@ -42,19 +41,7 @@ def full(store: StoreDirectory) -> StoreDirectory:
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make one that has an application's objects too, and a copy of them."""
-    store = StoreDirectory.create_or_open(tmp_path_factory.mktemp("template") / "store")
-    with Ledger.open(store.ledger) as ledger:
-        fill(ledger, JOBS)
-    with application(store) as running:
-        running.put(1, b"one")
-    return store.path
-
-
-@pytest.fixture
-def written(store: StoreDirectory, template: Path) -> StoreDirectory:
-    """Give a test such a store of its own."""
-    shutil.copytree(template, store.path, dirs_exist_ok=True)
-    return store
+    return closed_store(tmp_path_factory.mktemp("template") / "store", JOBS)
 
 
 def execute(path: Path, sql: str, *parameters: object) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dbzero as db0
+from store_histories import fill
 
 from statek.store.copying import CopyRules
 from statek.store.directory import StoreDirectory
 from statek.store.history import History
+from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
 from statek.store.recovery import RecoveryReport
 
@@ -70,3 +73,13 @@ def application(store: StoreDirectory, rules: CopyRules = CopyRules()) -> Iterat
     finally:
         assert running.mirror.stop(PATIENCE)
     assert running.failures == []
+
+
+def closed_store(path: Path, jobs: int) -> Path:
+    """Make a store with so many jobs and an application's text number 1, all of it copied; nobody has it open."""
+    store = StoreDirectory.create_or_open(path)
+    with Ledger.open(store.ledger) as ledger:
+        fill(ledger, jobs)
+    with application(store) as running:
+        running.put(1, b"one")
+    return store.path
