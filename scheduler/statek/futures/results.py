@@ -6,6 +6,7 @@ them by itself: `value` gives the value or raises `FutureError` while there is n
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal, cast, get_args, get_origin, get_type_hints
 
@@ -32,17 +33,17 @@ class FutureFailed(Exception):
     """The value will never be there. A condition or complement raises it to end the wait; the guest gets the text."""
 
 
-class _Awaitable:
+class _Awaitable(ABC):
     """What a future and an element of one have in common."""
 
     @property
+    @abstractmethod
     def value(self) -> Any:
         """Return the value; raises `FutureError` while there is none, and `FutureFailed` when there never will be."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check_condition(self) -> bool:
         """Tell whether the value is there."""
-        raise NotImplementedError
 
 
 class FutureResult(_Awaitable):
