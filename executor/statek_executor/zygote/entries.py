@@ -6,7 +6,6 @@ calls are filtered, and `warm_up()`, called once in the launcher so that what th
 
 from __future__ import annotations
 
-import codecs
 import gc
 import importlib
 import sys
@@ -17,6 +16,7 @@ from types import ModuleType
 from typing import Final
 
 from statek_executor.zygote.gaps import fill_gaps
+from statek_policies.encodings import load_encodings
 
 KINDS: Final[Mapping[str, str]] = {
     "interpreter": "statek_executor.interpreter.main:serve",
@@ -44,34 +44,6 @@ STANDARD_MODULES: Final = (
 )
 """What the standard library imports on first use, and what guests use most; entries import their own needs."""
 
-TEXT_ENCODINGS: Final = (
-    "ascii",
-    "cp437",
-    "cp850",
-    "cp1250",
-    "cp1251",
-    "cp1252",
-    "idna",
-    "iso8859-2",
-    "iso8859-15",
-    "koi8-r",
-    "latin-1",
-    "mac-roman",
-    "punycode",
-    "raw-unicode-escape",
-    "unicode-escape",
-    "utf-7",
-    "utf-8",
-    "utf-8-sig",
-    "utf-16",
-    "utf-16-be",
-    "utf-16-le",
-    "utf-32",
-    "utf-32-be",
-    "utf-32-le",
-)
-"""A codec is a module that is imported when it is first asked for; to a guest, others do not exist."""
-
 FORBIDDEN_MODULES: Final = ("asyncio", "zmq")
 """They would bring threads, descriptors and a hundred megabytes of address space into every child."""
 
@@ -92,8 +64,7 @@ def preload(kinds: Mapping[str, str]) -> dict[str, Entry]:
     """Import everything that children will need, run each entry's first steps, and settle memory for sharing."""
     for name in STANDARD_MODULES:
         importlib.import_module(name)
-    for name in TEXT_ENCODINGS:
-        codecs.lookup(name)
+    load_encodings()
     entries = {kind: _load(reference) for kind, reference in kinds.items()}
     _check_absent()
     gc.collect()

@@ -1,24 +1,17 @@
 """What a process does once before it forks guests: every facade built, every time zone read while there are files."""
 
-import codecs
 import os
 import time
 import typing
 import zoneinfo
 
+from statek_policies.encodings import load_encodings
 from statek_policies.language.compile import compile_batch
 from statek_policies.language.environment import exports_under
 from statek_policies.policy import Policy
 
 _ZONES: dict[str, zoneinfo.ZoneInfo] = {}
 """Keeps the zones alive, so that `ZoneInfo(key)` finds them in its own cache where there are no files."""
-
-_ENCODINGS = (
-    "ascii latin-1 cp1252 cp437 cp850 iso8859-15 koi8-r mac-roman utf-7 utf-8 utf-8-sig utf-16 utf-16-le "
-    "utf-16-be utf-32 utf-32-le utf-32-be idna punycode unicode_escape raw_unicode_escape shift_jis euc_jp "
-    "gbk big5 euc_kr hex base64 rot13 quopri zlib"
-)
-"""Found by `str.encode` and `bytes.decode` in a cache, once they were looked up."""
 
 _WARM_UP = b"class Warm:\n    def up(self): self._x = 1; return self._x\nfor x in [Warm().up()]: x += 1\n"
 
@@ -31,8 +24,7 @@ def preload() -> None:
     exports_under(policy)
     compile_batch(_WARM_UP, name="<warm-up>", policy=policy)
     _forget_types()
-    for encoding in _ENCODINGS.split():
-        codecs.lookup(encoding)
+    load_encodings()
     for key in sorted(zoneinfo.available_timezones()):
         _ZONES[key] = zoneinfo.ZoneInfo(key)
 

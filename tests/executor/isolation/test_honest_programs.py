@@ -35,6 +35,7 @@ PROGRAMS = {
     "printing to nowhere": ("print('x'); answer = sys.stdout", None),
     "classes": ("class A:\n    def __init__(self): self.x = 1\nanswer = A().x", 1),
     "encodings": ("answer = 'ä'.encode('latin-1').decode('utf-16-le', 'replace')", "\ufffd"),
+    "encodings of other places": ("answer = b'\\xff'.decode('cp1251') + b'\\xba\\xc3'.decode('gbk')", "\u044f\u597d"),
 }
 
 
