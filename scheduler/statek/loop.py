@@ -117,11 +117,11 @@ class Loop:
     def recover(self) -> None:
         """Take up what the ledger says is unfinished: no lease of an earlier process is in force."""
         tick = self._new_tick()
-        jobs = list(self.ledger.jobs(("READY", "STARTED")))
+        jobs = list(self.ledger.jobs(("READY", "WARMING_UP", "STARTED")))
         self._note_start(tick, jobs)
         for job in jobs:
             self._jobs[job.job] = job
-            if job.status == "STARTED":
+            if job.leased:
                 self.end_former_lease(tick, job)
             self.placing.enqueue(job.job)
         self.waiting.begin()
@@ -138,7 +138,7 @@ class Loop:
         if self.ledger.audit.tail_missing is not None:
             log.warning("the audit log: %s", self.ledger.audit.tail_missing)
             tick.note("tail_missing", {"reason": self.ledger.audit.tail_missing})
-        leases = sum(job.status == "STARTED" for job in jobs)
+        leases = sum(job.leased for job in jobs)
         found = {"release": RELEASE, "cursor": tick.after, "unfinished_jobs": len(jobs), "former_leases": leases}
         tick.note("scheduler_started", found)
 

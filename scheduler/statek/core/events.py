@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
+from statek.core.agents import BatchRole, Harness
 from statek.core.awaiting import FutureShape, Parts
 from statek.core.jobs import Digest, Outcome, Usage
 from statek.core.workspaces import StoredSegment
@@ -28,6 +29,7 @@ from statek_protocol.schema import Bounds
 
 Word = Annotated[str, Bounds(0, NAME_LIMIT)]
 Text = Annotated[bytes, Bounds(0, SOURCE_LIMIT)]
+Prose = Annotated[str, Bounds(0, SOURCE_LIMIT)]
 
 
 class Event:
@@ -45,6 +47,16 @@ class JobCreated(Event):
     job: Identifier
     policy_name: Identifier
     policy: Digest
+    agent: Word = ""
+    """The agent whose job it is; empty for a job of a client's own batches."""
+    definition: Digest = ""
+    """The blob of that agent's definition."""
+    parent: Word = ""
+    """The job whose subtask it is."""
+    given: Digest = ""
+    """The blob of the variables that it starts with, with references to objects as `store.given` writes them."""
+    harness: Harness | None = None
+    """What bounds its conversation; None for a job without an agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +80,7 @@ class BatchSubmitted(Event):
     """Number of the first batch of the same submission."""
     policy: Digest = ""
     """The policy under which it runs; the job's own where none is named."""
+    role: BatchRole = "code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +240,10 @@ class BatchEnded(Event):
     """What the batch left behind and is not kept."""
     progress: Progress | None = None
     """Of a batch that ended at a limit."""
+    exited: bool = False
+    """The guest called `exit()`."""
+    exit_status: Prose | None = None
+    """What it called it with, as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +262,11 @@ class JobEnded(Event):
     outcome: Outcome
     final: bool = False
     """It was ended for a violation of its policy: no later batch is taken."""
+    exit_status: Prose | None = None
+    """What the guest's `exit()`, or the model's last words, ended it with."""
+    error: GuestError | None = None
+    """Why, where no batch has said it: the model could not be asked, or a bound of the harness was reached."""
+    limit: LimitBreach | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +370,118 @@ class VariablesOffered(Event):
     names: Annotated[tuple[Identifier, ...], Bounds(0, 10_000)]
     values: Digest
     """The blob of the encoded dict: values by name, with handles in the places of objects. Empty where none crossed."""
+    given: bool = False
+    """What the job starts with is among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessagePushed(Event):
+    """Somebody said something to the job; the model is told in its next prompt."""
+
+    kind: ClassVar[str] = "message_pushed"
+    number: Count
+    """1 for the first message of the job."""
+    text: Text
+    """UTF-8 with lone surrogates kept."""
+    source: Sentence
+    """Who said it: "application", "user", the name of a queue or of another job."""
+    console_lines: Count = 0
+    """How many lines the job had printed by then (the seeds' key of `push_log`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequested(Event):
+    """The model is asked for a reply; durable before it is asked. Attempt 0 is the first."""
+
+    kind: ClassVar[str] = "turn_requested"
+    turn: Count
+    model: Sentence
+    provider: Word
+    attempt: Count = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnUsage:
+    """What one reply used, by the provider's count or, where it gave none, by estimate."""
+
+    input_tokens: Count = 0
+    cached_tokens: Count = 0
+    output_tokens: Count = 0
+    cost_micros: Count | None = None
+    """Millionths of the price table's currency; None without a price."""
+    estimated: bool = False
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnAnswered(Event):
+    """The model replied; durable before any code of the reply runs."""
+
+    kind: ClassVar[str] = "turn_answered"
+    turn: Count
+    reply: Digest
+    """The blob of what it said, in the form of `agents.replies`."""
+    outcome: Literal["code", "plain", "malformed", "refusal"]
+    usage: TurnUsage
+    model: Sentence = ""
+    """As the provider names it in the reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFailed(Event):
+    """The model could not be asked, after all attempts that were worth making."""
+
+    kind: ClassVar[str] = "turn_failed"
+    turn: Count
+    cause: Identifier
+    detail: Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class HarnessReached(Event):
+    """A bound of the agent's harness ends the job."""
+
+    kind: ClassVar[str] = "harness_reached"
+    limit: LimitBreach
+
+
+@dataclass(frozen=True, slots=True)
+class JobCancelled(Event):
+    """Somebody wants the job to end; what is under way in it is ended."""
+
+    kind: ClassVar[str] = "job_cancelled"
+    reason: Sentence
+    request: Word = ""
+    """The idempotency key of whoever asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobRevived(Event):
+    """A job that had ended goes on: because of a message, or because somebody wants it tried again."""
+
+    kind: ClassVar[str] = "job_revived"
+    reason: Literal["message", "retry", "subtask"]
+    request: Word = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobForgotten(Event):
+    """The job ended long ago, and what was on record of it is deleted. Of its events only this one stays."""
+
+    kind: ClassVar[str] = "job_forgotten"
+    job: Identifier
+    outcome: Outcome | None
+    events: Count
+    """How many events it had."""
+    first: Count
+    """The cursor of the first of them."""
+    last: Count
+    """The cursor of the last of them."""
+    last_checksum: Count
+    """The checksum of its row in the ledger."""
+    history: Digest
+    """What chains the digests of all of them (`store.forgetting`)."""
+    ended_us: Count
 
 
 EVENTS: dict[str, type[Event]] = {cls.kind: cls for cls in Event.__subclasses__()}

@@ -6,6 +6,7 @@ import zlib
 from dataclasses import replace
 from functools import singledispatch
 
+from statek.core.agents import BatchRole
 from statek.core.awaiting import AwaitedFuture, FutureEntry, FuturePart
 from statek.core.events import (
     BatchEnded,
@@ -22,29 +23,48 @@ from statek.core.events import (
     FutureResolved,
     FutureTroubled,
     HandleBound,
+    HarnessReached,
     HoldDecided,
+    JobCancelled,
     JobCreated,
     JobEnded,
+    JobForgotten,
     JobHeld,
     JobResumed,
+    JobRevived,
     JobSuspended,
     LeaseEnded,
     LeaseGranted,
     LimitReached,
+    MessagePushed,
     PolicyChanged,
     PolicyViolated,
+    TurnAnswered,
+    TurnFailed,
+    TurnRequested,
     UsageMetered,
     VariablesOffered,
 )
-from statek.core.jobs import CallEntry, Job, PendingBatch, RunningBatch, digest
+from statek.core.jobs import CallEntry, Conversation, Job, JobStatus, PendingBatch, RunningBatch, digest
 from statek.core.reaching import limit_named_in
 from statek.errors import BugInScheduler
 
 
 def evolve(job: Job | None, event: Event) -> Job:
-    """Return the job after the event; only `JobCreated` may meet no job."""
+    """Return the job after the event. Only `JobCreated` may meet no job, and what a forgotten one leaves behind."""
+    if isinstance(event, JobForgotten):
+        return Job(event.job, "", status="FORGOTTEN", outcome=event.outcome)
     if isinstance(event, JobCreated):
-        return Job(event.job, event.policy)
+        conversation = None if event.harness is None else Conversation(event.harness)
+        return Job(
+            event.job,
+            event.policy,
+            agent=event.agent,
+            definition=event.definition,
+            parent=event.parent,
+            given=event.given,
+            conversation=conversation,
+        )
     if job is None:
         raise BugInScheduler(f"{event.kind} of a job that was never created")
     return _after(event, job)
@@ -52,7 +72,7 @@ def evolve(job: Job | None, event: Event) -> Job:
 
 def begin(batch: PendingBatch) -> RunningBatch:
     """Take a batch that waited into hand."""
-    return RunningBatch(batch.batch, batch.name, batch.source, batch.group, batch.policy)
+    return RunningBatch(batch.batch, batch.name, batch.source, batch.group, batch.policy, role=batch.role)
 
 
 def _running(job: Job) -> RunningBatch:
@@ -75,15 +95,17 @@ def _(event: PolicyChanged, job: Job) -> Job:
 def _(event: BatchSubmitted, job: Job) -> Job:
     pending = (
         *job.pending,
-        PendingBatch(event.batch, event.name, event.source, event.group, event.policy or job.policy),
+        PendingBatch(event.batch, event.name, event.source, event.group, event.policy or job.policy, event.role),
     )
-    status = "READY" if job.status == "DONE" else job.status
+    idle = job.status == "DONE" or (job.status == "STARTED" and not job.leased)
+    status = "READY" if idle and not _asking(job) else job.status
     return replace(job, batches=event.batch, pending=pending, status=status, outcome=None)
 
 
 @_after.register
 def _(event: LeaseGranted, job: Job) -> Job:
-    return replace(job, epoch=event.epoch, status="STARTED", leased=True)
+    due = job.running or job.pending[0]
+    return replace(job, epoch=event.epoch, status=_at_work(due.role), leased=True)
 
 
 @_after.register
@@ -91,7 +113,8 @@ def _(event: BatchStarted, job: Job) -> Job:
     if job.running is not None:
         return job
     first, *rest = job.pending
-    return replace(job, running=begin(first), pending=tuple(rest))
+    status = _at_work(first.role) if job.leased else job.status
+    return replace(job, running=begin(first), pending=tuple(rest), status=status)
 
 
 @_after.register
@@ -175,15 +198,28 @@ def _(event: LeaseEnded, job: Job) -> Job:
     running = job.running
     if running is not None and event.blamed:
         running = replace(running, attempts=running.attempts + 1)
-    status = "READY" if job.status == "STARTED" else job.status
+    status = "READY" if job.status in ("STARTED", "WARMING_UP") and not _asking(job) else job.status
     return replace(job, running=running, status=status, leased=False)
 
 
 @_after.register
 def _(event: BatchEnded, job: Job) -> Job:
-    usage = job.usage.plus(_running(job).usage)
+    running = _running(job)
+    usage = job.usage.plus(running.usage)
+    talk = job.conversation
+    if talk is not None and running.role == "reply":
+        talk = _counted(talk, failed=event.outcome != "ok")
     job = _awake(job)
-    return replace(job, running=None, outcome=event.outcome, error=event.error, limit=event.limit, usage=usage)
+    return replace(
+        job,
+        running=None,
+        outcome=event.outcome,
+        error=event.error,
+        limit=event.limit,
+        usage=usage,
+        conversation=talk,
+        exit_status=event.exit_status if event.exited else job.exit_status,
+    )
 
 
 @_after.register
@@ -223,7 +259,8 @@ def _awake(job: Job) -> Job:
     """Let a suspended job go on: at once where it is parked, or when it is granted again."""
     if job.awaited is None:
         return job
-    return replace(job, awaited=None, status="STARTED" if job.leased else "READY")
+    status = _at_work(_running(job).role) if job.leased else "READY"
+    return replace(job, awaited=None, status=status)
 
 
 @_after.register
@@ -233,7 +270,15 @@ def _(event: BatchSkipped, job: Job) -> Job:
 
 @_after.register
 def _(event: JobEnded, job: Job) -> Job:
-    return replace(job, status="DONE", outcome=event.outcome, closed=job.closed or event.final)
+    return replace(
+        job,
+        status="DONE",
+        outcome=event.outcome,
+        closed=job.closed or event.final,
+        error=event.error or job.error,
+        limit=event.limit or job.limit,
+        exit_status=job.exit_status if event.exit_status is None else event.exit_status,
+    )
 
 
 @_after.register
@@ -254,4 +299,92 @@ def _(event: HandleBound, job: Job) -> Job:
 @_after.register
 def _(event: VariablesOffered, job: Job) -> Job:
     values = (*job.offered_values, event.values) if event.values else job.offered_values
-    return replace(job, offered=(*job.offered, *event.names), offered_values=values)
+    given = "" if event.given else job.given
+    return replace(job, offered=(*job.offered, *event.names), offered_values=values, given=given)
+
+
+@_after.register
+def _(event: MessagePushed, job: Job) -> Job:
+    if job.conversation is None:
+        return job
+    unread = job.conversation.unread + 1
+    return replace(job, conversation=replace(job.conversation, messages=event.number, unread=unread))
+
+
+@_after.register
+def _(event: TurnRequested, job: Job) -> Job:
+    talk = replace(_talk(job), turn=event.turn, asking=True, attempts=event.attempt, unread=0)
+    return replace(job, status="STARTED", outcome=None, conversation=talk)
+
+
+@_after.register
+def _(event: TurnAnswered, job: Job) -> Job:
+    talk, used = _talk(job), event.usage
+    talk = replace(
+        talk,
+        asking=False,
+        input_tokens=talk.input_tokens + used.input_tokens,
+        cached_tokens=talk.cached_tokens + used.cached_tokens,
+        output_tokens=talk.output_tokens + used.output_tokens,
+        cost_micros=talk.cost_micros + (used.cost_micros or 0),
+        unpriced=talk.unpriced + (used.cost_micros is None),
+    )
+    if event.outcome in ("malformed", "refusal"):
+        talk = _counted(talk, failed=True)
+    return replace(job, conversation=talk)
+
+
+@_after.register
+def _(event: TurnFailed, job: Job) -> Job:
+    return replace(job, conversation=replace(_talk(job), asking=False))
+
+
+@_after.register
+def _(event: HarnessReached, job: Job) -> Job:
+    return job
+
+
+@_after.register
+def _(event: JobCancelled, job: Job) -> Job:
+    talk = None if job.conversation is None else replace(job.conversation, asking=False)
+    return replace(job, decided=event.request, conversation=talk)
+
+
+@_after.register
+def _(event: JobRevived, job: Job) -> Job:
+    talk = job.conversation
+    if talk is not None:
+        talk = replace(talk, completions=talk.completions + 1, consecutive_exceptions=0)
+    decided = event.request or job.decided
+    return replace(
+        job,
+        status="STARTED",
+        outcome=None,
+        exit_status=None,
+        error=None,
+        limit=None,
+        conversation=talk,
+        decided=decided,
+    )
+
+
+def _talk(job: Job) -> Conversation:
+    if job.conversation is None:
+        raise BugInScheduler(f"job {job.job} has no agent whose model could be asked")
+    return job.conversation
+
+
+def _asking(job: Job) -> bool:
+    return job.conversation is not None and job.conversation.asking
+
+
+def _counted(talk: Conversation, *, failed: bool) -> Conversation:
+    return replace(
+        talk,
+        exceptions=talk.exceptions + failed,
+        consecutive_exceptions=talk.consecutive_exceptions + 1 if failed else 0,
+    )
+
+
+def _at_work(role: BatchRole) -> JobStatus:
+    return "WARMING_UP" if role in ("warmup", "hidden") else "STARTED"

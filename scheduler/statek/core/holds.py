@@ -25,6 +25,8 @@ def decide(job: Job, choice: Choice, request: str) -> Decision:
 
 def why_not_submit(job: Job) -> tuple[str, str] | None:
     """Say with which code, and why, a job takes no further batches, if it does not."""
+    if job.status == "FORGOTTEN":
+        return "forgotten", f"the job {job.job!r} ended long ago and its record was deleted; start a new one"
     if job.closed:
         return "job_ended", f"the job {job.job!r} was ended for a violation of its policy; start a new one"
     if job.held is not None:

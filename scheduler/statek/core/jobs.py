@@ -6,14 +6,18 @@ import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
+from statek.core.agents import BatchRole, Harness
 from statek.core.awaiting import AwaitedFuture, FutureEntry
 from statek_policies.rules import OnViolation
 from statek_protocol.messages.base import NAME_LIMIT, BatchNumber, Count, Identifier, Sentence
 from statek_protocol.messages.interpreter import GuestError, LimitBreach, TransientValue
 from statek_protocol.schema import Bounds
 
-JobStatus = Literal["READY", "WARMING_UP", "STARTED", "SUSPENDED", "DONE"]
-"""Where a job is in its life: waiting for an executor, in its warm-up, running, waiting for a future, ended."""
+JobStatus = Literal["READY", "WARMING_UP", "STARTED", "SUSPENDED", "DONE", "FORGOTTEN"]
+"""Where a job is in its life: waiting for an executor, in its warm-up, running, waiting for a future, ended.
+
+FORGOTTEN is what retention leaves of one that had ended: its name, so that nothing else ever gets it.
+"""
 
 Outcome = Literal["ok", "error", "blocked", "limit", "failed", "cancelled"]
 """How a batch or a job ended: as it should, by the guest's own exception, by the policy, at a limit, by our side."""
@@ -29,6 +33,7 @@ def digest(data: bytes) -> str:
 
 Digest = Annotated[str, Bounds(0, 128)]
 """Hex digest of a blob."""
+Word = Annotated[str, Bounds(0, NAME_LIMIT)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class PendingBatch:
     """Number of the first batch of the same submission: when one of them is not ok, those after it are not run."""
     policy: Digest = ""
     """The blob of the policy under which it runs."""
+    role: BatchRole = "code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +121,42 @@ class RunningBatch:
     """Calls that were answered with the error of a limit."""
     reached: LimitBreach | None = None
     """The limit that condemns the batch, because the guest went on at it."""
+    role: BatchRole = "code"
 
     @property
     def condemned(self) -> bool:
         """Tell whether nothing of the batch counts any more but its end."""
         return self.consequence != "refuse" or self.reached is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """How far a job's conversation with its model is, and what bounds it."""
+
+    harness: Harness = Harness()  # noqa: RUF009 - frozen
+    turn: Count = 0
+    """The number of the last turn that the model was asked for; the first one is 1."""
+    asking: bool = False
+    """The reply of that turn is awaited."""
+    attempts: Count = 0
+    """How often it was asked for: again after the scheduler's death."""
+    messages: Count = 0
+    """How many messages were pushed to the job."""
+    unread: Count = 0
+    """How many of them came after the last turn was asked for."""
+    exceptions: Count = 0
+    """Batches of the model's that did not end as they should."""
+    consecutive_exceptions: Count = 0
+    completions: Count = 0
+    """How often the job was revived after its end."""
+    input_tokens: Count = 0
+    cached_tokens: Count = 0
+    """Those among the input tokens that the provider had cached."""
+    output_tokens: Count = 0
+    cost_micros: Count = 0
+    """Millionths of the price table's currency; replies without a price are not in it."""
+    unpriced: Count = 0
+    """Replies for which there is no price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +201,18 @@ class Job:
     """Names of the application's variables that it was ever given."""
     offered_values: Annotated[tuple[Digest, ...], Bounds(0, 10_000)] = ()
     """The blobs of those that no checkpoint has behind it."""
+    given: Digest = ""
+    """The blob of the variables that it starts with, as long as they have not crossed to it."""
+    agent: Word = ""
+    """The agent whose job it is; empty for a job of a client's own batches."""
+    definition: Digest = ""
+    """The blob of that agent's definition, as the job keeps it."""
+    parent: Word = ""
+    """The job whose subtask it is."""
+    conversation: Conversation | None = None
+    """With the model of its agent; None for a job without one."""
+    exit_status: str | None = None
+    """What the guest, or a reply without code, ended the job with."""
 
     @property
     def policy_due(self) -> str:
