@@ -21,7 +21,7 @@ from statek import tool
 Row: TypeAlias = dict[str, Any]
 
 DATA: Final = Path(__file__).parent / "data"
-REPORTS_VARIABLE: Final = "STATEK_DEMO_REPORTS"
+REPORTS_VARIABLE: Final = "DEMO_REPORTS"
 """Names the directory in which `save_report` keeps what agents hand in."""
 ARCHIVE_SECONDS: Final = 0.02
 """How long the archive takes for one day: what any service across a network costs."""
