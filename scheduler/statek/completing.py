@@ -12,37 +12,25 @@ nothing    there was nothing to give up
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from statek.cli.options import default_store
+from statek.asking import decided
 from statek.core.futures import FUTURE_FAILED, Settlement
-from statek.errors import SchedulerSilent, StatekError, SubmissionRefused
+from statek.errors import SubmissionRefused
 from statek.futures.results import checked_key
 from statek.loop import Loop
-from statek.store.directory import StoreDirectory
-from statek.store.errors import StoreLocked
-from statek.store.ledger import Ledger
 from statek.tick import Tick
 from statek_protocol.messages.base import MIB, TEXT_LIMIT
 from statek_protocol.messages.interpreter import GuestError
 from statek_protocol.values import ValueRefused, encode_value
 
 if TYPE_CHECKING:
-    from statek.cli.client import Client
     from statek_protocol.messages.client import Completed
-
-Decide = Callable[[Loop, Tick], "FutureCompletion"]
 
 VALUE_BYTES: Final = MIB
 VALUE_DEPTH: Final = 64
-GIVE_UP_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +39,6 @@ class FutureCompletion:
 
     outcome: Literal["completed", "kept", "late", "duplicate", "cancelled", "nothing"]
     futures: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Scheduler:
-    """A scheduler that runs in this process."""
-
-    directory: Path
-    loop: Loop
-    asyncio_loop: asyncio.AbstractEventLoop
-    thread: int
-
-
-_schedulers: list[_Scheduler] = []
-
-
-def serve(directory: StoreDirectory, loop: Loop) -> Callable[[], None]:
-    """Let this process's completions reach a scheduler; call the result when it ends. In the scheduler's loop."""
-    here = _Scheduler(directory.path, loop, asyncio.get_running_loop(), threading.get_ident())
-    _schedulers.append(here)
-    return partial(_schedulers.remove, here)
 
 
 def complete_future(key: str, value: Any = None, *, store: Path | str | None = None) -> FutureCompletion:
@@ -106,7 +74,7 @@ def complete(store: Path | str | None, key: str, value: bytes | None, error: Gue
     def decide(loop: Loop, tick: Tick) -> FutureCompletion:
         return FutureCompletion(*loop.waiting.complete(tick, key, settlement))
 
-    return _have_decided(store, decide, lambda client: client.complete(key, value, error))
+    return decided(store, decide, lambda client: _told(client.complete(key, value, error)))
 
 
 def cancel(store: Path | str | None, *, key: str | None = None, job: str | None = None) -> FutureCompletion:
@@ -119,75 +87,8 @@ def cancel(store: Path | str | None, *, key: str | None = None, job: str | None 
         futures = waiting.cancel_key(tick, key) if key is not None else waiting.cancel_job(tick, job or "")
         return FutureCompletion("cancelled" if futures else "nothing", futures)
 
-    return _have_decided(store, decide, lambda client: client.cancel_wait(key=key, job=job))
+    return decided(store, decide, lambda client: _told(client.cancel_wait(key=key, job=job)))
 
 
-def _have_decided(store: Path | str | None, decide: Decide, ask: Callable[[Client], Completed]) -> FutureCompletion:
-    """Have it decided by the scheduler that is meant: of this process, of another one, or by none where none runs."""
-    here = _scheduler_of(store)
-    if here is not None:
-        return _in_loop(here, decide)
-    path = Path(store) if store is not None else default_store()
-    if not path.is_dir():
-        raise SchedulerSilent(f"there is no store at {path}, and no scheduler in this process: say which store=")
-    directory = StoreDirectory.create_or_open(path)
-    try:
-        lock = directory.lock()
-    except StoreLocked:
-        answer = _ask(directory, ask)
-        return FutureCompletion(answer.outcome, answer.futures)
-    try:
-        return _without_scheduler(directory, decide)
-    finally:
-        lock.release()
-
-
-def _ask(directory: StoreDirectory, ask: Callable[[Client], Completed]) -> Completed:
-    from statek.cli.client import Client  # here, because an application in the scheduler's process needs no sockets
-
-    with Client(directory.client_socket) as client:
-        return ask(client)
-
-
-def _without_scheduler(directory: StoreDirectory, decide: Decide) -> FutureCompletion:
-    """Decide in the ledger alone. No job is run: that would be without the application that it needs."""
-    answers: list[FutureCompletion] = []
-    with Ledger.open(directory.ledger) as ledger:
-        loop = Loop(ledger, max_concurrency=1, give_up_unplaceable=False)
-        loop.do(lambda tick: answers.append(decide(loop, tick)))
-        loop.turn()
-    return answers[0]
-
-
-def _scheduler_of(store: Path | str | None) -> _Scheduler | None:
-    """Find the scheduler of this process that is meant; None when that is one of another process."""
-    wanted = None if store is None else Path(store).absolute()
-    found = [here for here in _schedulers if wanted is None or here.directory.absolute() == wanted]
-    if len(found) > 1:
-        raise ValueError("several schedulers run in this process: say which by store=")
-    return found[0] if found else None
-
-
-def _in_loop(here: _Scheduler, decide: Decide) -> FutureCompletion:
-    """Have it decided in the scheduler's loop, and wait until that is durable."""
-    if threading.get_ident() == here.thread:
-        raise RuntimeError(
-            "the scheduler's loop cannot wait for itself: use await asyncio.to_thread(...) in async tools"
-        )
-    done: Future[FutureCompletion] = Future()
-
-    def work(tick: Tick) -> None:
-        try:
-            answer = decide(here.loop, tick)
-        except StatekError as error:  # it concerns who asked, and not the loop
-            done.set_exception(error)
-        else:
-            tick.then(partial(done.set_result, answer))
-
-    here.asyncio_loop.call_soon_threadsafe(here.loop.do, work)
-    try:
-        return done.result(GIVE_UP_SECONDS)
-    except TimeoutError:
-        raise SchedulerSilent(
-            "the scheduler of this process does not go on; nothing is known to be completed"
-        ) from None
+def _told(answer: Completed) -> FutureCompletion:
+    return FutureCompletion(answer.outcome, answer.futures)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import zmq
 
-from statek import completing
+from statek import asking
 from statek.api.clients import Clients
 from statek.calls.application import Application
 from statek.calls.runner import TIMEOUT_SECONDS, ToolRunner
@@ -164,7 +164,7 @@ class Service:
         self._pool = pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
         api = Clients(loop, clients, passing=self._options.passing)
         self._watcher = self._watch_futures(loop, mirror)
-        self._stop_completing = completing.serve(self._directory, loop)
+        self._stop_answering = asking.serve(self._directory, loop)
         loop.listeners += [lambda _: mirror.notify(ledger.last_cursor), api.on_committed]
         self._loop = loop
         loop.recover()
@@ -245,7 +245,7 @@ class Service:
             self._pool.drain()
         if self._watcher is not None:
             self._watcher.close()
-            self._stop_completing()
+            self._stop_answering()
         if self._runner is not None:
             await self._runner.close()
         await local.stop()

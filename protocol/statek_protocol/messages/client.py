@@ -9,6 +9,7 @@ from statek_protocol.messages.base import (
     FRAME_LIMIT,
     KIB,
     MIB,
+    NAME_LIMIT,
     BatchNumber,
     Count,
     Identifier,
@@ -19,6 +20,12 @@ from statek_protocol.messages.base import (
 from statek_protocol.messages.interpreter import GuestError
 from statek_protocol.schema import Bounds, PlainField
 
+Word = Annotated[str, Bounds(0, NAME_LIMIT)]
+Values = Annotated[bytes, Bounds(0, MIB)]
+"""An encoded value without references, or text."""
+START_LIMIT = 16 * MIB
+"""Bytes of one request for new jobs; more jobs are several requests."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
@@ -26,6 +33,18 @@ class NewBatch:
 
     name: Sentence
     source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """One job of an agent that is to be started."""
+
+    values: Values | None = None
+    """The variables that it starts with: an encoded map of values by name. None for none."""
+    message: Values | None = None
+    """What the user says to it first, UTF-8 with lone surrogates kept; None for nothing."""
+    name: Word = ""
+    """What it is to be called; empty for a name that the scheduler chooses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +124,63 @@ class CancelWait(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class StartJobs(Message):
+    """client to scheduler: start these jobs of an agent, all of them or none."""
+
+    kind: ClassVar[str] = "start_jobs"
+    max_bytes: ClassVar[int] = START_LIMIT
+    request: Annotated[str, Bounds(1, 160)]
+    """The idempotency key, kept for good: sent again, it gets the same answer and starts nothing twice."""
+    agent: Identifier
+    jobs: Annotated[tuple[NewJob, ...], Bounds(1, 1_000)]
+    parent: Word = ""
+    """The job whose subtasks they are; empty for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push(Message):
+    """client to scheduler: keep this in a queue until it is delivered; a job or an agent is named, and not both."""
+
+    kind: ClassVar[str] = "push"
+    max_bytes: ClassVar[int] = MIB + 64 * KIB
+    request: Identifier
+    queue: Identifier
+    job: Identifier | None
+    """The job that is told a message."""
+    agent: Identifier | None
+    """The agent that gets an event, as a new job."""
+    body: Values
+    """A message: UTF-8 with lone surrogates kept. An event: an encoded value without references."""
+    key: Word = ""
+    """The idempotency key within the queue; empty for the request's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviseAgent(Message):
+    """client to scheduler: let new jobs of an agent have these fields changed, whatever its program says."""
+
+    kind: ClassVar[str] = "revise_agent"
+    max_bytes: ClassVar[int] = 9 * MIB
+    request: Identifier
+    agent: Identifier
+    changes: PlainField
+    """The fields to change, by name, as a plain map; nil to take back all changes that were made before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redrive(Message):
+    """client to scheduler: put dead letters of a queue back into it, or throw them away."""
+
+    kind: ClassVar[str] = "redrive"
+    request: Identifier
+    """Asked again, it finds nothing more to do."""
+    queue: Identifier
+    number: Count | None
+    """Which one; nil for all of that queue."""
+    act: Literal["redrive", "discard"] = "redrive"
+
+
+@dataclass(frozen=True, slots=True)
 class Ping(Message):
     """client to scheduler: are you there?"""
 
@@ -152,6 +228,45 @@ class Completed(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Started(Message):
+    """scheduler to client: the jobs are durable, with these names in the order of the request."""
+
+    kind: ClassVar[str] = "started"
+    max_bytes: ClassVar[int] = MIB
+    request: Identifier
+    jobs: Annotated[tuple[Identifier, ...], Bounds(0, 1_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed(Message):
+    """scheduler to client: what was pushed is durable, under this number."""
+
+    kind: ClassVar[str] = "pushed"
+    request: Identifier
+    number: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Revised(Message):
+    """scheduler to client: new jobs of the agent have this definition."""
+
+    kind: ClassVar[str] = "revised"
+    request: Identifier
+    agent: Identifier
+    definition: Identifier
+    """The digest of its blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven(Message):
+    """scheduler to client: so many dead letters are back in their queue, or thrown away."""
+
+    kind: ClassVar[str] = "redriven"
+    request: Identifier
+    items: Count
+
+
+@dataclass(frozen=True, slots=True)
 class Refused(Message):
     """scheduler to client: not done, nothing was changed; the sentence names the thing and the way out."""
 
@@ -184,5 +299,9 @@ class Alive(Message):
     """It runs inside a command and ends with it: whoever is left behind may take its place."""
 
 
-FROM_CLIENT: frozenset[type[Message]] = frozenset({Submit, Follow, Decide, Complete, CancelWait, Ping})
-TO_CLIENT: frozenset[type[Message]] = frozenset({Accepted, Decided, Completed, Refused, Events, Alive})
+FROM_CLIENT: frozenset[type[Message]] = frozenset(
+    {Submit, Follow, Decide, Complete, CancelWait, StartJobs, Push, ReviseAgent, Redrive, Ping}
+)
+TO_CLIENT: frozenset[type[Message]] = frozenset(
+    {Accepted, Decided, Completed, Started, Pushed, Revised, Redriven, Refused, Events, Alive}
+)
