@@ -1,0 +1,108 @@
+"""Which jobs are there of some kind, and how many? By the indices over the ledger's jobs; nobody walks over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any, Final
+
+from statek.core.jobs import Job
+from statek.store import totals
+from statek.store.history import History, _json
+from statek.store.totals import UsageTotal
+
+_COLUMNS: Final = "SELECT number, job, status, outcome, state, checksum FROM jobs"
+_COUNTS: Final = "SELECT agent, status, count(*) FROM jobs GROUP BY agent, status ORDER BY agent, status"
+_CHILDREN: Final = "SELECT job FROM jobs WHERE parent = ? AND parent <> '' ORDER BY number"
+_OF_JOB: Final = "job = (SELECT number FROM jobs WHERE job = ?)"
+_FIRST: Final = f"SELECT at_us FROM events WHERE {_OF_JOB} ORDER BY cursor LIMIT 1"  # noqa: S608 - constants of ours
+_LAST: Final = f"SELECT at_us FROM events WHERE {_OF_JOB} ORDER BY cursor DESC LIMIT 1"  # noqa: S608
+_NOT_FORGOTTEN: Final = "status <> 'FORGOTTEN'"
+_IN_STATUSES: Final = "status IN (SELECT value FROM json_each(:statuses))"
+_LIKE_IT: Final = "SELECT job FROM jobs WHERE job >= ? AND job < ? AND status <> 'FORGOTTEN' ORDER BY job LIMIT ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What jobs are looked for; None where it does not matter."""
+
+    statuses: Collection[str] | None = None
+    """None for all but those that are forgotten."""
+    agent: str | None = None
+    """Empty for jobs without one."""
+    outcome: str | None = None
+    parent: str | None = None
+
+    @property
+    def conditions(self) -> list[str]:
+        found = [_NOT_FORGOTTEN if self.statuses is None else _IN_STATUSES]
+        found += ["agent = :agent", "agent <> ''"] if self.agent else []
+        found += ["agent = ''"] if self.agent == "" else []
+        found += ["outcome = :outcome"] if self.outcome is not None else []
+        found += ["parent = :parent", "parent <> ''"] if self.parent is not None else []
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many jobs an agent has in a status."""
+
+    agent: str
+    """Empty for jobs without one."""
+    status: str
+    jobs: int
+
+
+class JobSearch(History):
+    """The ledger as those see it who look for jobs and sums."""
+
+    def find(self, wanted: Wanted, after: int | None, limit: int, *, newest: bool = False) -> list[tuple[int, Job]]:
+        """Return the next jobs in the order in which they were made, or the other way round, each with its place.
+
+        `after` is the place of the last one that is known, None to begin.
+        """
+        order, beyond = ("DESC", "<") if newest else ("ASC", ">")
+        conditions = [*wanted.conditions, *([f"number {beyond} :after"] if after is not None else [])]
+        sql = f"{_COLUMNS} WHERE {' AND '.join(conditions)} ORDER BY number {order} LIMIT :limit"
+        parameters = {
+            "statuses": _json(wanted.statuses),
+            "agent": wanted.agent,
+            "outcome": wanted.outcome,
+            "parent": wanted.parent,
+            "after": after,
+            "limit": limit,
+        }
+        return [(row[0], self._to_job(row)) for row in self._rows(sql, parameters)]
+
+    def counted(self) -> list[Counted]:
+        """Count the jobs by agent and status; those that are forgotten are left out."""
+        return [Counted(*row) for row in self._rows(_COUNTS) if row[1] != "FORGOTTEN"]
+
+    def children(self, job: str) -> list[str]:
+        """Return the names of a job's subtasks, in the order in which they were made."""
+        return [name for (name,) in self._rows(_CHILDREN, (job,))]
+
+    def begun_us(self, job: str) -> int:
+        """Return when the first event of a job happened that is on record."""
+        return self._instant(_FIRST, job)
+
+    def changed_us(self, job: str) -> int:
+        """Return when the last event of a job happened."""
+        return self._instant(_LAST, job)
+
+    def _instant(self, sql: str, job: str) -> int:
+        rows = self._rows(sql, (job,))
+        if not rows:
+            raise KeyError(job)
+        return int(rows[0][0])
+
+    def named_like(self, beginning: str, limit: int) -> list[str]:
+        """Return names of jobs that begin so."""
+        return [name for (name,) in self._rows(_LIKE_IT, (beginning, beginning + "\U0010ffff", limit))]
+
+    def usage(self, since: date | None = None) -> list[UsageTotal]:
+        """Return what was used by day, agent and model, from a day on."""
+        rows: list[Any] = self._rows(totals.FROM, (totals.first_day(since),))
+        return [self._read(f"the usage of day {row[0]}", partial(totals.total, row)) for row in rows]

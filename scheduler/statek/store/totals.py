@@ -1,0 +1,171 @@
+"""How is it kept what all jobs together have used: by day, agent and model?
+
+Sums over the ledger's events, kept in their transaction, so that nobody has to walk over 100,000 jobs to know them.
+What retention deletes stays counted. Work of executors is counted under the model "".
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields, replace
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from statek.core.events import BatchEnded, Event, JobCreated, TurnAnswered, TurnFailed, UsageMetered
+from statek.store.records import Record, UnreadableRow, checksum, unpack_event
+
+TABLES: Final = (
+    """CREATE TABLE usage_totals(
+        day INTEGER NOT NULL, agent TEXT NOT NULL, model TEXT NOT NULL, jobs INTEGER NOT NULL, batches INTEGER NOT NULL,
+        failures INTEGER NOT NULL, cpu_seconds REAL NOT NULL, wall_seconds REAL NOT NULL, output_bytes INTEGER NOT NULL,
+        calls INTEGER NOT NULL, turns INTEGER NOT NULL, input_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL, cost_micros INTEGER NOT NULL, unpriced INTEGER NOT NULL,
+        checksum INTEGER NOT NULL, PRIMARY KEY(day, agent, model)) WITHOUT ROWID""",
+)
+COUNTED: Final = (JobCreated.kind, UsageMetered.kind, BatchEnded.kind, TurnAnswered.kind, TurnFailed.kind)
+"""Kinds of events that are counted."""
+_DAY_US: Final = 86_400_000_000
+
+FROM: Final = "SELECT * FROM usage_totals WHERE day >= ? ORDER BY day, agent, model"
+_ONE: Final = "SELECT * FROM usage_totals WHERE day = ? AND agent = ? AND model = ?"
+_PUT: Final = f"INSERT OR REPLACE INTO usage_totals VALUES ({', '.join('?' * 17)})"  # noqa: S608 - ours
+_AGENT: Final = "SELECT agent FROM jobs WHERE job = ?"
+_EVENTS: Final = f"""SELECT e.cursor, j.agent, e.at_us, e.kind, e.body
+    FROM events AS e JOIN jobs AS j ON j.number = e.job
+    WHERE e.cursor > ? AND e.kind IN ({", ".join(f"'{kind}'" for kind in COUNTED)})
+    ORDER BY e.cursor LIMIT 500"""  # noqa: S608 - constants of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What was used, and for what."""
+
+    jobs: int = 0
+    """Jobs that were made."""
+    batches: int = 0
+    """Batches that came to their end."""
+    failures: int = 0
+    """Those among them that were not ok, and turns for which the model gave no reply."""
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    output_bytes: int = 0
+    calls: int = 0
+    turns: int = 0
+    """Replies of a model."""
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    """Those among the input tokens that the provider had cached."""
+    output_tokens: int = 0
+    cost_micros: int = 0
+    """Millionths of the price table's currency; replies without a price are not in it."""
+    unpriced: int = 0
+    """Replies for which there is no price."""
+
+    def plus(self, other: Used) -> Used:
+        """Add everything up."""
+        return Used(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTotal(Used):
+    """What the jobs of one agent used on one day, of one model or (model "") of executors."""
+
+    day: date = date.min
+    """In UTC."""
+    agent: str = ""
+    """Empty for jobs of clients' own batches."""
+    model: str = ""
+
+
+_Key = tuple[int, str, str]
+
+
+def write(connection: sqlite3.Connection, records: Iterable[Record]) -> None:
+    """Count some events, within the caller's transaction; their jobs are in the table. Raises `UnreadableRow`."""
+    found = (
+        (_agent(connection, record.job), record.at_us, record.event) for record in records if _counts(record.event)
+    )
+    _add(connection, found)
+
+
+def make_anew(connection: sqlite3.Connection) -> None:
+    """Count all events that are there, within the caller's transaction; raises `UnreadableRow`."""
+    connection.execute("DELETE FROM usage_totals")
+    after = 0
+    while rows := connection.execute(_EVENTS, (after,)).fetchall():
+        _add(connection, ((agent, at_us, unpack_event(kind, body)) for _, agent, at_us, kind, body in rows))
+        after = rows[-1][0]
+
+
+def first_day(since: date | None) -> int:
+    """Return the number of a day, by which the rows are sorted."""
+    return 0 if since is None else (since - date(1970, 1, 1)).days
+
+
+def total(row: tuple[Any, ...]) -> UsageTotal:
+    """Read a row; raises `UnreadableRow`."""
+    day, agent, model, *numbers = row[:-1]
+    if checksum(*map(repr, row[:-1])) != row[-1]:
+        raise UnreadableRow("it does not have its checksum")
+    when = datetime.fromtimestamp(day * _DAY_US / 1_000_000, UTC).date()
+    return UsageTotal(*numbers, day=when, agent=agent, model=model)
+
+
+def _agent(connection: sqlite3.Connection, job: str) -> str:
+    return str(connection.execute(_AGENT, (job,)).fetchone()[0])
+
+
+def _add(connection: sqlite3.Connection, found: Iterable[tuple[str, int, Event]]) -> None:
+    """Sum up first: a turn of the loop has many events of few agents."""
+    sums: dict[_Key, Used] = {}
+    for agent, at_us, event in found:
+        key = (at_us // _DAY_US, agent, _model(event))
+        sums[key] = sums.get(key, Used()).plus(_used(event))
+    connection.executemany(_PUT, [_row(key, _so_far(connection, key).plus(used)) for key, used in sums.items()])
+
+
+def _so_far(connection: sqlite3.Connection, key: _Key) -> Used:
+    row = connection.execute(_ONE, key).fetchone()
+    if row is None:
+        return Used()
+    known = total(row)
+    return Used(**{field.name: getattr(known, field.name) for field in fields(Used)})
+
+
+def _row(key: _Key, used: Used) -> tuple[Any, ...]:
+    columns = (*key, *astuple(used))
+    return *columns, checksum(*map(repr, columns))
+
+
+def _model(event: Event) -> str:
+    return event.model if isinstance(event, TurnAnswered) else ""
+
+
+def _used(event: Event) -> Used:
+    match event:
+        case JobCreated():
+            return Used(jobs=1)
+        case UsageMetered(usage=usage):
+            return Used(
+                cpu_seconds=usage.cpu_seconds,
+                wall_seconds=usage.wall_seconds,
+                output_bytes=usage.output_bytes,
+                calls=usage.calls,
+            )
+        case BatchEnded():
+            return Used(batches=1, failures=int(event.outcome != "ok"))
+        case TurnAnswered(usage=spent):
+            priced = Used(
+                turns=1,
+                input_tokens=spent.input_tokens,
+                cached_tokens=spent.cached_tokens,
+                output_tokens=spent.output_tokens,
+            )
+            if spent.cost_micros is None:
+                return replace(priced, unpriced=1)
+            return replace(priced, cost_micros=spent.cost_micros)
+        case TurnFailed():
+            return Used(failures=1)
+        case _:
+            return Used()
