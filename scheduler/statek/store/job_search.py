@@ -1,4 +1,4 @@
-"""Which jobs are there of some kind, and how many? By the indices over the ledger's jobs; nobody walks over all of them."""
+"""Which jobs are there of some kind, and how many? Found by indices; nobody walks over all of them."""
 
 from __future__ import annotations
 

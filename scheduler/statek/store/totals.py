@@ -83,10 +83,8 @@ _Key = tuple[int, str, str]
 
 def write(connection: sqlite3.Connection, records: Iterable[Record]) -> None:
     """Count some events, within the caller's transaction; their jobs are in the table. Raises `UnreadableRow`."""
-    found = (
-        (_agent(connection, record.job), record.at_us, record.event) for record in records if _counts(record.event)
-    )
-    _add(connection, found)
+    counted = (record for record in records if record.event.kind in COUNTED)
+    _add(connection, ((_agent(connection, record.job), record.at_us, record.event) for record in counted))
 
 
 def make_anew(connection: sqlite3.Connection) -> None:
