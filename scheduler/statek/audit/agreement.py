@@ -1,7 +1,8 @@
 """Whether records and the ledger's events tell the same: a merge of both, in the order of the events. Pure.
 
 Every audited event has its records, one after the other, except for refusals beyond what is told one by one: those are
-covered by the next count of their job, which comes before anything else is told of it.
+covered by the next count of their job, which comes before anything else is told of it. Of a job that was forgotten the
+events up to its end may be missing; that it was is an event itself, which has its record.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ class _Untold:
 class Agreement:
     """How far records and events were compared."""
 
-    def __init__(self, events: Iterator[AuditedEvent]) -> None:
+    def __init__(self, events: Iterator[AuditedEvent], forgotten: Callable[[str], int]) -> None:
+        """`forgotten` tells up to which event those of a job may be missing; 0 where none may."""
         self._events: Final = events
+        self._forgotten: Final = forgotten
         self._next = next(events, None)
         self._told: AuditedEvent | None = None
         """The event that the last record spoke of."""
@@ -61,6 +64,10 @@ class Agreement:
         if record.kind == COUNTED:
             self._take_count(record)
             return
+        if self._told is None or self._told.cursor != record.cursor:
+            self._pass_events(record.cursor)
+            if self._is_gone_by_rule(record):
+                return
         if self._told is None or self._told.cursor != record.cursor or not self._due:
             self._begin(record)
         assert self._told is not None
@@ -73,8 +80,14 @@ class Agreement:
         """Compare what is left; a job that has a lease may have refusals that are still being counted."""
         self._pass_events(None)
         for job, untold in self._untold.items():
-            if not may_count(job):
+            if not may_count(job) and untold.last > self._forgotten(job):
                 raise Disagreement(untold.first, f"event {untold.first} has no record, and no count that covers it")
+
+    def _is_gone_by_rule(self, record: AuditRecord) -> bool:
+        """Tell whether the event that a record speaks of is not there any more because its job was forgotten."""
+        assert record.cursor is not None
+        is_there = self._next is not None and self._next.cursor == record.cursor
+        return not is_there and record.cursor <= self._forgotten(record.job or "")
 
     def _begin(self, record: AuditRecord) -> None:
         """Go on to the event that a record is the first to speak of."""
@@ -109,6 +122,8 @@ class Agreement:
         assert record.cursor is not None
         self._pass_events(record.cursor + 1)
         untold = self._untold.pop(record.job or "", None)
+        if record.cursor <= self._forgotten(record.job or ""):
+            return
         found = None if untold is None else {"first": untold.first, "last": untold.last, "counts": dict(untold.counts)}
         if found != record.said or record.cursor != record.said["last"]:
             raise Disagreement(record.cursor, f"the refusals up to event {record.cursor} are not those that it counts")

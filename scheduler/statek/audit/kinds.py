@@ -21,6 +21,7 @@ from statek.core.events import (
     HoldDecided,
     JobCreated,
     JobEnded,
+    JobForgotten,
     JobHeld,
     LeaseEnded,
     LeaseGranted,
@@ -172,6 +173,18 @@ def _job_closed(event: JobEnded, _: Scene) -> Body:
     return {"outcome": event.outcome}
 
 
+def _job_forgotten(event: JobForgotten, _: Scene) -> Body:
+    """Tell which events are gone by rule, and what chains their digests: an older copy can be held against it."""
+    return {
+        "outcome": event.outcome,
+        "events": event.events,
+        "first": event.first,
+        "last": event.last,
+        "history": event.history,
+        "ended_us": event.ended_us,
+    }
+
+
 def _where(lease: LeaseGranted | None) -> dict[str, Any]:
     """Tell under which lease, by which executor, on which host; nothing of it where there was no lease."""
     if lease is None:
@@ -219,6 +232,7 @@ ENTRIES: Final = (
     Entry(JobHeld, "job_held", _job_held),
     Entry(HoldDecided, "hold_decided", _hold_decided),
     Entry(JobEnded, "job_closed", _job_closed, lambda event: event.final),
+    Entry(JobForgotten, "job_forgotten", _job_forgotten),
 )
 _BY_EVENT: Final = {
     event: tuple(entry for entry in ENTRIES if entry.event is event) for event in {entry.event for entry in ENTRIES}

@@ -30,6 +30,9 @@ class Log(Protocol):
     def events(self, after: int) -> Iterator[AuditedEvent]:
         """Yield the ledger's events that have to have records."""
 
+    def forgotten(self, job: str) -> int:
+        """Return up to which event those of a job may be missing because it was forgotten; 0 where none may."""
+
     def may_have_lease(self, job: str) -> bool:
         """Tell whether refusals of that job may still be counted."""
 
@@ -131,7 +134,7 @@ class _Walk:
         if record.kind != GENESIS:
             raise ValueError(record.kind)
         self.store, self.before = str(record.said["store"]), int(record.said["cursor"])
-        self._agreement = Agreement(self._log.events(self.before))
+        self._agreement = Agreement(self._log.events(self.before), self._log.forgotten)
 
     def _head_fault(self, known: Known) -> Fault:
         last = self.head.sequence

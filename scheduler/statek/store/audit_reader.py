@@ -18,6 +18,7 @@ from statek.audit.chain import EMPTY, Head, event_digest, head_of
 from statek.audit.kinds import AUDITED_EVENTS, entries_for
 from statek.audit.query import Query
 from statek.audit.records import AuditRecord
+from statek.core.events import JobForgotten
 from statek.store.audit_table import COLUMNS, to_record
 from statek.store.database import reading
 from statek.store.errors import StoreDamaged
@@ -30,6 +31,8 @@ _EVENTS: Final = f"""SELECT e.cursor, j.job, e.at_us, e.kind, e.body
     FROM events AS e LEFT JOIN jobs AS j ON j.number = e.job
     WHERE e.cursor > :after AND e.kind IN ({", ".join(f"'{kind}'" for kind in sorted(AUDITED_EVENTS))})
     ORDER BY e.cursor LIMIT :page"""  # noqa: S608 - constants of ours
+_TOMBSTONE: Final = """SELECT body FROM events
+    WHERE job = (SELECT number FROM jobs WHERE job = :job) AND kind = 'job_forgotten' ORDER BY cursor DESC LIMIT 1"""
 _WAY_OUT: Final = "`statek audit --verify` names the first such record"
 
 
@@ -92,6 +95,18 @@ class AuditReader(Reader):
         while rows := self._rows(_EVENTS, {"after": after, "page": _PAGE}):
             yield from (event for event in map(_to_event, rows) if event is not None)
             after = rows[-1][0]
+
+    def forgotten(self, job: str) -> int:
+        """Return up to which event those of a job may be missing because it was forgotten; 0 where none may.
+
+        Whether that is true shows in the chain, which has the record of what says so here.
+        """
+        rows = self._rows(_TOMBSTONE, {"job": job})
+        try:
+            event = unpack_event(JobForgotten.kind, rows[0][0]) if rows else None
+        except (UnreadableRow, TypeError):
+            return 0
+        return event.last if isinstance(event, JobForgotten) else 0
 
     def may_have_lease(self, job: str) -> bool:
         """Tell whether the job is under way, so that what is counted of it need not be told yet."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from statek.errors import BugInScheduler
-from statek.store import audit_table, completions, segments
 from statek.store.audit_head import NAME as HEAD_FILE
 from statek.store.audit_head import read_head
 from statek.store.directory import sync_directory
@@ -27,33 +26,10 @@ from statek.store.errors import (
     StoreUnwritable,
     StoreVersion,
 )
-
-FORMAT: Final = 2
-"""Format of the tables, kept as SQLite's user_version. 1 had no audit log; a writer adds it."""
+from statek.store.records import UnreadableRow
+from statek.store.tables import EARLIER, FORMAT, bring_up_to_date, is_ledger, make
 
 WAY_OUT: Final = "see `statek store check`; restore a backup, or let `statek store repair` save what can be read"
-
-_WITHOUT_AUDIT: Final = 1
-_APPLICATION_ID: Final = int.from_bytes(b"STTK", "big")
-"""Tells file(1) and us that a SQLite file is a ledger."""
-
-_TABLES: Final = (
-    """CREATE TABLE jobs(
-        number INTEGER PRIMARY KEY, job TEXT NOT NULL UNIQUE, status TEXT NOT NULL, outcome TEXT,
-        state BLOB NOT NULL, checksum INTEGER NOT NULL)""",
-    "CREATE INDEX jobs_by_status ON jobs(status)",
-    """CREATE TABLE events(
-        cursor INTEGER PRIMARY KEY, job INTEGER NOT NULL REFERENCES jobs(number), batch INTEGER, kind TEXT NOT NULL,
-        number INTEGER, at_us INTEGER NOT NULL, body BLOB NOT NULL, checksum INTEGER NOT NULL)""",
-    "CREATE INDEX events_of_job ON events(job)",
-    "CREATE INDEX events_of_batch ON events(job, batch, kind, number)",
-    "CREATE TABLE blobs(digest TEXT NOT NULL UNIQUE, data BLOB NOT NULL)",
-    """CREATE TABLE submissions(
-        key TEXT PRIMARY KEY, job INTEGER NOT NULL REFERENCES jobs(number), first_batch INTEGER NOT NULL,
-        cursor INTEGER NOT NULL) WITHOUT ROWID""",
-    segments.TABLE,
-    *completions.TABLES,
-)
 
 _BUSY_SECONDS: Final = 5.0
 """How long to wait for a foreign writer (a backup tool, a shell); there is no second one of ours."""
@@ -83,7 +59,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     connection = _connect(path, "rw")
     try:
         with reading(path):
-            found = _format_of(path, connection, known=(_WITHOUT_AUDIT, FORMAT))
+            found = _format_of(path, connection, known=(*EARLIER, FORMAT))
         with writing(path):
             for setting in _WRITER_SETTINGS:
                 connection.execute(setting)
@@ -91,7 +67,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             _check_pages(path, connection)
             _check_length(path, connection)
             if found != FORMAT:
-                _add_audit_log(connection)
+                _bring_up_to_date(path, connection, found)
     except BaseException:
         connection.close()
         raise
@@ -181,12 +157,7 @@ def make_empty(path: Path) -> None:
         leftover.unlink(missing_ok=True)
     connection = sqlite3.connect(new, isolation_level=None)
     try:
-        for statement in ("PRAGMA synchronous = FULL", "BEGIN", *_TABLES):
-            connection.execute(statement)
-        audit_table.make(connection, 0)
-        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
-        connection.execute("COMMIT")
+        make(connection)
     finally:
         connection.close()
     new.rename(path)
@@ -202,24 +173,21 @@ def _check_is_new(path: Path) -> None:
 
 def _format_of(path: Path, connection: sqlite3.Connection, known: tuple[int, ...]) -> int:
     """Return a ledger's format; raises `StoreDamaged`, `StoreVersion` or `StoreOutdated` where it is not known."""
-    if _pragma(connection, "application_id") != _APPLICATION_ID:
+    if not is_ledger(connection):
         raise StoreDamaged(path, "it is not a ledger", WAY_OUT)
     found: int = _pragma(connection, "user_version")
-    if found == _WITHOUT_AUDIT and found not in known:
+    if found in EARLIER and found not in known:
         raise StoreOutdated(path)
     if found not in known:
         raise StoreVersion(found, FORMAT)
     return found
 
 
-def _add_audit_log(connection: sqlite3.Connection) -> None:
-    """Bring a ledger of the format before up to date; the first audit record says which events have none."""
-    connection.execute("BEGIN IMMEDIATE")
-    for table in (segments.TABLE, *completions.TABLES):
-        connection.execute(table)
-    audit_table.make(connection, connection.execute("SELECT coalesce(max(cursor), 0) FROM events").fetchone()[0])
-    connection.execute(f"PRAGMA user_version = {FORMAT}")
-    connection.execute("COMMIT")
+def _bring_up_to_date(path: Path, connection: sqlite3.Connection, found: int) -> None:
+    try:
+        bring_up_to_date(connection, found)
+    except UnreadableRow as error:
+        raise StoreDamaged(path, f"one of its events cannot be read: {error}", WAY_OUT) from error
 
 
 def _check_pages(path: Path, connection: sqlite3.Connection) -> None:

@@ -22,7 +22,7 @@ from statek.core.events import (
 )
 from statek.core.jobs import Job, digest
 from statek.core.workspaces import EMPTY_ROOT, Manifest, Workspace
-from statek.store import completions, segments
+from statek.store import completions, forgetting, segments
 from statek.store.completions import Completion
 from statek.store.database import WAY_OUT, check_everything
 from statek.store.errors import StoreDamaged
@@ -56,17 +56,41 @@ class History(Reader):
     def jobs(self, statuses: Collection[str] | None = None) -> Iterator[Job]:
         """Walk over the jobs, oldest first within each status; a job is as it stands when the walk comes by.
 
-        A job whose status changes during a walk over several statuses can be met twice or not at all.
+        Those that are forgotten are only among them where their status is asked for. A job whose status changes during
+        a walk over several statuses can be met twice or not at all.
         """
         if statuses is None:
-            yield from self._walk(f"{_JOBS} WHERE number > :after ORDER BY number LIMIT :page", None)
+            sql = f"{_JOBS} WHERE number > :after AND status <> 'FORGOTTEN' ORDER BY number LIMIT :page"
+            yield from self._walk(sql, None)
         for status in statuses or ():
             sql = f"{_JOBS} WHERE status = :status AND number > :after ORDER BY number LIMIT :page"
             yield from self._walk(sql, status)
 
     def counts(self) -> dict[str, int]:
-        """Count the jobs by status; a status that no job has is left out."""
-        return dict(self._rows("SELECT status, count(*) FROM jobs GROUP BY status ORDER BY status"))
+        """Count the jobs by status; a status that no job has is left out, and so are jobs that are forgotten."""
+        counted: dict[str, int] = dict(self._rows("SELECT status, count(*) FROM jobs GROUP BY status ORDER BY status"))
+        counted.pop("FORGOTTEN", None)
+        return counted
+
+    def due_to_forget(self, before_us: int, after: tuple[int, int], limit: int) -> list[tuple[int, int, str]]:
+        """Return jobs that may be forgotten by an instant, by the instant and the cursor of an end of theirs.
+
+        A job that ended several times can come once for each.
+        """
+        at_us, cursor = after
+        return self._rows(forgetting.DUE, {"before": before_us, "at_us": at_us, "cursor": cursor, "limit": limit})
+
+    def weight(self, job: str) -> tuple[int, int]:
+        """Return how many events a job has, and the bytes in them, in its variables and in blobs of its own."""
+        events, size = self._rows(forgetting.WEIGHT, {"job": job})[0]
+        return int(events), int(size)
+
+    def raw_events(self, job: str, after: int, limit: int) -> list[forgetting.RawEvent]:
+        """Return the rows of a job's next events as they are; each has its checksum."""
+        rows = self._rows(forgetting.RAW_EVENTS, {"job": job, "after": after, "limit": limit})
+        for cursor, *columns, expected in rows:
+            self._checked(f"event {cursor}", (cursor, *columns), expected, lambda: None)
+        return rows
 
     def events(
         self, job: str | None, after: int = 0, limit: int = 1000, kinds: Collection[str] | None = None

@@ -16,26 +16,31 @@ from statek.audit.chain import event_digest
 from statek.audit.records import Draft
 from statek.core.jobs import Job, digest
 from statek.core.workspaces import WorkspaceChange
-from statek.store import completions, segments
+from statek.store import blob_uses, completions, forgetting, segments, totals
 from statek.store.audit_log import AuditLog
 from statek.store.completions import Completion
 from statek.store.database import open_writer, writing
 from statek.store.errors import StoreUncertain
 from statek.store.history import History
-from statek.store.records import Record, Stored, Submission, checksum, pack
+from statek.store.records import Record, Stored, Submission, UnreadableRow, checksum, pack
 
 __all__ = ["Ledger", "Record", "Stored", "Submission", "digest"]
 
 EventRow: TypeAlias = tuple[int, str, int | None, str, int | None, int, bytes, int]
 
 _PUT_BLOB: Final = "INSERT INTO blobs(digest, data) VALUES (?, ?) ON CONFLICT(digest) DO NOTHING"
-_PUT_JOB: Final = """INSERT INTO jobs(job, status, outcome, state, checksum) VALUES (?, ?, ?, ?, ?)
-    ON CONFLICT(job) DO UPDATE SET
-        status = excluded.status, outcome = excluded.outcome, state = excluded.state, checksum = excluded.checksum"""
+_PUT_JOB: Final = """INSERT INTO jobs(job, status, outcome, state, checksum, parent, agent) VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT(job) DO UPDATE SET status = excluded.status, outcome = excluded.outcome, state = excluded.state,
+        checksum = excluded.checksum, parent = excluded.parent, agent = excluded.agent"""
 _PUT_EVENT: Final = """INSERT INTO events(cursor, job, batch, kind, number, at_us, body, checksum)
     VALUES (?, (SELECT number FROM jobs WHERE job = ?), ?, ?, ?, ?, ?, ?)"""
 _PUT_SUBMISSION: Final = """INSERT INTO submissions(key, job, first_batch, cursor)
     VALUES (?, (SELECT number FROM jobs WHERE job = ?), ?, ?)"""
+
+_INCREMENTAL: Final = 2
+"""SQLite's number of the mode in which a file gives free pages back when it is told to."""
+_FREE_PAGES_KEPT: Final = 1_000
+"""Four megabytes that the next events go into."""
 
 
 class Ledger(History):
@@ -93,10 +98,48 @@ class Ledger(History):
             connection.executemany(_PUT_SUBMISSION, ((s.key, s.job, s.first_batch, s.cursor) for s in submissions))
             segments.write(connection, workspaces)
             completions.write(connection, records, completed)
+            blob_uses.write(connection, ((record.job, record.event) for record in records))
+            forgetting.write(connection, zip(cursors, records, strict=True))
+            self._count(connection, records)
             head = self.audit.write(drafts, _event_digests(rows, drafts))
         self._last += len(records)
         self.audit.advance(head)
         return cursors
+
+    def _count(self, connection: sqlite3.Connection, records: Sequence[Record]) -> None:
+        try:
+            totals.write(connection, records)
+        except UnreadableRow as error:
+            raise self._damaged(f"a sum of what was used cannot be read: {error}") from error
+
+    def erase(self, rows: int) -> int:
+        """Delete so many rows at most of jobs that are forgotten, in one transaction; returns how many there were."""
+        with self._transaction() as connection:
+            return forgetting.erase(connection, rows)
+
+    def give_back(self, pages: int) -> int:
+        """Give free pages back to the file system, so many at most, in one transaction; returns how many.
+
+        A ledger that was made by an earlier release keeps its free pages, and uses them again.
+        """
+        before = self._free_pages()
+        if before <= _FREE_PAGES_KEPT:
+            return 0
+        with self._transaction() as connection:
+            connection.execute(f"PRAGMA incremental_vacuum({min(pages, before - _FREE_PAGES_KEPT)})").fetchall()
+        return before - self._free_pages()
+
+    def make_shrinkable(self) -> bool:
+        """Write the file anew if its free pages cannot be given back, which takes long; tell whether that was so."""
+        if self._rows("PRAGMA auto_vacuum")[0][0] == _INCREMENTAL:
+            return False
+        with writing(self._path):
+            self._connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+            self._connection.execute("VACUUM")
+        return True
+
+    def _free_pages(self) -> int:
+        return int(self._rows("PRAGMA freelist_count")[0][0])
 
     def close(self) -> None:
         self.audit.close()
@@ -119,9 +162,10 @@ class Ledger(History):
             raise
 
 
-def _job_row(job: Job) -> tuple[str, str, str | None, bytes, int]:
+def _job_row(job: Job) -> tuple[str, str, str | None, bytes, int, str, str]:
     state = pack(job)
-    return job.job, job.status, job.outcome, state, checksum(job.job, job.status, job.outcome, state)
+    total = checksum(job.job, job.status, job.outcome, state)
+    return job.job, job.status, job.outcome, state, total, job.parent, job.agent
 
 
 def _event_row(cursor: int, record: Record) -> EventRow:

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from statek.core.events import BatchSubmitted, Event, JobCreated, PolicyChanged, VariablesOffered
+from statek.core.events import Event, JobCreated, JobForgotten
 from statek.core.evolve import evolve
 from statek.core.jobs import Job, digest
 from statek.core.workspaces import EMPTY_ROOT, Manifest, StoredSegment
 from statek.errors import BugInScheduler
 from statek.store import segments
+from statek.store.blob_uses import blobs_of
 from statek.store.database import open_reader
 from statek.store.records import UnreadableRow, checksum, unpack_event, unpack_job
 
@@ -33,8 +34,6 @@ _ENDS: Final = {
     "jobs": ("SELECT max(number) FROM jobs INDEXED BY jobs_by_status", "SELECT max(job) FROM events"),
 }
 """Where the last key of a table is found when the table itself does not tell."""
-REFERRING: Final = (JobCreated.kind, PolicyChanged.kind, BatchSubmitted.kind, VariablesOffered.kind)
-"""Kinds of events that refer to blobs."""
 _UNREADABLE: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
@@ -79,20 +78,6 @@ def scan(path: Path) -> Scan:
         return _Scanner(connection).scan()
     finally:
         connection.close()
-
-
-def blobs_of(event: Event) -> set[str]:
-    """Name the blobs that an event refers to."""
-    match event:
-        case JobCreated() | PolicyChanged():
-            found = {event.policy}
-        case BatchSubmitted():
-            found = {event.source, event.policy}
-        case VariablesOffered():
-            found = {event.values}
-        case _:
-            found = set()
-    return found - {""}
 
 
 def rows(connection: sqlite3.Connection, table: str, key: str, columns: str) -> Iterator[tuple[int, Row | None]]:
@@ -170,7 +155,7 @@ class _Scanner:
         number, _, kind, _, at_us, body, expected = row
         job = self._jobs.setdefault(number, ScannedJob(number))
         event = _event_or_none(kind, body)
-        if isinstance(event, JobCreated):
+        if isinstance(event, JobCreated | JobForgotten):
             job.name = job.name or event.job  # the checksum below says whether that is true
         if event is None or checksum(cursor, job.name, at_us, kind, body) != expected:
             job.faults.append(f"event {cursor} is not what was written")
@@ -222,6 +207,8 @@ def _judge(job: ScannedJob, blobs: set[str]) -> None:
         return
     if job.stored is not None and job.stored != job.folded and not job.faults:
         job.faults.append("its events do not add up to its state: some are missing")
+    if job.folded.status == "FORGOTTEN":
+        return  # what is left of it beside its name is about to be deleted
     if Manifest.of(job.segments.values()).root != (job.folded.workspace or EMPTY_ROOT):
         job.faults.append("its variables are not those of its last checkpoint")
     job.faults += [f"blob {name} of it is missing" for name in sorted(job.needs - blobs)]

@@ -38,7 +38,7 @@ def _findings() -> dict[str, int | None]:
         "format": root.format,
         "counted": root.job_count,
         "in_dict": sum(1 for _ in root.jobs),
-        "by_type": sum(1 for _ in db0.find(Job)),
+        "by_type": sum(1 for job in db0.find(Job) if job.status != "FORGOTTEN"),
         "cursor": root.cursor,
         "checksum": root.checksum,
         "foreign": sum(1 for cls in db0.get_memo_classes(PREFIX) if cls.module != Root.__module__),

@@ -1,41 +1,82 @@
 """What an event changes in dbzero's objects: one function per kind, in the mirror's thread.
 
-The rules are those of `core.evolve`, told to the objects that applications see. Nothing is decided here.
+The rules are those of `core.evolve`, told to the objects that applications see. Nothing is decided here. What belongs to
+a conversation with a model is in `projected_talk`.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator
 from functools import singledispatch
+from typing import Final
 
+from statek.agents.transcript import ModelTurn
 from statek.core import events
 from statek.errors import BugInScheduler
-from statek.store import markers
+from statek.store import markers, projected_talk
 from statek.store.awaited import Future
-from statek.store.objects import (
-    BatchLogItem,
-    Job,
-    JobError,
-    ReachedLimit,
-    Root,
-    ToolLogItem,
-    Violation,
-    to_bytes,
-)
+from statek.store.chat_items import BatchLogItem, ChatItem, SubTaskLogItem, WarmupLogItem
+from statek.store.objects import Agent, Job, Root, ToolLogItem, Violation, agent_tag
+from statek.store.projected_talk import AT_WORK, WARMUP, error_of, limit_of
 from statek.store.records import Stored
-from statek_protocol.messages.interpreter import GuestError
+from statek.store.texts import to_bytes
+
+SUBTASK: Final = b"job/"
+"""The key of a future begins with it that another job's end resolves; that job's name follows."""
 
 
-def apply(root: Root, stored: Stored) -> None:
-    """Bring the objects from the event before this one to this one."""
+def apply(root: Root, stored: Stored, reply: Callable[[events.TurnAnswered], ModelTurn]) -> None:
+    """Bring the objects from the event before this one to this one; `reply` reads what a model said."""
     event, key = stored.event, to_bytes(stored.job)
     if isinstance(event, events.JobCreated):
-        root.jobs[key] = Job(key, to_bytes(event.policy_name), event.policy, stored.at_us)
+        root.jobs[key] = _created(root, event, stored.at_us)
         root.job_count += 1
+    elif isinstance(event, events.JobForgotten):
+        _forget(root, key)
     else:
         job = root.jobs[key]
         job.changed_us = stored.at_us
-        _apply(event, job, stored.at_us)
+        if isinstance(event, events.TurnRequested | events.TurnAnswered):
+            projected_talk.apply_to_agent(event, root.agents.get(job.agent_utf8))
+        if isinstance(event, events.TurnAnswered):
+            projected_talk.answered(event, job, stored.at_us, reply(event))
+        else:
+            _apply(event, job, stored.at_us)
     root.cursor, root.checksum = stored.cursor, stored.checksum
+
+
+def _created(root: Root, event: events.JobCreated, at_us: int) -> Job:
+    job = Job(to_bytes(event.job), to_bytes(event.policy_name), event.policy, at_us)
+    job.parent_utf8 = to_bytes(event.parent)
+    job.conversing = event.harness is not None
+    if event.agent:
+        job.agent_utf8, job.agent_tag, job.definition = to_bytes(event.agent), agent_tag(event.agent), event.definition
+        if job.agent_utf8 not in root.agents:
+            root.agents[job.agent_utf8] = Agent(job.agent_utf8)
+        agent = root.agents[job.agent_utf8]
+        agent.definition = event.definition
+        agent.jobs += 1
+    return job
+
+
+def _forget(root: Root, key: bytes) -> None:
+    """Delete a job with all that is its own; one that was forgotten before it was made here was never here.
+
+    Its status tells it apart from now on, should somebody hold the object: a kill may then leave it behind.
+    """
+    job = root.jobs.get(key)
+    if job is None:
+        return
+    for item in job.chat_log:
+        if isinstance(item, BatchLogItem) and item.outcome is None:
+            markers.forget(job.job, item.batch)
+    if job.agent_utf8:
+        projected_talk.forget_of_agent(root, job)
+    job.status = "FORGOTTEN"
+    job.awaited_result = None
+    del root.jobs[key]
+    root.job_count -= 1
 
 
 @singledispatch
@@ -50,28 +91,34 @@ def _(event: events.PolicyChanged, job: Job, at_us: int) -> None:
 
 @_apply.register
 def _(event: events.BatchSubmitted, job: Job, at_us: int) -> None:
-    job.chat_log.append(BatchLogItem(event.batch, to_bytes(event.name), event.source, at_us))
+    item = WarmupLogItem if event.role in WARMUP else BatchLogItem
+    job.chat_log.append(item(event.batch, to_bytes(event.name), event.role, event.source, at_us))
     job.batches = event.batch
     job.outcome = None
-    if job.status == "DONE":
+    idle = job.status == "DONE" or (job.status == "STARTED" and not job.executor_utf8)
+    if idle and not job.asking:
         job.status = "READY"
 
 
 @_apply.register
 def _(event: events.LeaseGranted, job: Job, at_us: int) -> None:
     job.executor_utf8, job.host_utf8 = to_bytes(event.executor), to_bytes(event.host)
-    job.status = "STARTED"
+    job.status = AT_WORK[_due(job).role]
 
 
 @_apply.register
 def _(event: events.BatchStarted, job: Job, at_us: int) -> None:
+    item = _item(job, event.batch)
+    if not item.attempts and job.executor_utf8:
+        job.status = AT_WORK[item.role]
     job.next_instr_num = event.instruction
-    _item(job, event.batch).attempts = event.attempt + 1
+    item.attempts = event.attempt + 1
 
 
 @_apply.register
 def _(event: events.ConsolePrinted, job: Job, at_us: int) -> None:
     job.py_env.chunks.append((b"n" if event.stream == "notice" else b"o") + event.data)
+    job.py_env.batches.append(event.batch)
 
 
 @_apply.register
@@ -83,7 +130,7 @@ def _(event: events.CallRequested, job: Job, at_us: int) -> None:
 def _(event: events.CallAnswered, job: Job, at_us: int) -> None:
     call = _call(job, event.batch, event.number)
     call.outcome = "ok" if event.error is None else "error"
-    call.error = _error(event.error)
+    call.error = error_of(event.error)
     call.answered_us = at_us
 
 
@@ -123,7 +170,7 @@ def _(event: events.UsageMetered, job: Job, at_us: int) -> None:
 @_apply.register
 def _(event: events.LeaseEnded, job: Job, at_us: int) -> None:
     job.executor_utf8 = job.host_utf8 = b""
-    if job.status == "STARTED":
+    if job.status in ("STARTED", "WARMING_UP") and not job.asking:
         job.status = "READY"
 
 
@@ -134,6 +181,8 @@ def _(event: events.FutureCreated, job: Job, at_us: int) -> None:
     future.parts = [job.futures[part.number] for part in event.parts if part.number in job.futures]
     future.created_us = at_us
     job.futures[event.number] = future
+    if future.key_utf8.startswith(SUBTASK):
+        job.chat_log.append(SubTaskLogItem(future.key_utf8.removeprefix(SUBTASK), event.number, at_us))
 
 
 @_apply.register
@@ -146,8 +195,12 @@ def _(event: events.FutureTroubled, job: Job, at_us: int) -> None:
 @_apply.register
 def _(event: events.FutureResolved, job: Job, at_us: int) -> None:
     future = job.futures.pop(event.number, None)
-    if future is not None:
-        future.resolved = True
+    if future is None:
+        return
+    future.resolved = True
+    if future.key_utf8.startswith(SUBTASK):
+        item = next(item for item in _backwards(job) if isinstance(item, SubTaskLogItem) and item.future == event.number)
+        item.outcome, item.error, item.ended_us = "error" if event.error else "ok", error_of(event.error), at_us
 
 
 @_apply.register
@@ -166,15 +219,20 @@ def _(event: events.JobResumed, job: Job, at_us: int) -> None:
 def _awake(job: Job) -> None:
     if job.awaited_result is not None:
         job.awaited_result = None
-        job.status = "STARTED" if job.executor_utf8 else "READY"
+        job.status = AT_WORK[_due(job).role] if job.executor_utf8 else "READY"
 
 
 @_apply.register
 def _(event: events.BatchEnded, job: Job, at_us: int) -> None:
     _awake(job)
-    job.outcome, job.error, job.limit = event.outcome, _error(event.error), _limit(event)
+    job.outcome, job.error, job.limit = event.outcome, error_of(event.error), limit_of(event.limit, event.progress)
     job.next_instr_num = 0
-    _end(job, event.batch, event.outcome, at_us)
+    if event.exited:
+        job.exit_status_utf8 = None if event.exit_status is None else to_bytes(event.exit_status)
+    item = _end(job, event.batch, event.outcome, at_us)
+    item.error, item.limit = job.error, job.limit
+    if item.role == "reply" and event.outcome != "ok":
+        job.num_exceptions += 1
     markers.forget(job.job, event.batch)
 
 
@@ -197,6 +255,10 @@ def _(event: events.BatchSkipped, job: Job, at_us: int) -> None:
 def _(event: events.JobEnded, job: Job, at_us: int) -> None:
     job.status, job.outcome = "DONE", event.outcome
     job.closed = job.closed or event.final
+    job.error = error_of(event.error) or job.error
+    job.limit = limit_of(event.limit) or job.limit
+    if event.exit_status is not None:
+        job.exit_status_utf8 = to_bytes(event.exit_status)
 
 
 @_apply.register
@@ -209,15 +271,36 @@ def _(event: events.HoldDecided, job: Job, at_us: int) -> None:
     job.status, job.held = "READY", None
 
 
-def _end(job: Job, batch: int, outcome: str, at_us: int) -> None:
+for _rule in projected_talk.RULES:
+    _apply.register(_rule)
+
+
+def _end(job: Job, batch: int, outcome: str, at_us: int) -> BatchLogItem:
     item = _item(job, batch)
     item.outcome, item.ended_us = outcome, at_us
+    return item
+
+
+def _backwards(job: Job) -> Iterator[ChatItem]:
+    for position in range(len(job.chat_log) - 1, -1, -1):
+        yield job.chat_log[position]
+
+
+def _batches_backwards(job: Job) -> Iterator[BatchLogItem]:
+    return (item for item in _backwards(job) if isinstance(item, BatchLogItem))
+
+
+def _due(job: Job) -> BatchLogItem:
+    """Find the batch in hand, or the first one that waits: all after the last one that has ended have not begun."""
+    due = list(itertools.takewhile(lambda item: item.outcome is None, _batches_backwards(job)))
+    if not due:
+        raise BugInScheduler(f"job {job.job} has no batch that an executor could run")
+    return due[-1]
 
 
 def _item(job: Job, batch: int) -> BatchLogItem:
     """Find a batch among the newest entries: those that have not ended are at the end."""
-    for position in range(len(job.chat_log) - 1, -1, -1):
-        item = job.chat_log[position]
+    for item in _batches_backwards(job):
         if item.batch == batch:
             return item
     raise BugInScheduler(f"batch {batch} was never submitted")
@@ -229,18 +312,3 @@ def _call(job: Job, batch: int, number: int) -> ToolLogItem:
         if call.batch == batch and call.number == number:
             return call
     raise BugInScheduler(f"call {number} of batch {batch} was never requested")
-
-
-def _error(error: GuestError | None) -> JobError | None:
-    return None if error is None else JobError(to_bytes(error.type), to_bytes(error.message), error.line)
-
-
-def _limit(event: events.BatchEnded) -> ReachedLimit | None:
-    if event.limit is None:
-        return None
-    reached = ReachedLimit(to_bytes(event.limit.name), event.limit.allowed, event.limit.used)
-    if event.progress is not None:
-        reached.printed_bytes, reached.printed_lines = event.progress.printed_bytes, event.progress.printed_lines
-        reached.calls, reached.instruction = event.progress.calls, event.progress.instruction
-        reached.calls_by_name = {to_bytes(name): count for name, count in event.progress.calls_by_name.items()}
-    return reached

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from statek.core.events import JobForgotten
 from statek.store.directory import sync_directory
 from statek.store.errors import StoreUnwritable
 from statek.store.history import History
@@ -181,9 +182,24 @@ def _objection(found: Findings, ledger: History) -> str | None:
             f"it shows event {found.cursor} and the ledger ends at {ledger.last_cursor}: "
             f"the ledger lost its end, or is another one"
         )
-    if found.cursor and ledger.events(None, found.cursor - 1, 1)[0].checksum != found.checksum:
+    if found.cursor and not _is_of(found, ledger):
         return f"its event {found.cursor} is not the ledger's: it was made from another ledger"
     return None
+
+
+def _is_of(found: Findings, ledger: History) -> bool:
+    """Tell whether the last event in the store is one of that ledger, or was until its job was forgotten."""
+    for stored in ledger.events(None, found.cursor - 1, 1):
+        if stored.cursor == found.cursor:
+            return stored.checksum == found.checksum
+    after = found.cursor
+    while page := ledger.events(None, after, kinds=(JobForgotten.kind,)):
+        for stored in page:
+            event = stored.event
+            if isinstance(event, JobForgotten) and event.first <= found.cursor <= event.last:
+                return found.cursor < event.last or event.last_checksum == found.checksum
+        after = page[-1].cursor
+    return False
 
 
 def new_directory(directory: Path, cursor: int) -> Path:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from statek.audit.records import Draft, canonical
+from statek.store import blob_uses
 from statek.store.audit_head import NAME as HEAD_FILE
 from statek.store.copies import Copies, write_durably
 from statek.store.database import open_writer, writing
@@ -25,7 +26,7 @@ from statek.store.directory import StoreDirectory, sync_directory
 from statek.store.errors import StoreDamaged, StoreUnwritable
 from statek.store.history import History
 from statek.store.ledger import Ledger
-from statek.store.ledger_scan import REFERRING, blobs_of, scan
+from statek.store.ledger_scan import scan
 from statek.store.prefixes import recover_prefixes
 from statek.store.recovery import REPORT, new_directory, recover, set_aside, tell
 from statek.store.salvage import Salvage, salvage
@@ -131,17 +132,10 @@ def _note(store: StoreDirectory, reason: str, made: Salvage, aside: Path) -> int
 
 
 def _drop_orphan_blobs(path: Path) -> int:
-    """Delete the blobs that no event and no job refers to; returns how many there were."""
-    with closing(open_writer(path)) as connection:
-        ledger = History(path, connection)
-        used = {name for job in ledger.jobs() for name in (job.policy, *job.offered_values)}
-        after = 0
-        while page := ledger.events(None, after, kinds=REFERRING):
-            used = used.union(*(blobs_of(stored.event) for stored in page))
-            after = page[-1].cursor
-        with writing(path):
-            connection.execute("BEGIN IMMEDIATE")
-            sql = "DELETE FROM blobs WHERE digest NOT IN (SELECT value FROM json_each(?))"
-            dropped = connection.execute(sql, (json.dumps(sorted(used)),)).rowcount
-            connection.execute("COMMIT")
+    """Delete the blobs that no event refers to; returns how many there were. The index of uses is made anew first."""
+    with closing(open_writer(path)) as connection, writing(path):
+        connection.execute("BEGIN IMMEDIATE")
+        blob_uses.make_anew(connection)
+        dropped = blob_uses.drop_unused(connection)
+        connection.execute("COMMIT")
     return dropped

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from statek.store import audit_table, completions, database
+from statek.core.events import JobForgotten
+from statek.store import audit_table, blob_uses, completions, database, totals
 from statek.store.audit_head import HeadFile
 from statek.store.audit_reader import AuditReader, last_head
 from statek.store.completions import completion
@@ -50,13 +51,16 @@ def salvage(damaged: Path, new: Path, found: Scan) -> Salvage:
     with closing(open_reader(damaged)) as source, closing(_writable(new)) as target, database.writing(new):
         source.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
         target.execute("BEGIN")
-        _put(target, "jobs", 6, (_job_row(found, number) for number in sorted(kept)))
+        _put(target, "jobs", 8, (_job_row(found, number) for number in sorted(kept)))
         _put(target, "blobs", 2, (row for _, row in _of(source, _BLOBS, lost) if row[0] in found.blobs))
         _put(target, "events", 8, ((key, *row) for key, row in _of(source, _EVENTS, []) if row[0] in kept))
         _put(target, "segments", 5, (row for _, row in _of(source, _SEGMENTS, []) if row[0] in kept))
         _put(target, "submissions", 4, (row for row in _submissions(source, lost) if row[1] in kept))
         _put_completions(target, _of(source, _COMPLETIONS, lost), lost)
         _index_promises(target)
+        blob_uses.make_anew(target)
+        totals.make_anew(target)
+        _put(target, "erasures", 2, _erasures(target))
         _put_audit(target, source, lost)
         target.execute("COMMIT")
     _check(new)
@@ -80,7 +84,8 @@ def _job_row(found: Scan, number: int) -> tuple[Any, ...]:
     job = found.jobs[number].state
     assert job is not None  # it would have a fault
     state = pack(job)
-    return number, job.job, job.status, job.outcome, state, checksum(job.job, job.status, job.outcome, state)
+    total = checksum(job.job, job.status, job.outcome, state)
+    return number, job.job, job.status, job.outcome, state, total, job.parent, job.agent
 
 
 def _submissions(source: sqlite3.Connection, lost: list[str]) -> Iterator[Row]:
@@ -107,6 +112,12 @@ def _index_promises(target: sqlite3.Connection) -> None:
     for job, at_us, kind, body in target.execute(sql).fetchall():
         if kind.startswith("future_"):
             completions.write(target, [Record(job, at_us, unpack_event(kind, body))], ())
+
+
+def _erasures(target: sqlite3.Connection) -> list[Row]:
+    """Have what is left of forgotten jobs deleted; of most there is nothing left."""
+    sql = "SELECT job, max(cursor) FROM events WHERE kind = ? GROUP BY job"
+    return target.execute(sql, (JobForgotten.kind,)).fetchall()
 
 
 def _put_audit(target: sqlite3.Connection, source: sqlite3.Connection, lost: list[str]) -> None:
