@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ TABLES: Final = (
 COUNTED: Final = (JobCreated.kind, UsageMetered.kind, BatchEnded.kind, TurnAnswered.kind, TurnFailed.kind)
 """Kinds of events that are counted."""
 _DAY_US: Final = 86_400_000_000
+_LARGEST: Final = 2**63 - 1
 
 FROM: Final = "SELECT * FROM usage_totals WHERE day >= ? ORDER BY day, agent, model"
 _ONE: Final = "SELECT * FROM usage_totals WHERE day = ? AND agent = ? AND model = ?"
@@ -63,19 +64,20 @@ class Used:
     """Replies for which there is no price."""
 
     def plus(self, other: Used) -> Used:
-        """Add everything up."""
-        return Used(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
+        """Add everything up; no sum goes beyond what a column can have, whatever a provider claims."""
+        return Used(*(min(one + more, _LARGEST) for one, more in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
-class UsageTotal(Used):
+class UsageTotal:
     """What the jobs of one agent used on one day, of one model or (model "") of executors."""
 
-    day: date = date.min
+    day: date
     """In UTC."""
-    agent: str = ""
+    agent: str
     """Empty for jobs of clients' own batches."""
-    model: str = ""
+    model: str
+    used: Used
 
 
 _Key = tuple[int, str, str]
@@ -107,7 +109,7 @@ def total(row: tuple[Any, ...]) -> UsageTotal:
     if checksum(*map(repr, row[:-1])) != row[-1]:
         raise UnreadableRow("it does not have its checksum")
     when = datetime.fromtimestamp(day * _DAY_US / 1_000_000, UTC).date()
-    return UsageTotal(*numbers, day=when, agent=agent, model=model)
+    return UsageTotal(when, agent, model, Used(*numbers))
 
 
 def _agent(connection: sqlite3.Connection, job: str) -> str:
@@ -125,10 +127,7 @@ def _add(connection: sqlite3.Connection, found: Iterable[tuple[str, int, Event]]
 
 def _so_far(connection: sqlite3.Connection, key: _Key) -> Used:
     row = connection.execute(_ONE, key).fetchone()
-    if row is None:
-        return Used()
-    known = total(row)
-    return Used(**{field.name: getattr(known, field.name) for field in fields(Used)})
+    return Used() if row is None else total(row).used
 
 
 def _row(key: _Key, used: Used) -> tuple[Any, ...]:
