@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from statek.loop import Loop
 from statek.placing import MAX_PARKED, PARK_SECONDS
 from statek.pools.endpoint import RouterEndpoint
 from statek.pools.pool import Pool
+from statek.retaining import Retention
 from statek.store.compaction import CompactionRules
 from statek.store.copying import CopyRules
 from statek.store.directory import StoreDirectory, StoreLock
@@ -76,6 +77,8 @@ class ServiceOptions:
     copies_kept: int = CopyRules().kept
     compact_factor: float = CompactionRules().factor
     """How many times larger than what lives in it dbzero's file of the jobs may be at a start; 0 for any size."""
+    retain_seconds: float | None = None
+    """How long a job is kept after its end; None for ever."""
 
 
 class Service:
@@ -176,10 +179,16 @@ class Service:
             loop.run(),
             self._watch_presence(loop, pool),
             loop.waiting.take_up_all(),
+            *self._forget_jobs(loop),
         )
         executors.start(pool.on_frames)
         clients.start(api.on_frames)
         return [asyncio.create_task(self._watch(part)) for part in work]
+
+    def _forget_jobs(self, loop: Loop) -> Iterator[Coroutine[None, None, None]]:
+        """Where jobs are not kept for ever, the work that it is to forget them."""
+        if self._options.retain_seconds is not None:
+            yield Retention(loop, self._options.retain_seconds).run()
 
     def _watch_futures(self, loop: Loop, mirror: Mirror) -> Watcher:
         assert self._runner is not None
