@@ -78,6 +78,7 @@ class Site:
     python: Sequence[str] = (sys.executable, "-P")
     environment: dict[str, str] = field(default_factory=dict)
     commands: list[Command] = field(default_factory=list)
+    clients: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def store(self) -> Path:
@@ -116,9 +117,11 @@ class Site:
         files = [] if source is None else [str(self.write(source))]
         command = [*self.python, "-m", "statek", "exec", "--store", str(self.store), *arguments, *files]
         pipe = subprocess.PIPE
-        return subprocess.Popen(
+        client = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=self._environment()
         )
+        self.clients.append(client)
+        return client
 
     def write(self, source: str | bytes, name: str | None = None) -> Path:
         path = self.directory / (name or f"program-{len(list(self.directory.iterdir()))}.py")
@@ -164,6 +167,10 @@ def site(directory: Path, endpoint: str, **options: Any) -> Iterator[Site]:
     try:
         yield place
     finally:
+        for client in place.clients:
+            if client.poll() is None:  # a test that failed has not waited for it
+                client.kill()
+                client.communicate()
         for command in place.commands:
             if command.process.poll() is None:
                 trees += command.tree()

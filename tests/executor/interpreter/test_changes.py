@@ -153,7 +153,6 @@ def _a_small_heap() -> Iterator[None]:
     gc.disable()
     yield
     gc.enable()
-    gc.unfreeze()
 
 
 NAMES = st.sampled_from("abcdef")

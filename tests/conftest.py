@@ -1,0 +1,18 @@
+"""What holds for all tests, in whichever worker of pytest-xdist they run."""
+
+from __future__ import annotations
+
+import gc
+
+from hypothesis import settings
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
+"""Two workers and the processes of their tests share the cores: how long an example takes says nothing about the code.
+Where a time is the question, it is processor time that is measured."""
+
+
+def pytest_collection_finish() -> None:
+    """Leave thousands of collected tests out of every later look for garbage: tests make a great deal of it."""
+    gc.collect()
+    gc.freeze()
