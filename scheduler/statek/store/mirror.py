@@ -261,7 +261,7 @@ class Mirror:
         events = ledger.events(None, session.cursor, step_size)
         if not events:
             raise BugInScheduler(f"told of event {self._known}, but the ledger ends at {session.cursor}")
-        session.apply(events)
+        session.apply(events, ledger)
         self._tell_applied(session.cursor)
 
     def _tell_applied(self, cursor: int) -> None:

@@ -11,77 +11,25 @@ has an id, or its objects would come back without their class. Importing this mo
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
+from urllib.parse import quote_from_bytes
 
 import dbzero as db0
 
 from statek.store.awaited import Future
+from statek.store.chat_items import ChatItem, JobError, ReachedLimit
+from statek.store.texts import Text, to_bytes, to_text
 
 PREFIX: Final = "statek"
 """The dbzero prefix of all objects here; application objects live in prefixes of their own."""
-FORMAT: Final = 4
+FORMAT: Final = 5
 """Format of these objects. Older ones are not migrated: the store is made anew from the ledger."""
-
-
-class Text:
-    """Reads a text that is kept as bytes in an attribute of another name."""
-
-    def __init__(self, kept_in: str) -> None:
-        self._kept_in = kept_in
-
-    def __get__(self, instance: object, owner: type) -> str:
-        return to_text(getattr(instance, self._kept_in))
-
-
-def to_bytes(text: str) -> bytes:
-    """Make of a text what dbzero keeps unchanged: NULs and lone surrogates included."""
-    return text.encode("utf-8", "surrogatepass")
-
-
-def to_text(data: bytes) -> str:
-    """Read what `to_bytes` or a guest's console made; bytes that are no text become backslash escapes."""
-    try:
-        return data.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        return data.decode("utf-8", "backslashreplace")
-
-
-@db0.memo(id="statek/JobError", prefix=PREFIX)
-class JobError:
-    """The guest's own exception that ended the last batch."""
-
-    type = Text("type_utf8")
-    message = Text("message_utf8")
-
-    def __init__(self, type_utf8: bytes, message_utf8: bytes, line: int | None) -> None:
-        self.type_utf8 = type_utf8
-        self.message_utf8 = message_utf8
-        self.line = line
-
-
-@db0.memo(id="statek/ReachedLimit", prefix=PREFIX)
-class ReachedLimit:
-    """The limit that ended the last batch, in the unit that its name carries, and what had been done by then."""
-
-    name = Text("name_utf8")
-
-    def __init__(self, name_utf8: bytes, allowed: float, used: float) -> None:
-        self.name_utf8 = name_utf8
-        self.allowed = allowed
-        self.used = used
-        self.printed_bytes = 0
-        self.printed_lines = 0
-        self.calls = 0
-        """Calls made, those included that were refused."""
-        self.calls_by_name: dict[bytes, int] = {}
-        """The tools that were called most, by their names in UTF-8, and how often."""
-        self.instruction = 0
-        """The first instruction that the last checkpoint has not behind it."""
 
 
 @db0.memo(id="statek/Usage", prefix=PREFIX)
 class Usage:
-    """What the job has used so far, measured from outside the interpreter."""
+    """What the job has used so far: its batches, measured from outside the interpreter, and its model."""
 
     def __init__(self) -> None:
         self.cpu_seconds = 0.0
@@ -89,23 +37,19 @@ class Usage:
         self.peak_memory_bytes = 0
         self.output_bytes = 0
         self.calls = 0
+        self.input_tokens = 0
+        self.cached_tokens = 0
+        """Those among the input tokens that the provider had cached."""
+        self.output_tokens = 0
+        self.cost_micros = 0
+        """Millionths of the price table's currency; replies without a price are not in it."""
+        self.unpriced = 0
+        """Replies for which there is no price."""
 
-
-@db0.memo(id="statek/BatchLogItem", prefix=PREFIX)
-class BatchLogItem:
-    """An entry of `chat_log`: an instruction batch, the digest of its source in the ledger, and how it ended."""
-
-    name = Text("name_utf8")
-
-    def __init__(self, batch: int, name_utf8: bytes, source: str, submitted_us: int) -> None:
-        self.batch = batch
-        self.name_utf8 = name_utf8
-        self.source = source
-        self.submitted_us = submitted_us
-        self.attempts = 0
-        self.outcome: str | None = None
-        """An `Outcome`, or "skipped"; None while the batch waits or runs."""
-        self.ended_us: int | None = None
+    @property
+    def cost(self) -> Decimal:
+        """Return the cost in whole units of the price table's currency."""
+        return in_currency(self.cost_micros)
 
 
 @db0.memo(id="statek/ToolLogItem", prefix=PREFIX)
@@ -147,39 +91,74 @@ class PyEnv:
     def __init__(self) -> None:
         self.chunks: list[bytes] = []
         """What was printed, in order; the first byte tells the stream: "o" for output, "n" for a notice of ours."""
-        self.push_log: dict[int, list[bytes]] = {}
-        """Pushed messages by the console's length when they came."""
+        self.batches: list[int] = []
+        """Of which batch each chunk is."""
+        self.pushed: dict[int, list[bytes]] = {}
+        """Pushed messages by how many lines the job had printed when they came."""
 
     @property
     def console(self) -> list[str]:
         """Return the printed lines and our notices, in order, without their line ends."""
-        lines = to_text(b"".join(chunk[1:] for chunk in self.chunks)).split("\n")
-        return lines if lines[-1] else lines[:-1]
+        return _lines(self.chunks)
+
+    def console_of(self, batch: int) -> list[str]:
+        """Return those of one batch."""
+        return _lines([chunk for chunk, of in zip(self.chunks, self.batches, strict=True) if of == batch])
+
+    @property
+    def push_log(self) -> dict[int, list[str]]:
+        """Return the pushed messages by how many lines the job had printed when they came, in order."""
+        return {lines: [to_text(text) for text in self.pushed[lines]] for lines in sorted(self.pushed)}
 
 
-@db0.tag_fields("status")
+def _lines(chunks: list[bytes]) -> list[str]:
+    lines = to_text(b"".join(chunk[1:] for chunk in chunks)).split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+@db0.tag_fields("status", "agent_tag")
 @db0.memo(id="statek/Job", prefix=PREFIX)
 class Job:
-    """One job; `db0.find(Job, "SUSPENDED")` finds those of a status."""
+    """One job; `db0.find(Job, "SUSPENDED", agent_tag("researcher"))` finds those of a status and an agent."""
 
     job = Text("job_utf8")
+    agent = Text("agent_utf8")
+    parent = Text("parent_utf8")
     policy_name = Text("policy_name_utf8")
     executor = Text("executor_utf8")
     host = Text("host_utf8")
 
     def __init__(self, job_utf8: bytes, policy_name_utf8: bytes, policy: str, created_us: int) -> None:
         self.job_utf8 = job_utf8
+        self.agent_utf8 = b""
+        """The agent whose job it is; empty for a job of a client's own batches."""
+        self.agent_tag = ""
+        self.definition = ""
+        """The digest of that agent's definition in the ledger, as the job keeps it."""
+        self.parent_utf8 = b""
+        """The job whose subtask it is."""
         self.policy_name_utf8 = policy_name_utf8
         self.policy = policy
         self.created_us = created_us
         self.changed_us = created_us
         self.status = "READY"
         self.outcome: str | None = None
+        self.exit_status_utf8: bytes | None = None
         self.executor_utf8 = b""
         """Who holds the job and where; empty while nobody does."""
         self.host_utf8 = b""
         self.batches = 0
         self.next_instr_num = 0
+        self.conversing = False
+        """It has a model to talk with."""
+        self.asking = False
+        """The model's reply is awaited."""
+        self.num_turns = 0
+        """How often the model was asked for a reply; repetitions after a crash are not counted."""
+        self.num_completions = 0
+        """How often the job was revived after its end."""
+        self.num_exceptions = 0
+        """Replies that could not be used, and batches of the model's that did not end as they should."""
         self.awaited_result: Future | None = None
         """What it waits for while it is suspended in a call for a future's value."""
         self.futures: dict[int, Future] = {}
@@ -192,13 +171,50 @@ class Job:
         self.limit: ReachedLimit | None = None
         self.usage = Usage()
         self.py_env = PyEnv()
-        self.chat_log: list[BatchLogItem] = []
+        self.chat_log: list[ChatItem] = []
         self.tool_log: list[ToolLogItem] = []
         self.violations: list[Violation] = []
         self.held: int | None = None
         """The batch whose violation the job is held for, SUSPENDED until a person decides."""
         self.closed = False
         """It was ended for a violation: no further batch is taken."""
+
+    @property
+    def exit_status(self) -> str | None:
+        """Return what `exit()`, or the model's last words, ended the job with; None where nothing did."""
+        return None if self.exit_status_utf8 is None else to_text(self.exit_status_utf8)
+
+
+@db0.memo(id="statek/Agent", prefix=PREFIX)
+class Agent:
+    """An agent that jobs were started of, and what its jobs that are not forgotten have used of their models."""
+
+    agent = Text("agent_utf8")
+    model = Text("model_utf8")
+    provider = Text("provider_utf8")
+
+    def __init__(self, agent_utf8: bytes) -> None:
+        self.agent_utf8 = agent_utf8
+        self.definition = ""
+        """The digest of its newest definition that a job was started with."""
+        self.model_utf8 = b""
+        """The model that a job of it asked last."""
+        self.provider_utf8 = b""
+        self.jobs = 0
+        self.input_tokens = 0
+        self.cached_tokens = 0
+        self.output_tokens = 0
+        self.cost_micros = 0
+        self.unpriced = 0
+
+    @property
+    def cost(self) -> Decimal:
+        """Return the cost in whole units of the price table's currency."""
+        return in_currency(self.cost_micros)
+
+    def count(self, status: str) -> int:
+        """Count its jobs of a status."""
+        return len(db0.find(Job, status, agent_tag(self.agent)))
 
 
 @db0.memo(singleton=True, id="statek/Root", prefix=PREFIX)
@@ -208,12 +224,24 @@ class Root:
     def __init__(self) -> None:
         self.format = FORMAT
         self.jobs: dict[bytes, Job] = {}
+        self.agents: dict[bytes, Agent] = {}
+        """Those that jobs were started of, by name."""
         self.job_count = 0
         """How many jobs were put into `jobs`: a store that was damaged can lose entries without an error."""
         self.cursor = 0
         """The last event that is in these objects, committed together with them."""
         self.checksum = 0
         """That event's checksum in the ledger: an event of another ledger does not have it."""
+
+
+def agent_tag(agent: str) -> str:
+    """Return the tag of an agent's jobs, which no name makes that of a status or of another agent."""
+    return f"agent/{quote_from_bytes(to_bytes(agent), safe='')}"
+
+
+def in_currency(cost_micros: int) -> Decimal:
+    """Read millionths as whole units of the price table's currency."""
+    return Decimal(cost_micros).scaleb(-6)
 
 
 def find_job(job: str) -> Job | None:

@@ -13,10 +13,13 @@ from typing import Final
 
 import dbzero as db0
 
+from statek.store import awaited, chat_items
 from statek.store.objects import PREFIX, Job, Root
 
 EMPTY: Final = {"format": None, "counted": 0, "in_dict": 0, "by_type": 0, "cursor": 0, "checksum": 0}
 """What is told of a store that was made and never committed to."""
+_OURS: Final = (Root.__module__, chat_items.__name__, awaited.__name__)
+"""Where the classes of the objects are that the ledger has."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -41,7 +44,7 @@ def _findings() -> dict[str, int | None]:
         "by_type": sum(1 for job in db0.find(Job) if job.status != "FORGOTTEN"),
         "cursor": root.cursor,
         "checksum": root.checksum,
-        "foreign": sum(1 for cls in db0.get_memo_classes(PREFIX) if cls.module != Root.__module__),
+        "foreign": sum(1 for cls in db0.get_memo_classes(PREFIX) if cls.module not in _OURS),
     }
 
 
@@ -52,7 +55,7 @@ def _touch(job: Job) -> None:
     for call in job.tool_log:
         _ = call.outcome
     for item in job.chat_log:
-        _ = item.outcome
+        _ = item.at_us
     _ = (job.status, job.usage.calls, job.error and job.error.line, len(job.violations))
 
 

@@ -1,7 +1,7 @@
 """What an event changes in dbzero's objects: one function per kind, in the mirror's thread.
 
-The rules are those of `core.evolve`, told to the objects that applications see. Nothing is decided here. What belongs to
-a conversation with a model is in `projected_talk`.
+The rules are those of `core.evolve`, told to the objects that applications see. Nothing is decided here. What
+belongs to a conversation with a model is in `projected_talk`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SUBTASK: Final = b"job/"
 """The key of a future begins with it that another job's end resolves; that job's name follows."""
 
 
-def apply(root: Root, stored: Stored, reply: Callable[[events.TurnAnswered], ModelTurn]) -> None:
-    """Bring the objects from the event before this one to this one; `reply` reads what a model said."""
+def apply(root: Root, stored: Stored, reply: Callable[[str, str], ModelTurn]) -> None:
+    """Bring the objects from the event before this one to this one; `reply` reads what a model said, by its blob."""
     event, key = stored.event, to_bytes(stored.job)
     if isinstance(event, events.JobCreated):
         root.jobs[key] = _created(root, event, stored.at_us)
@@ -40,7 +40,7 @@ def apply(root: Root, stored: Stored, reply: Callable[[events.TurnAnswered], Mod
         if isinstance(event, events.TurnRequested | events.TurnAnswered):
             projected_talk.apply_to_agent(event, root.agents.get(job.agent_utf8))
         if isinstance(event, events.TurnAnswered):
-            projected_talk.answered(event, job, stored.at_us, reply(event))
+            projected_talk.answered(event, job, stored.at_us, reply(stored.job, event.reply))
         else:
             _apply(event, job, stored.at_us)
     root.cursor, root.checksum = stored.cursor, stored.checksum
@@ -199,7 +199,9 @@ def _(event: events.FutureResolved, job: Job, at_us: int) -> None:
         return
     future.resolved = True
     if future.key_utf8.startswith(SUBTASK):
-        item = next(item for item in _backwards(job) if isinstance(item, SubTaskLogItem) and item.future == event.number)
+        item = next(
+            item for item in _backwards(job) if isinstance(item, SubTaskLogItem) and item.future == event.number
+        )
         item.outcome, item.error, item.ended_us = "error" if event.error else "ok", error_of(event.error), at_us
 
 

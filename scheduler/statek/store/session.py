@@ -10,10 +10,15 @@ from typing import Final
 
 import dbzero as db0
 
+from statek.agents.replies import unpack
+from statek.agents.transcript import ModelTurn
 from statek.store import markers, projection
-from statek.store.errors import ObjectsNotClosed
-from statek.store.objects import PREFIX, Root, to_bytes
+from statek.store.chat_items import BatchLogItem
+from statek.store.errors import ObjectsNotClosed, StoreDamaged
+from statek.store.history import History
+from statek.store.objects import PREFIX, Root
 from statek.store.records import Stored
+from statek.store.texts import to_bytes
 
 _UNCOMMITTED_LIMIT: Final = 2_000
 """Events that may wait for a commit, whatever the time: dbzero has failed on very large uncommitted changes."""
@@ -51,8 +56,8 @@ class Session:
             return 0.0
         return max(0.0, self._changed_at + self._commit_seconds - time.monotonic())
 
-    def apply(self, events: Sequence[Stored]) -> None:
-        """Bring the objects forward by some events. Where this raises they are in between, and not to be used.
+    def apply(self, events: Sequence[Stored], ledger: History) -> None:
+        """Bring the objects forward by some of its events. Where this raises they are in between, and not to be used.
 
         Nothing is kept before a commit, and the cursor moves with each event; so no `db0.atomic` is needed. There must
         be none: dbzero 0.7.0 loses items of dictionaries and sets that grow inside it.
@@ -60,7 +65,7 @@ class Session:
         self.changed()
         try:
             for stored in events:
-                projection.apply(self._root, stored)
+                projection.apply(self._root, stored, lambda job, reply: _reply(ledger, job, reply))
         except BaseException:
             self._root.checksum = -1  # of no event: the next start finds that it cannot go on from here
             raise
@@ -101,7 +106,9 @@ class Session:
 
     def _has_ended(self, job: str, batch: int) -> bool:
         found = self._root.jobs.get(to_bytes(job))
-        return found is not None and any(item.batch == batch and item.outcome for item in found.chat_log)
+        return found is not None and any(
+            isinstance(item, BatchLogItem) and item.batch == batch and item.outcome for item in found.chat_log
+        )
 
     def commit_if_due(self) -> None:
         """Commit when the first uncommitted change is old enough."""
@@ -121,3 +128,14 @@ class Session:
             db0.close()
         except Exception as error:
             raise ObjectsNotClosed(self._directory, str(error)) from error
+
+
+def _reply(ledger: History, job: str, reply: str) -> ModelTurn:
+    """Read what a model said; nothing where it was forgotten meanwhile, as an event to come will say."""
+    try:
+        return unpack(ledger.blob(reply))
+    except StoreDamaged:
+        found = ledger.job(job)
+        if found is not None and found.status == "FORGOTTEN":
+            return ModelTurn("")
+        raise
