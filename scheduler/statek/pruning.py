@@ -45,8 +45,8 @@ def prune(store: StoreDirectory, seconds: float) -> Pruned:
 
     Takes the store's lock. dbzero's objects follow at the next start of a scheduler.
     """
+    size = store.ledger.stat().st_size
     with store.lock(), Ledger.open(store.ledger) as ledger:
-        size, events = store.ledger.stat().st_size, 0
         forgetter, recorder = Forgetter(ledger), Recorder()
         decided = at_rest = False
         while not (decided and at_rest):
@@ -55,8 +55,7 @@ def prune(store: StoreDirectory, seconds: float) -> Pruned:
             tick.commit(ledger)
             at_rest = forgetter.carry_out()
         ledger.make_shrinkable()
-        jobs, events = forgetter.forgotten, forgetter.events
-    return Pruned(jobs, events, size - store.ledger.stat().st_size)
+    return Pruned(forgetter.forgotten, forgetter.events, size - store.ledger.stat().st_size)
 
 
 def _before_us(seconds: float) -> int:

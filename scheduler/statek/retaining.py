@@ -153,5 +153,5 @@ class Retention:
 
 def _is_stirred(tick: Tick, job: Job) -> bool:
     """Tell whether something of this very turn concerns a job or its family."""
-    changed = tick.changed
-    return job.job in changed or job.parent in changed or any(one.parent == job.job for one in changed.values())
+    stirred = [other for other in tick.changed.values() if other.status != "FORGOTTEN"]
+    return any(other.job in (job.job, job.parent) or other.parent == job.job for other in stirred)

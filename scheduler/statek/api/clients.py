@@ -249,8 +249,11 @@ class Clients:
         tick.then(partial(self._send, identity, answer))
 
     def _on_follow(self, identity: bytes, message: Follow, tick: Tick) -> None:
-        if self._job(message.job, tick) is None:
-            self._refuse(identity, message.request, "unknown_job", f"there is no job {message.job!r} in this store")
+        job = self._job(message.job, tick)
+        if job is None or job.status == "FORGOTTEN":
+            text = "there is no job {!r} in this store" if job is None else "the record of the job {!r} was deleted"
+            code = "unknown_job" if job is None else "forgotten"
+            self._refuse(identity, message.request, code, text.format(message.job))
             return
         now = time.monotonic()
         self._forget_followers(now - FOLLOWING_SECONDS)

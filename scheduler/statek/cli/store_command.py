@@ -1,4 +1,4 @@
-"""statek store: whether a store is whole, and what can be done when it is not."""
+"""statek store: whether a store is whole, what can be done when it is not, and which jobs it need not keep."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 FAILED: Final = 5
 """Exit status of a failure on our side, as of `statek exec`."""
 
+DAY_SECONDS: Final = 86_400
+
 _STORE = click.option("--store", type=click.Path(path_type=Path), default=default_store, help="The store's directory.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-@click.group("store", short_help="Check or repair a store.")
+@click.group("store", short_help="Check, repair or prune a store.")
 def store_command() -> None:
-    """Read a store through, or repair what can be repaired."""
+    """Read a store through, repair what can be repaired, or forget jobs that ended long ago."""
 
 
 @store_command.command("check")
@@ -73,6 +75,37 @@ def repair_command(store: Path) -> None:
     if not left:
         click.echo("the store is whole")
     sys.exit(1 if left else 0)
+
+
+@store_command.command("prune")
+@_STORE
+@click.option("--older-than", "days", type=click.FloatRange(0), required=True, metavar="DAYS", help="Since their end.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be forgotten; a scheduler may run.")
+@_JSON
+def prune_command(store: Path, days: float, dry_run: bool, as_json: bool) -> None:
+    """Forget the jobs that ended so many days ago, for good: all but their names, and the audit log.
+
+    Jobs that are under way stay, and so does a job whose parent or subtask is. No scheduler may run: one that does is
+    told with --retain-days. The objects in dbzero follow at its next start.
+
+    Exit status: 0 done, 2 no store or wrong usage, 5 failed.
+    """
+    from statek.pruning import prune, would_prune
+
+    directory = _open(store)
+    try:
+        found = would_prune(directory, days * DAY_SECONDS) if dry_run else prune(directory, days * DAY_SECONDS)
+    except StoreError as error:
+        say(str(error))
+        sys.exit(FAILED)
+    if as_json:
+        click.echo(json.dumps({"dry_run": dry_run, **asdict(found)}))
+    elif dry_run:
+        click.echo(f"{found.jobs} jobs with {found.events} events, {found.bytes} bytes, would be forgotten")
+    else:
+        click.echo(
+            f"{found.jobs} jobs with {found.events} events are forgotten; the ledger is {found.bytes} bytes smaller"
+        )
 
 
 def _open(store: Path) -> StoreDirectory:

@@ -4,64 +4,27 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from store_histories import POLICY, SOURCE, ticks
+from store_histories import POLICY
+from store_kills import run_and_kill
+from store_lives import ENDED, NOW, begin, fault_of, forget, go_on, live
 from store_mirrors import mirror_of, objects
 
 from statek.audit.recorder import Recorder
-from statek.audit.verification import verify
 from statek.core import events
+from statek.core.evolve import evolve
 from statek.core.jobs import Job, digest
 from statek.retaining import Forgetter
 from statek.store.audit_reader import AuditReader
 from statek.store.backup import back_up
 from statek.store.checking import check, is_whole
 from statek.store.directory import StoreDirectory
-from statek.store.ledger import Ledger, Record
+from statek.store.ledger import Ledger
 from statek.store.repairing import repair
 from statek.tick import Tick
-
-ENDED, NOW = 5_000_000, 10_000_000
-"""When most jobs of these tests have ended, and what time it is, in µs."""
-
-
-def audited(ledger: Ledger, jobs: int, lines: int = 3, parent: str = "") -> list[str]:
-    """Append the lives of some jobs with their audit records; returns the jobs' names."""
-    recorder, names = Recorder(), []
-    for _ in range(jobs):
-        name = f"job-{sum(ledger.counts().values())}"
-        names.append(name)
-        tick = Tick(ENDED, recorder, ledger.last_cursor)
-        tell(tick, [record for step in ticks(name, lines) for record in step.records], None, parent)
-        tick.commit(ledger)
-    return names
-
-
-def tell(tick: Tick, records: list[Record], job: Job | None, parent: str = "") -> Job | None:
-    """Make a part of a job's life a part of the turn; what the job starts with is a blob of its own."""
-    for record in records:
-        event, own = record.event, f"given to {record.job}".encode()
-        if isinstance(event, events.JobCreated):
-            event = replace(event, parent=parent, given=digest(own))
-            tick.blobs |= {digest(data): data for data in (POLICY, SOURCE, own)}
-        job = tick.record(record.job, job, [event])
-    return job
-
-
-def forget(ledger: Ledger, before_us: int = NOW, *, portions: int = 10_000) -> int:
-    """Forget and delete in so many portions at most; returns how many jobs were forgotten."""
-    forgetter, recorder = Forgetter(ledger), Recorder()
-    for _ in range(portions):
-        tick = Tick(NOW, recorder, ledger.last_cursor)
-        decided = forgetter.decide(tick, before_us)
-        tick.commit(ledger)
-        if forgetter.carry_out() and decided:
-            break
-    return forgetter.forgotten
 
 
 def rows(store: StoreDirectory, table: str) -> int:
@@ -69,13 +32,8 @@ def rows(store: StoreDirectory, table: str) -> int:
         return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
 
-def fault_of(store: StoreDirectory) -> object:
-    with AuditReader.read(store.ledger) as audit, audit.snapshot():
-        return verify(audit).fault
-
-
 def test_of_a_forgotten_job_stay_its_name_and_one_event(store: StoreDirectory, ledger: Ledger) -> None:
-    names = audited(ledger, 3)
+    names = live(ledger, 3)
     told = ledger.last_cursor
     assert forget(ledger) == 3
     assert ledger.counts() == {}
@@ -93,70 +51,63 @@ def test_of_a_forgotten_job_stay_its_name_and_one_event(store: StoreDirectory, l
 
 
 def test_nothing_is_forgotten_before_its_time(ledger: Ledger) -> None:
-    audited(ledger, 2)
+    live(ledger, 2)
     assert forget(ledger, ENDED) == 0
     assert forget(ledger, ENDED + 1) == 2
 
 
 def test_a_blob_goes_with_the_last_job_that_names_it(ledger: Ledger) -> None:
-    audited(ledger, 1)
-    kept = _unfinished(ledger, "under way", at_us=5)
+    live(ledger, 1)
+    kept = begin(ledger, "under way")
     assert forget(ledger) == 1
     assert ledger.blob(digest(POLICY)) == POLICY, f"{kept} needs it"
     with pytest.raises(KeyError):
-        ledger.blob(digest(b"given to job-0"))
+        ledger.blob(digest(b"given to job-0-0"))
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_a_job_that_has_not_ended_is_kept(ledger: Ledger, steps: int) -> None:
-    _unfinished(ledger, "under way", at_us=5, steps=steps)
+    begin(ledger, "under way", steps=steps)
     assert forget(ledger) == 0
 
 
 def test_a_job_that_was_revived_is_kept_until_it_has_ended_again(ledger: Ledger) -> None:
-    [name] = audited(ledger, 1)
-    job = ledger.job(name)
-    tick = Tick(6_000_000, Recorder(), ledger.last_cursor)
-    tick.record(name, job, [events.BatchSubmitted(3, "more", digest(POLICY))])
-    tick.commit(ledger)
+    [name] = live(ledger, 1)
+    go_on(ledger, name, events.BatchSubmitted(3, "more", digest(POLICY)))
     assert forget(ledger) == 0
-    tick = Tick(7_000_000, Recorder(), ledger.last_cursor)
-    tick.record(name, ledger.job(name), [events.BatchSkipped(3), events.JobEnded("ok")])
-    tick.commit(ledger)
+    go_on(ledger, name, events.BatchSkipped(3), events.JobEnded("ok"), at_us=7_000_000)
     assert forget(ledger, 7_000_000) == 0
     assert forget(ledger, 7_000_001) == 1
 
 
 def test_a_family_is_kept_while_one_of_it_is_under_way(ledger: Ledger) -> None:
-    [parent] = audited(ledger, 1)
-    audited(ledger, 1, parent=parent)
-    child = _unfinished(ledger, "the younger child", at_us=5, parent=parent)
+    [parent] = live(ledger, 1)
+    live(ledger, 1, parent=parent)
+    child = begin(ledger, "the younger child", parent=parent)
     assert forget(ledger) == 1, "the child that has ended, whose parent has too"
     assert ledger.job(parent).status == "DONE"  # type: ignore[union-attr]
-    tick = Tick(8, Recorder(), ledger.last_cursor)
-    tick.record(child, ledger.job(child), [events.BatchSkipped(1), events.BatchSkipped(2), events.JobEnded("ok")])
-    tick.commit(ledger)
+    go_on(ledger, child, events.BatchSkipped(1), events.BatchSkipped(2), events.JobEnded("ok"))
     assert forget(ledger) == 2
 
 
 def test_a_child_is_kept_while_its_parent_is_under_way(ledger: Ledger) -> None:
-    parent = _unfinished(ledger, "the parent", at_us=5)
-    audited(ledger, 2, parent=parent)
+    parent = begin(ledger, "the parent")
+    live(ledger, 2, parent=parent)
     assert forget(ledger) == 0
 
 
 def test_a_damaged_job_is_kept_for_whoever_looks_into_it(
     store: StoreDirectory, ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
-    audited(ledger, 2)
+    live(ledger, 2)
     with closing(sqlite3.connect(store.ledger)) as other, other:
         other.execute("UPDATE events SET body = x'00' WHERE cursor = 5")
     assert forget(ledger) == 1
-    assert "job-0 is kept as it is" in caplog.text
+    assert "job-0-0 is kept as it is" in caplog.text
 
 
 def test_a_job_of_many_events_is_forgotten_in_portions(store: StoreDirectory, ledger: Ledger) -> None:
-    audited(ledger, 1, lines=1_700)
+    live(ledger, 1, lines=1_700)
     sizes = [rows(store, "events")]
     forgetter, recorder = Forgetter(ledger), Recorder()
     while True:
@@ -176,7 +127,7 @@ def test_a_job_of_many_events_is_forgotten_in_portions(store: StoreDirectory, le
 
 
 def test_the_audit_log_agrees_with_what_was_forgotten(store: StoreDirectory, ledger: Ledger) -> None:
-    audited(ledger, 3)
+    live(ledger, 3)
     assert fault_of(store) is None
     forget(ledger, portions=1)
     assert fault_of(store) is None, "in the middle of it"
@@ -185,8 +136,8 @@ def test_the_audit_log_agrees_with_what_was_forgotten(store: StoreDirectory, led
 
 
 def test_an_event_that_somebody_else_took_out_is_still_found(store: StoreDirectory, ledger: Ledger) -> None:
-    audited(ledger, 2)
-    _unfinished(ledger, "under way", at_us=5)
+    live(ledger, 2)
+    begin(ledger, "under way")
     forget(ledger)
     with closing(sqlite3.connect(store.ledger)) as other, other:
         other.execute("DELETE FROM events WHERE kind = 'batch_submitted'")
@@ -195,7 +146,7 @@ def test_an_event_that_somebody_else_took_out_is_still_found(store: StoreDirecto
 
 def test_events_that_somebody_else_passes_off_as_forgotten_are_found(store: StoreDirectory, ledger: Ledger) -> None:
     """An event that says so does not help: it has no record on the log."""
-    [name] = audited(ledger, 1)
+    [name] = live(ledger, 1)
     with AuditReader.read(store.ledger) as audit:
         records = len(list(audit.chain()))
     forget(ledger)
@@ -205,11 +156,42 @@ def test_events_that_somebody_else_passes_off_as_forgotten_are_found(store: Stor
 
 
 def test_a_changed_tombstone_is_found(store: StoreDirectory, ledger: Ledger) -> None:
-    audited(ledger, 1)
+    live(ledger, 1)
     forget(ledger)
     with closing(sqlite3.connect(store.ledger)) as other, other:
         other.execute("UPDATE events SET at_us = at_us + 1 WHERE kind = 'job_forgotten'")
     assert "is not the one that it was written for" in str(fault_of(store))
+
+
+# kills
+
+KILLS = 8
+
+
+def test_a_kill_while_jobs_are_forgotten_leaves_each_whole_or_forgotten(store: StoreDirectory) -> None:
+    with Ledger.open(store.ledger) as ledger:
+        live(ledger, 60)
+        whole = len(ledger.events("job-0-0"))
+    for kill in range(KILLS):
+        run_and_kill(store.path, 1 + kill % 4, program="store_pruner.py")
+        assert fault_of(store) is None
+        with Ledger.open(store.ledger) as ledger:
+            ledger.verify()
+            for job in [*ledger.jobs(), *ledger.jobs(("FORGOTTEN",))]:
+                assert job == folded(ledger, job.job)
+                assert job.status == "FORGOTTEN" or len(ledger.events(job.job)) == whole
+    with Ledger.open(store.ledger) as ledger:
+        assert 0 < len(list(ledger.jobs(("FORGOTTEN",)))) < 60, "the kills came in the middle"
+        forget(ledger)
+        assert [stored.event.kind for stored in ledger.events(None)] == ["job_forgotten"] * 60
+    assert [rows(store, table) for table in ("segments", "promises", "blobs", "blob_uses", "erasures")] == [0] * 5
+
+
+def folded(ledger: Ledger, name: str) -> Job | None:
+    job: Job | None = None
+    for stored in ledger.events(name):
+        job = evolve(job, stored.event)
+    return job
 
 
 # the objects
@@ -225,7 +207,7 @@ def test_the_objects_of_a_forgotten_job_are_gone(store: StoreDirectory, ledger: 
     def count() -> list[int]:
         return [len(list(db0.find(cls))) for cls in owned]
 
-    audited(ledger, 4)
+    live(ledger, 4)
     with mirror_of(store) as mirror:
         assert min(mirror.submit(count).result(60)) >= 4
         forget(ledger)
@@ -240,10 +222,10 @@ def test_the_objects_of_a_forgotten_job_are_gone(store: StoreDirectory, ledger: 
 @pytest.mark.parametrize("portions", [1, 2, 3])
 def test_objects_that_lay_behind_go_too(store: StoreDirectory, ledger: Ledger, portions: int) -> None:
     """The objects know a part of a job's events; the others are deleted before they are told."""
-    audited(ledger, 1, lines=900)
+    live(ledger, 1, lines=900)
     with mirror_of(store):
         pass
-    audited(ledger, 2, lines=400)
+    live(ledger, 2, lines=400)
     forget(ledger, portions=portions)
     with mirror_of(store) as mirror:
         assert mirror.recovery is None
@@ -256,7 +238,7 @@ def test_objects_that_lay_behind_go_too(store: StoreDirectory, ledger: Ledger, p
 
 
 def test_objects_that_end_at_a_forgotten_event_are_gone_on_from(store: StoreDirectory, ledger: Ledger) -> None:
-    audited(ledger, 3)
+    live(ledger, 3)
     with mirror_of(store):
         pass
     forget(ledger)
@@ -270,7 +252,7 @@ def test_objects_that_end_at_a_forgotten_event_are_gone_on_from(store: StoreDire
 
 def test_a_store_with_forgotten_jobs_is_whole_and_backed_up(store: StoreDirectory, tmp_path: Path) -> None:
     with Ledger.open(store.ledger) as ledger:
-        audited(ledger, 3)
+        live(ledger, 3)
         forget(ledger, portions=1)
     assert is_whole(list(check(store)))
     manifest = back_up(store, tmp_path / "backup")
@@ -281,10 +263,10 @@ def test_a_store_with_forgotten_jobs_is_whole_and_backed_up(store: StoreDirector
 @pytest.mark.parametrize("portions", [1, 10_000])
 def test_a_repaired_ledger_knows_what_was_forgotten(store: StoreDirectory, portions: int) -> None:
     with Ledger.open(store.ledger) as ledger:
-        audited(ledger, 3, lines=300)
+        live(ledger, 3, lines=300)
         forget(ledger, portions=portions)
-        kept = _unfinished(ledger, "under way", at_us=NOW + 1)
-        _unfinished(ledger, "damaged", at_us=NOW + 1)
+        kept = begin(ledger, "under way", at_us=NOW + 1)
+        begin(ledger, "damaged", at_us=NOW + 1)
     with closing(sqlite3.connect(store.ledger)) as other, other:
         other.execute("UPDATE events SET body = x'00' WHERE kind = 'batch_submitted' AND job = 5")
     said = list(repair(store))
@@ -295,13 +277,3 @@ def test_a_repaired_ledger_knows_what_was_forgotten(store: StoreDirectory, porti
         assert len(list(ledger.jobs(("FORGOTTEN",)))) == 3
         assert {stored.job for stored in ledger.events(None) if stored.event.kind != "job_forgotten"} == {kept}
         ledger.verify()
-
-
-def _unfinished(ledger: Ledger, name: str, *, at_us: int, steps: int = 1, parent: str = "") -> str:
-    """Append the beginning of a job's life."""
-    job: Job | None = None
-    tick = Tick(at_us, Recorder(), ledger.last_cursor)
-    for step in islice(ticks(name), steps):
-        job = tell(tick, step.records, job, parent)
-    tick.commit(ledger)
-    return name

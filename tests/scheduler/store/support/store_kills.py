@@ -9,9 +9,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def run_and_kill(store: Path, acknowledgements: int, *options: str) -> int:
+def run_and_kill(store: Path, acknowledgements: int, *options: str, program: str = "store_writer.py") -> int:
     """Let the writer go until it has acknowledged so many appends, kill it, and return the last one it told."""
-    command = (sys.executable, str(HERE / "store_writer.py"), str(store), *options)
+    command = (sys.executable, str(HERE / program), str(store), *options)
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
         assert writer.stdout is not None
         assert writer.stderr is not None
