@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 
 class StatekError(Exception):
     """The root. Its text is one line that names the thing and the way out."""
@@ -25,6 +28,31 @@ class KeysUnusable(StatekError):
 
 class AppUnusable(StatekError):
     """The application file given with --app cannot be loaded, or does not export what it should."""
+
+
+class SettingsRefused(StatekError):
+    """Settings that are unknown, malformed or not to be trusted; each fault names the place and what would be right."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+class LogsUnusable(StatekError):
+    """The directory for log files cannot be used, or not safely."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"cannot log to {path}: {reason}")
+        self.path = path
+
+
+class AgentRefused(StatekError):
+    """An agent is not defined as it could be used; each fault names the field and what would be right."""
+
+    def __init__(self, agent: str, faults: Iterable[str]) -> None:
+        self.agent = agent
+        self.faults = tuple(faults)
+        super().__init__(f"agent {agent!r}: {'; '.join(self.faults)}")
 
 
 class SubmissionRefused(StatekError):
