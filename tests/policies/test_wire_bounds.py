@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from statek_policies import Limits, PolicyError
+from statek_policies.language.facades.console import EXIT_STATUS_CHARACTERS
 from statek_protocol.messages import base
 
 
@@ -21,3 +22,7 @@ def test_the_largest_allowance_is_what_a_message_carries(limit: str, carried: in
     assert getattr(Limits(**{limit: carried}), limit) == carried
     with pytest.raises(PolicyError, match=str(carried)):
         Limits(**{limit: carried + 1})
+
+
+def test_the_longest_text_of_an_exit_is_what_a_message_carries() -> None:
+    assert EXIT_STATUS_CHARACTERS == base.EXIT_STATUS_LIMIT

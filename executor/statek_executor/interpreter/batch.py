@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
 from typing import Final, Literal, TypeVar
@@ -23,7 +24,7 @@ from statek_policies.language import (
     SourceRefused,
     SourceTooLarge,
 )
-from statek_protocol.messages.base import NAME_LIMIT
+from statek_protocol.messages.base import EXIT_STATUS_LIMIT, NAME_LIMIT
 from statek_protocol.messages.interpreter import (
     Checkpoint,
     Failed,
@@ -42,6 +43,17 @@ WORTH_SECONDS: Final = 0.05
 
 Outcome = Literal["ok", "error", "blocked", "limit"]
 S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How a batch came to its end."""
+
+    outcome: Outcome = "ok"
+    error: GuestError | None = None
+    limit: LimitBreach | None = None
+    exited: bool = False
+    exit_status: str | None = None
 
 
 class Boundary:
@@ -109,9 +121,9 @@ class BatchRunner:
             breach = LimitBreach(error.name, error.allowed, error.used)
             self._host.send(Finished(run.batch, "limit", None, breach, None))
         else:
-            self._report(run, *self._execute(run, compiled))
+            self._report(run, self._execute(run, compiled))
 
-    def _execute(self, run: Run, compiled: CompiledBatch) -> tuple[Outcome, GuestError | None, LimitBreach | None]:
+    def _execute(self, run: Run, compiled: CompiledBatch) -> _End:
         """Execute the instructions; whatever the guest raises becomes a value here."""
         self._batch = run.batch
         self._put_off_checkpoint()
@@ -126,21 +138,22 @@ class BatchRunner:
         except BaseException as error:  # noqa: BLE001 - the guest may raise anything
             self._limits.leave_guest()
             return self._ended_by(compiled.name, error)
-        return self._soft_limit_or("ok", None)
+        return self._soft_limit_or(_End())
 
-    def _ended_by(self, name: str, error: BaseException) -> tuple[Outcome, GuestError | None, LimitBreach | None]:
+    def _ended_by(self, name: str, error: BaseException) -> _End:
         """Tell what an exception that left guest code means for the batch."""
         if isinstance(error, MemoryError):
             self._ballast = None
-            allowed = self._session.policy.limits.memory_bytes
             described = self._describe(error, name)
             _drop_frames(error)
-            return "limit", described, LimitBreach("memory_bytes", allowed, allowed)
-        if isinstance(error, GuestExit) or (isinstance(error, SystemExit) and _is_zero(error)):
-            return self._soft_limit_or("ok", None)
+            return self._at_limit(_End(error=described), "memory_bytes")
+        if isinstance(error, GuestExit):
+            return self._soft_limit_or(_End(exited=True, exit_status=_exit_status(error)))
+        if isinstance(error, SystemExit) and _is_zero(error):
+            return self._soft_limit_or(_End(exited=True))
         if isinstance(error, PolicyViolation):
-            return self._soft_limit_or("blocked", self._describe(error, name))
-        return self._soft_limit_or("error", self._describe(error, name), self._host.limit_of(error))
+            return self._soft_limit_or(_End("blocked", self._describe(error, name)))
+        return self._soft_limit_or(_End("error", self._describe(error, name)), self._host.limit_of(error))
 
     def _describe(self, error: BaseException, name: str) -> GuestError:
         """Turn a guest's exception into data: its class's name, its text, and the batch's line that it came through."""
@@ -158,18 +171,19 @@ class BatchRunner:
         finally:
             self._limits.leave_guest()
 
-    def _soft_limit_or(
-        self, outcome: Outcome, error: GuestError | None, told: str | None = None
-    ) -> tuple[Outcome, GuestError | None, LimitBreach | None]:
+    def _soft_limit_or(self, end: _End, told: str | None = None) -> _End:
         """A batch that reached a soft limit has ended by it, however it went on from there.
 
         `told` is the limit that the error which ended the batch told it of.
         """
         name = self._limits.reached or told
         if name is None:
-            return outcome, error, None
+            return end
+        return self._at_limit(end, name)
+
+    def _at_limit(self, end: _End, name: str) -> _End:
         allowed = getattr(self._session.policy.limits, name)
-        return "limit", error, LimitBreach(name, allowed, allowed)
+        return _End("limit", end.error, end.limit or LimitBreach(name, allowed, allowed))
 
     def _checkpoint_if_worth(self) -> None:
         """Ship a checkpoint when losing what was done since the last one would cost much more than encoding it."""
@@ -198,7 +212,7 @@ class BatchRunner:
         finally:
             self._encode_seconds = perf_counter() - started
 
-    def _report(self, run: Run, outcome: Outcome, error: GuestError | None, limit: LimitBreach | None) -> None:
+    def _report(self, run: Run, end: _End) -> None:
         """Say how the batch ended, together with the variables it leaves."""
         snapshot = None
         try:
@@ -208,12 +222,12 @@ class BatchRunner:
             self._host.send(Failed(run.batch, "diverged", str(divergence)))
             return
         except WorkspaceTooLarge as excess:
-            outcome, limit = "limit", limit or excess.breach
+            end = _End("limit", end.error, end.limit or excess.breach)
         except MemoryError:
             self._ballast = None
-            allowed = self._session.policy.limits.memory_bytes
-            outcome, limit = "limit", limit or LimitBreach("memory_bytes", allowed, allowed)
-        self._host.send(Finished(run.batch, outcome, error, limit, snapshot))
+            end = self._at_limit(end, "memory_bytes")
+        told = (end.outcome, end.error, end.limit)
+        self._host.send(Finished(run.batch, *told, snapshot, end.exited, end.exit_status))
         if self._ballast is None:
             self._ballast = _ballast()
 
@@ -226,6 +240,13 @@ def _ballast() -> mmap.mmap:
 def _name_of(error: BaseException) -> str:
     name: str = type.__getattribute__(type(error), "__name__")
     return wire_text(name)[:NAME_LIMIT] or "Exception"
+
+
+def _exit_status(error: GuestExit) -> str | None:
+    """Make what the guest ended its job with fit for the wire, which cannot carry lone surrogates."""
+    if error.text is None:
+        return None
+    return error.text.encode("utf-8", "backslashreplace").decode()[:EXIT_STATUS_LIMIT]
 
 
 def _is_zero(error: SystemExit) -> bool:

@@ -15,6 +15,8 @@ TEXT_LIMIT: Final = 16 * KIB
 """Characters of an error message or another sentence."""
 CONSOLE_CHUNK_LIMIT: Final = 64 * KIB
 """Bytes of console output in one message; a longer print is cut into several."""
+EXIT_STATUS_LIMIT: Final = 64 * KIB
+"""Characters of what a guest ends its job with (`statek_policies.language.facades.console`; a test compares them)."""
 SOURCE_LIMIT: Final = 8 * MIB
 """Bytes of a batch's source that any policy may allow."""
 ARGUMENTS_LIMIT: Final = 16 * MIB
@@ -32,6 +34,7 @@ FRAME_LIMIT: Final = 80 * MIB
 
 Identifier = Annotated[str, Bounds(1, NAME_LIMIT)]
 Sentence = Annotated[str, Bounds(0, TEXT_LIMIT)]
+ExitStatus = Annotated[str, Bounds(0, EXIT_STATUS_LIMIT)]
 BatchNumber = Annotated[int, Bounds(1, 10**9)]
 Count = Annotated[int, Bounds(0, 2**53)]
 SegmentData = Annotated[bytes, Bounds(0, WORKSPACE_LIMIT)]

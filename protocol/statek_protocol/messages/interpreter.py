@@ -21,6 +21,7 @@ from statek_protocol.messages.base import (
     WORKSPACE_LIMIT,
     BatchNumber,
     Count,
+    ExitStatus,
     Identifier,
     Message,
     SegmentData,
@@ -231,6 +232,10 @@ class Finished(Message):
     error: GuestError | None
     limit: LimitBreach | None
     snapshot: Snapshot | None
+    exited: bool = False
+    """The guest ended its job: it called `exit()`. Only of a batch that is ok."""
+    exit_status: ExitStatus | None = None
+    """What it called it with, as text; None where that was nothing."""
 
 
 @dataclass(frozen=True, slots=True)

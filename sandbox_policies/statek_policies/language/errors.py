@@ -50,8 +50,8 @@ class ImportWithheld(PolicyViolation, ImportError):
 
 
 class GuestExit(BaseException):
-    """The guest called `exit()`: the batch ends quietly. Handled by the interpreter."""
+    """The guest called `exit()`: the batch ends quietly, and its job with it. Handled by the interpreter."""
 
-    def __init__(self, text: str = "") -> None:
+    def __init__(self, text: str | None) -> None:
         self.text = text
-        super().__init__(text)
+        super().__init__("" if text is None else text)

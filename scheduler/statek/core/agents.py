@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
+import msgpack
+
+from statek_protocol import schema
 from statek_protocol.messages.base import NAME_LIMIT, SOURCE_LIMIT, Count, Identifier
 from statek_protocol.schema import Bounds, PlainField
 
@@ -80,3 +83,9 @@ class AgentDefinition:
     the job, or whatever the application's own handler says."""
     options: PlainField = None
     """Further parameters of the model's endpoint, as a plain map: temperature, max_output_tokens, ..."""
+
+
+def pack(definition: AgentDefinition) -> bytes:
+    """Write a version of an agent; equal versions give equal bytes, whose digest names them."""
+    data: bytes = msgpack.packb(schema.dump(definition))
+    return data

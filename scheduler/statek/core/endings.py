@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from statek.core import turns
 from statek.core.decisions import Decision
 from statek.core.events import BatchEnded, BatchSkipped, BatchStarted, Event, JobEnded, JobHeld, LeaseEnded
-from statek.core.evolve import begin
+from statek.core.evolve import begin, evolved
 from statek.core.instructions import EndLease, StartBatch
 from statek.core.jobs import Job, RunningBatch
 from statek.core.leases import Lease
@@ -40,7 +41,8 @@ def fail_batch(job: Job, running: RunningBatch, lease: Lease, error: GuestError)
 def end_batch(job: Job, lease: Lease, ended: BatchEnded) -> Decision:
     """End the batch; the lease goes on with the next one if all is well and its policy is the same."""
     events = ending(job, ended, lease.policy.on_violation)
-    if ended.outcome == "ok" and job.pending and job.pending[0].policy == job.policy_due:
+    goes_on = ended.outcome == "ok" and not ended.exited
+    if goes_on and job.pending and job.pending[0].policy == job.policy_due:
         following = BatchStarted(job.pending[0].batch, 0, 0)
         return Decision((*events, following), (StartBatch(),), at_checkpoint(lease, begin(job.pending[0])))
     reason = "the job ended" if isinstance(events[-1], JobEnded) else "its batch ended"
@@ -49,18 +51,22 @@ def end_batch(job: Job, lease: Lease, ended: BatchEnded) -> Decision:
 
 
 def ending(job: Job, ended: BatchEnded, on_violation: OnViolation = "refuse") -> tuple[Event, ...]:
-    """List the events with which a batch ends, and with it the job unless another batch is to run.
+    """List the events with which a batch ends, and with it the job unless something else is to come.
 
-    After a batch that was not ok the rest of its submission is skipped; what was submitted apart from it still runs,
-    unless the batch was blocked under a policy that then holds the job or ends it.
+    After a batch that was not ok, or in which the guest called `exit()`, the rest of its submission is skipped; what
+    was submitted apart from it still runs, unless the batch was blocked under a policy that then holds the job or ends
+    it. When no batch is left, a job of an agent asks its model, if `turns` says so.
     """
     final = ended.outcome == "blocked" and on_violation == "end"
     skipped: tuple[Event, ...] = ()
-    if ended.outcome != "ok":
+    if ended.outcome != "ok" or ended.exited:
         group = job.running.group if job.running is not None else 0
         skipped = tuple(BatchSkipped(batch.batch) for batch in job.pending if final or batch.group == group)
     if ended.outcome == "blocked" and on_violation == "hold":
         return (ended, *skipped, JobHeld(ended.batch))
     if len(skipped) < len(job.pending):
         return (ended, *skipped)
-    return (ended, *skipped, JobEnded(ended.outcome, final))
+    over = (ended, *skipped)
+    if final or job.running is None or job.conversation is None:
+        return (*over, JobEnded(ended.outcome, final, ended.exit_status))
+    return (*over, *turns.after_batch(evolved(job, over), ended, job.running.role))

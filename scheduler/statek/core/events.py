@@ -57,6 +57,9 @@ class JobCreated(Event):
     """The blob of the variables that it starts with, with references to objects as `store.given` writes them."""
     harness: Harness | None = None
     """What bounds its conversation; None for a job without an agent."""
+    model: Sentence = ""
+    """Of the agent's definition, so that no decision has to find that."""
+    provider: Word = ""
 
 
 @dataclass(frozen=True, slots=True)

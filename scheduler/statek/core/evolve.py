@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import singledispatch
 
@@ -55,7 +56,7 @@ def evolve(job: Job | None, event: Event) -> Job:
     if isinstance(event, JobForgotten):
         return Job(event.job, "", status="FORGOTTEN", outcome=event.outcome)
     if isinstance(event, JobCreated):
-        conversation = None if event.harness is None else Conversation(event.harness)
+        conversation = None if event.harness is None else Conversation(event.harness, event.model, event.provider)
         return Job(
             event.job,
             event.policy,
@@ -68,6 +69,13 @@ def evolve(job: Job | None, event: Event) -> Job:
     if job is None:
         raise BugInScheduler(f"{event.kind} of a job that was never created")
     return _after(event, job)
+
+
+def evolved(job: Job, events: Iterable[Event]) -> Job:
+    """Return the job after several events."""
+    for event in events:
+        job = evolve(job, event)
+    return job
 
 
 def begin(batch: PendingBatch) -> RunningBatch:
@@ -99,7 +107,8 @@ def _(event: BatchSubmitted, job: Job) -> Job:
     )
     idle = job.status == "DONE" or (job.status == "STARTED" and not job.leased)
     status = "READY" if idle and not _asking(job) else job.status
-    return replace(job, batches=event.batch, pending=pending, status=status, outcome=None)
+    exit_status = None if job.status == "DONE" else job.exit_status
+    return replace(job, batches=event.batch, pending=pending, status=status, outcome=None, exit_status=exit_status)
 
 
 @_after.register
@@ -126,7 +135,7 @@ def _(event: ConsolePrinted, job: Job) -> Job:
     size = running.console_bytes + len(event.data)
     lines = running.console_lines + event.data.count(b"\n")
     printed = replace(running, console_bytes=size, console_lines=lines, console_checksum=checksum)
-    return replace(job, running=printed)
+    return replace(job, running=printed, console_lines=job.console_lines + event.data.count(b"\n"))
 
 
 @_after.register
@@ -207,7 +216,7 @@ def _(event: BatchEnded, job: Job) -> Job:
     running = _running(job)
     usage = job.usage.plus(running.usage)
     talk = job.conversation
-    if talk is not None and running.role == "reply":
+    if talk is not None and running.role == "reply" and event.outcome != "cancelled":
         talk = _counted(talk, failed=event.outcome != "ok")
     job = _awake(job)
     return replace(
@@ -218,7 +227,7 @@ def _(event: BatchEnded, job: Job) -> Job:
         limit=event.limit,
         usage=usage,
         conversation=talk,
-        exit_status=event.exit_status if event.exited else job.exit_status,
+        exit_status=event.exit_status,
     )
 
 
@@ -275,8 +284,8 @@ def _(event: JobEnded, job: Job) -> Job:
         status="DONE",
         outcome=event.outcome,
         closed=job.closed or event.final,
-        error=event.error or job.error,
-        limit=event.limit or job.limit,
+        error=event.error or (job.error if event.outcome != "ok" else None),
+        limit=event.limit or (job.limit if event.outcome != "ok" else None),
         exit_status=job.exit_status if event.exit_status is None else event.exit_status,
     )
 
@@ -347,7 +356,7 @@ def _(event: HarnessReached, job: Job) -> Job:
 @_after.register
 def _(event: JobCancelled, job: Job) -> Job:
     talk = None if job.conversation is None else replace(job.conversation, asking=False)
-    return replace(job, decided=event.request, conversation=talk)
+    return replace(job, decided=event.request, conversation=talk, held=None)
 
 
 @_after.register

@@ -14,7 +14,7 @@ from statek.core import encoded
 from statek.core.awaiting import FutureEntry, FuturePart
 from statek.core.decisions import Decision
 from statek.core.events import CallAnswered, Event, FutureResolved, JobResumed
-from statek.core.evolve import evolve
+from statek.core.evolve import evolve, evolved
 from statek.core.instructions import Send
 from statek.core.jobs import Job
 from statek.core.leases import Lease
@@ -177,12 +177,6 @@ def _all_of(parts: Sequence[FuturePart], job: Job, moment: Moment) -> Settlement
             text = f"argument_bytes: the values together are larger than the {moment.value_bytes} bytes that may cross"
             return Settlement.failed("LimitError", text)
     return Settlement(encoded.tuple_of(values), None)
-
-
-def evolved(job: Job, events: Iterable[Event]) -> Job:
-    for event in events:
-        job = evolve(job, event)
-    return job
 
 
 def after(moment: Moment, events: Iterable[Event]) -> Moment:

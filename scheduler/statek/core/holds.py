@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from statek.core import turns
 from statek.core.decisions import Decision
 from statek.core.events import BatchSkipped, Event, HoldDecided, JobEnded
+from statek.core.evolve import evolve
 from statek.core.jobs import Job
 
 Choice = Literal["release", "end"]
@@ -20,15 +22,30 @@ def decide(job: Job, choice: Choice, request: str) -> Decision:
         return Decision((decided, *skipped, JobEnded(outcome, final=True)))
     if job.pending:
         return Decision((decided,))
+    if job.conversation is not None and job.conversation.turn:
+        return Decision((decided, *turns.next_turn(evolve(job, decided))))
     return Decision((decided, JobEnded(outcome)))
 
 
-def why_not_submit(job: Job) -> tuple[str, str] | None:
-    """Say with which code, and why, a job takes no further batches, if it does not."""
+def why_over(job: Job) -> tuple[str, str] | None:
+    """Say with which code, and why, nothing can be done with a job any more, if so."""
     if job.status == "FORGOTTEN":
         return "forgotten", f"the job {job.job!r} ended long ago and its record was deleted; start a new one"
     if job.closed:
         return "job_ended", f"the job {job.job!r} was ended for a violation of its policy; start a new one"
+    return None
+
+
+def why_not_submit(job: Job) -> tuple[str, str] | None:
+    """Say with which code, and why, a job takes no further batches of clients, if it does not."""
+    over = why_over(job)
+    if over is not None:
+        return over
+    if job.agent:
+        return "agent_job", (
+            f"the job {job.job!r} is of the agent {job.agent!r}, whose model says what runs in it; "
+            f"`statek job push {job.job} TEXT` tells it something"
+        )
     if job.held is not None:
         return "job_held", (
             f"the job {job.job!r} is held since batch {job.held} violated its policy; "

@@ -134,6 +134,9 @@ class Conversation:
     """How far a job's conversation with its model is, and what bounds it."""
 
     harness: Harness = Harness()  # noqa: RUF009 - frozen
+    model: Sentence = ""
+    """Whom its turns are asked of; empty for the configured default."""
+    provider: Word = ""
     turn: Count = 0
     """The number of the last turn that the model was asked for; the first one is 1."""
     asking: bool = False
@@ -211,6 +214,8 @@ class Job:
     """The job whose subtask it is."""
     conversation: Conversation | None = None
     """With the model of its agent; None for a job without one."""
+    console_lines: Count = 0
+    """Line ends in all that it printed."""
     exit_status: str | None = None
     """What the guest, or a reply without code, ended the job with."""
 

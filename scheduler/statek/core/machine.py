@@ -220,8 +220,19 @@ def _finished(job: Job, running: RunningBatch, lease: Lease, message: Finished) 
 def _ended(running: RunningBatch, lease: Lease, message: Finished, left: tuple[TransientValue, ...] = ()) -> BatchEnded:
     if (message.limit is None) == (message.outcome == "limit"):
         raise LeaseFault(f"it ended as {message.outcome} {'without' if message.limit is None else 'with'} a limit")
+    if (message.exited and message.outcome != "ok") or (message.exit_status is not None and not message.exited):
+        raise LeaseFault(f"it ended as {message.outcome} with what only exit() says")
     if message.limit is None:
-        return BatchEnded(running.batch, message.outcome, message.error, None, left)
+        exit_status = message.exit_status
+        return BatchEnded(
+            running.batch,
+            message.outcome,
+            message.error,
+            None,
+            left,
+            exited=message.exited,
+            exit_status=exit_status,
+        )
     return reaching.at_limit(running, reaching.told(lease, message.limit), message.error, left)
 
 

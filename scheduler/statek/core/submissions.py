@@ -1,10 +1,15 @@
-"""What a client's submission means for a job. Pure."""
+"""What makes a job, or brings it more to do: a client's batches, or the start of an agent. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from statek.core.events import BatchSubmitted, Event, JobCreated, PolicyChanged
+import msgpack
+
+from statek.core import turns
+from statek.core.agents import AgentDefinition, BatchRole, pack
+from statek.core.events import BatchSubmitted, Event, JobCreated, MessagePushed, PolicyChanged
+from statek.core.evolve import evolve, evolved
 from statek.core.jobs import Job, digest
 
 
@@ -31,3 +36,44 @@ def submit(
         blobs[source_digest] = source
         events.append(BatchSubmitted(number, batch_name, source_digest, first, policy_digest))
     return tuple(events), blobs
+
+
+def start(
+    name: str,
+    definition: AgentDefinition,
+    given: bytes | None = None,
+    parent: str = "",
+    messages: Iterable[tuple[bytes, str]] = (),
+) -> tuple[tuple[Event, ...], dict[str, bytes]]:
+    """Return the events and blobs of a new job of an agent: its warm-up, or at once the first turn of its model.
+
+    `given` are variables that it starts with (`store.given`), `messages` pairs of a text and who says it.
+    """
+    policy, packed = msgpack.packb(definition.policy), pack(definition)
+    blobs = {digest(data): data for data in (policy, packed, *(() if given is None else (given,)))}
+    created = JobCreated(
+        name,
+        definition.policy_name,
+        digest(policy),
+        agent=definition.name,
+        definition=digest(packed),
+        parent=parent,
+        given="" if given is None else digest(given),
+        harness=definition.harness,
+        model=definition.model,
+        provider=definition.provider,
+    )
+    said = (MessagePushed(number, text, source) for number, (text, source) in enumerate(messages, 1))
+    events = (created, *said, *_warm_up(definition, created.policy, blobs))
+    if not definition.warmup:
+        events = (*events, *turns.next_turn(evolved(evolve(None, created), events[1:])))
+    return events, blobs
+
+
+def _warm_up(definition: AgentDefinition, policy: str, blobs: dict[str, bytes]) -> Iterable[Event]:
+    """Submit the blocks of a warm-up as one group: after one that is not ok the rest is skipped."""
+    for number, block in enumerate(definition.warmup, 1):
+        source = block.source.encode("utf-8", "surrogatepass")
+        blobs[digest(source)] = source
+        role: BatchRole = "hidden" if block.hidden else "warmup"
+        yield BatchSubmitted(number, f"warmup-{number}", digest(source), 1, policy, role)

@@ -14,12 +14,12 @@ from statek.core import encoded
 from statek.core.awaiting import PARTS_LIMIT, FuturePart, FutureShape
 from statek.core.decisions import Decision
 from statek.core.events import CallAnswered, Event, FutureCreated, FutureResolved, JobSuspended, PolicyViolated
+from statek.core.evolve import evolved
 from statek.core.futures import (
     WAIT_CANCELLED,
     NoSuchFuture,
     Settlement,
     after,
-    evolved,
     follow,
     remembering,
     resolve,

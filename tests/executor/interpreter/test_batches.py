@@ -68,6 +68,50 @@ def test_a_quiet_end_is_ok(source: str) -> None:
     assert (batch.console, batch.end.outcome) == ("before\n", "ok")
 
 
+@pytest.mark.parametrize(
+    ("source", "status"),
+    [
+        ("exit()", None),
+        ("exit(None)", None),
+        ("raise SystemExit", None),
+        ("exit('done')", "done"),
+        ("exit('')", ""),
+        ("exit(0)", "0"),
+        ("exit([1, 'a'])", "[1, 'a']"),
+        ("import sys; sys.exit('x')", "x"),
+        ("exit('\\ud800 alone')", "\\ud800 alone"),
+        ("def leave():\n    exit('from within')\nleave()", "from within"),
+        ("try:\n    exit('kept')\nexcept Exception:\n    print('caught')", "kept"),
+        ("try:\n    exit('first')\nfinally:\n    x = 1", "first"),
+        ("try:\n    exit('first')\nfinally:\n    exit('second')", "second"),
+        ("class S(str):\n    def __len__(self):\n        return 10**9\nexit(S('plain'))", "plain"),
+    ],
+)
+def test_exit_ends_the_job_with_a_text(source: str, status: str | None) -> None:
+    batch = run(f"print('before')\n{source}\nprint('after')\n")
+    assert (batch.console, batch.end.outcome, batch.end.error) == ("before\n", "ok", None)
+    assert (batch.end.exited, batch.end.exit_status) == (True, status)
+    assert batch.snapshot
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("class Odd:\n    def __str__(self):\n        return 1 / 0\nexit(Odd())", "ZeroDivisionError"),
+        ("class Odd:\n    def __str__(self):\n        return 7\nexit(Odd())", "TypeError"),
+        ("exit('x' * 65_537)", "ValueError"),
+    ],
+)
+def test_what_has_no_text_or_too_long_a_one_ends_no_job(source: str, kind: str) -> None:
+    batch = run(f"print('before')\n{source}\n")
+    assert (batch.end.outcome, batch.error.type, batch.end.exited) == ("error", kind, False)
+
+
+def test_a_batch_that_comes_to_its_end_has_not_exited() -> None:
+    end = run("try:\n    exit('no')\nexcept BaseException as left:\n    print('stays')\n").end
+    assert (end.outcome, end.exited, end.exit_status) == ("ok", False, None)
+
+
 def test_a_source_that_the_policy_refuses_is_blocked_before_anything_ran() -> None:
     batch = run("print('reached')\nimport os\nx.__globals__\n")
     assert (batch.console, batch.end.outcome, batch.end.snapshot) == ("", "blocked", None)

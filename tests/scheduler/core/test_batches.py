@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from core_programs import Program, Say
+from core_programs import Ask, Program, Say
 from core_world import World
 
 from statek.core import machine
@@ -44,6 +44,35 @@ def test_batches_after_one_that_was_not_ok_are_skipped(program: Program) -> None
     assert [event.batch for event in world.of(BatchEnded)] == [1, 2]
     assert [event.batch for event in world.of(BatchSkipped)] == [3, 4]
     assert [event.outcome for event in world.of(JobEnded)] == [program.outcome]
+
+
+def test_exit_skips_the_rest_of_its_submission_and_is_no_error() -> None:
+    world = ended_with(Program(((Say(b"a"),),), exit_status="done"), OK, OK)
+    assert [event.outcome for event in world.of(BatchEnded)] == ["ok"]
+    assert [event.batch for event in world.of(BatchSkipped)] == [2, 3]
+    assert [(event.outcome, event.exit_status) for event in world.of(JobEnded)] == [("ok", "done")]
+    assert (world.job.outcome, world.job.exit_status) == ("ok", "done")
+
+
+def test_what_was_submitted_apart_from_a_batch_that_exited_still_runs() -> None:
+    world = World()
+    world.submit(Program((), exit_status="done"), OK)
+    world.submit(OK)
+    world.go_on()
+    world.check_ended()
+    assert [event.batch for event in world.of(BatchSkipped)] == [2]
+    assert [event.batch for event in world.of(BatchEnded)] == [1, 3]
+    assert world.job.exit_status is None
+
+
+def test_a_batch_that_exits_and_is_replayed_exits_the_same_way() -> None:
+    world = World()
+    world.submit(Program(((Say(b"once"), Ask("t")), (Say(b"twice"),)), exit_status="done"))
+    world.go_on(4)
+    world.interpreter_dies()
+    world.go_on()
+    world.check_ended()
+    assert (world.console(1), world.job.exit_status) == (b"oncetwice", "done")
 
 
 @pytest.mark.parametrize("program", NOT_OK, ids=lambda program: program.outcome)

@@ -73,7 +73,7 @@ def test_a_lease_may_end_after_any_step_and_once_more_later(
 ) -> None:
     steps = world_of(programs).go_on()
     for first in range(1, steps):
-        for second in {1, 2, 5, steps}:
+        for second in {1, 5} if first % 2 else {2, steps}:
             world = world_of(programs)
             for until in (first, second):
                 world.go_on(until)
@@ -88,7 +88,7 @@ def test_a_lease_may_end_after_any_step_and_once_more_later(
 def test_the_scheduler_may_start_anew_after_any_two_steps(programs: list[Program]) -> None:
     steps = world_of(programs).go_on()
     for first in range(steps + 1):
-        for second in {1, 2, 3, 5, steps}:
+        for second in {1, 3, steps} if first % 2 else {2, 5}:
             world = world_of(programs)
             for until in (first, second):
                 world.go_on(until)

@@ -66,6 +66,8 @@ def finished(snapshot: Snapshot | None = SNAPSHOT, limit: LimitBreach | None = N
         Metered(2, 0.0, 0.0, 0, 0, 0),
         Failed(2, "bug", ""),
         Finished(2, "ok", None, None, SNAPSHOT),
+        Finished(1, "error", None, None, SNAPSHOT, exited=True),
+        Finished(1, "ok", None, None, SNAPSHOT, exit_status="without an exit"),
     ],
 )
 def test_another_batch_than_the_one_in_hand(message: GuestMessage) -> None:

@@ -12,6 +12,8 @@ from statek_policies.language.tracebacks import Tracebacks
 
 _MOST_RECURSION = 1000
 """CPython's default; a deeper recursion would meet the limit of the C stack first."""
+EXIT_STATUS_CHARACTERS = 64 * 1024
+"""What a message to the scheduler may carry (`statek_protocol.messages.base`; a test compares them)."""
 
 
 class Stream:
@@ -165,5 +167,11 @@ def _redirect(name: str, targets: list[Any]) -> type:
 
 
 def guest_exit(code: object = None, /) -> NoReturn:
-    """End the batch quietly."""
-    raise GuestExit("" if code is None else str(code))
+    """End the batch and its job quietly, with a text that says what came of it."""
+    if code is None:
+        raise GuestExit(None)
+    text = str.__str__(str(code))  # a guest's `__str__` may give a kind of str that has methods of its own
+    if len(text) > EXIT_STATUS_CHARACTERS:
+        allowed = f"exit() takes a text of at most {EXIT_STATUS_CHARACTERS} characters"
+        raise ValueError(f"{allowed}, not {len(text)}: keep what is long in a variable, or print it")
+    raise GuestExit(text)

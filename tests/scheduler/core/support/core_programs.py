@@ -97,6 +97,8 @@ class Program:
     outcome: Literal["ok", "error", "blocked", "limit"] = "ok"
     keeps: bool = True
     """Whether its variables can be kept at the end."""
+    exit_status: str | None = None
+    """What it ends its job with at its end; None for a program that does not."""
 
     @property
     def steps(self) -> Iterator[Step]:
@@ -250,7 +252,8 @@ class Interpreter:
         yield from self._tell_times(batch)
         yield Metered(batch, 0.5, 1.0, 1000, 10, 1)
         limit = LimitBreach("variables", 10_000.0, 10_001.0) if program.outcome == "limit" else None
-        yield Finished(batch, program.outcome, None, limit, snapshot)
+        exited = program.exit_status is not None and program.outcome == "ok"
+        yield Finished(batch, program.outcome, None, limit, snapshot, exited, program.exit_status if exited else None)
 
     def _print(self, batch: int, text: bytes) -> Talk:
         for start in range(0, len(text), self.chunk):

@@ -1,0 +1,59 @@
+"""Which bound of its harness has a conversation reached, if any? Pure.
+
+What a reply will use is not known before it is there. So a turn is asked for while something is left of every bound,
+and what the reply then used is held against the bounds once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from statek.core.jobs import Conversation
+from statek_protocol.messages.interpreter import LimitBreach
+
+MICROS: Final = 1_000_000
+"""Millionths in a whole unit of the price table's currency."""
+
+
+def before_turn(talk: Conversation) -> LimitBreach | None:
+    """Return the bound that leaves no room for another turn."""
+    for name, allowed, used in _counted(talk):
+        if used > allowed or (used == allowed and name == "max_turns"):
+            return LimitBreach(name, allowed, used)
+    return _first(breach for breach in _spent(talk) if breach.used >= breach.allowed)
+
+
+def after_reply(talk: Conversation) -> LimitBreach | None:
+    """Return the bound that the last reply went beyond."""
+    return _first(breach for breach in _spent(talk) if breach.used > breach.allowed)
+
+
+def _counted(talk: Conversation) -> Iterator[tuple[str, float, float]]:
+    """Yield the bounds that count: turns, and batches and replies of the model's that were not what they should be."""
+    bounds = (
+        ("max_turns", talk.harness.max_turns, talk.turn),
+        ("max_exceptions", talk.harness.max_exceptions, talk.exceptions),
+        ("max_consecutive_exceptions", talk.harness.max_consecutive_exceptions, talk.consecutive_exceptions),
+    )
+    for name, bound, used in bounds:
+        if bound is not None:
+            yield name, float(int(bound * _growth(talk))), float(used)
+
+
+def _spent(talk: Conversation) -> Iterator[LimitBreach]:
+    """Yield what may be spent, and was."""
+    tokens, cost = talk.harness.max_tokens, talk.harness.max_cost_micros
+    if tokens is not None:
+        yield LimitBreach("max_token_usage", tokens * _growth(talk), float(talk.input_tokens + talk.output_tokens))
+    if cost is not None:
+        yield LimitBreach("max_cost", cost * _growth(talk) / MICROS, talk.cost_micros / MICROS)
+
+
+def _growth(talk: Conversation) -> float:
+    """Return by what every bound has grown, since the job was revived that often."""
+    return 1.0 + talk.harness.extension_per_completion * talk.completions
+
+
+def _first(breaches: Iterator[LimitBreach]) -> LimitBreach | None:
+    return next(breaches, None)
