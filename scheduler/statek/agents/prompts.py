@@ -19,11 +19,11 @@ three (one character), so the estimate is rather too high; long digits and rando
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import takewhile
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from statek.agents.chat import PYTHON_TOOL, ChatMessage, in_turns, messages_of, said
 from statek.agents.tags import tagged
@@ -109,7 +109,7 @@ def compose(entries: Sequence[Entry], *, style: Style, preamble: str, budget: Bu
     return Prompt(messages, tools, tokens_of((*messages, *tools)), left_out)
 
 
-def tokens_of(messages: Iterable[ChatMessage]) -> int:
+def tokens_of(messages: Iterable[Mapping[str, Any]]) -> int:
     """Estimate the tokens of messages, or of tools."""
     return sum(TOKENS_PER_MESSAGE + text_tokens(_content(message)) for message in messages)
 
@@ -119,7 +119,7 @@ def text_tokens(text: str) -> int:
     return -(-len(text.encode("utf-8", "backslashreplace")) // BYTES_PER_TOKEN)
 
 
-def _content(message: ChatMessage) -> str:
+def _content(message: Mapping[str, Any]) -> str:
     """Return all that counts of a message: its text, and whatever else it has as JSON."""
     others = {key: value for key, value in message.items() if key not in ("role", "content")}
     return (message.get("content") or "") + (json.dumps(others, ensure_ascii=False) if others else "")
