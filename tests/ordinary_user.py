@@ -77,6 +77,9 @@ def _environment(directory: Path, interpreter: Path, packages: tuple[str, ...]) 
         spec = importlib.util.find_spec(package)
         if spec is None or spec.origin is None:
             raise NotAvailable(f"{package} is not installed here")
+        if spec.submodule_search_locations is None:
+            shutil.copy(spec.origin, site)
+            continue
         source = Path(spec.origin).parent
         shutil.copytree(source, site / package, ignore=shutil.ignore_patterns("__pycache__"))
         for libraries in source.parent.glob(f"*{package}.libs"):  # where a wheel keeps the shared libraries it brings

@@ -7,7 +7,7 @@ gigabyte is an error within a moment, never a wait.
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,17 +46,20 @@ class Document:
         return self.place
 
 
-def read_document(path: Path) -> Document:
-    """Read a file by its path; raises UnreadablePolicy."""
+def read_document(path: Path, check: Callable[[os.stat_result], None] | None = None) -> Document:
+    """Read a file by its path; raises UnreadablePolicy.
+
+    `check` looks at the file that was opened and raises OSError with what is wrong with it.
+    """
     place = place_of(path)
     try:
-        data = _read(path)
+        data = _read(path, check)
     except OSError as error:
         raise UnreadablePolicy(place, error.strerror or "cannot be read") from error
     except ValueError as error:  # a path with a NUL
         raise UnreadablePolicy(place, str(error)) from error
     if len(data) > LONGEST_BYTES:
-        raise UnreadablePolicy(place, f"is longer than a policy may be, {LONGEST_BYTES} bytes")
+        raise UnreadablePolicy(place, f"is longer than {LONGEST_BYTES} bytes, which is the most that is read")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -86,11 +89,14 @@ def place_of(path: Path) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(path))
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, check: Callable[[os.stat_result], None] | None) -> bytes:
     _check_kind(os.stat(path).st_mode)  # first, because to open a device may already do something
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with open(descriptor, "rb", buffering=0) as file:
-        _check_kind(os.fstat(descriptor).st_mode)
+        found = os.fstat(descriptor)
+        _check_kind(found.st_mode)
+        if check is not None:
+            check(found)
         data = bytearray()
         while len(data) <= LONGEST_BYTES and (chunk := file.read(LONGEST_BYTES + 1 - len(data))):
             data += chunk

@@ -7,6 +7,7 @@ and where none runs it is decided in the ledger alone. Whatever is decided is du
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -16,9 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from statek.cli.options import default_store
 from statek.errors import SchedulerSilent, StatekError
 from statek.loop import Loop
+from statek.settings.sources import store_in_force
 from statek.store.directory import StoreDirectory, StoreLock
 from statek.store.errors import StoreLocked
 from statek.store.ledger import Ledger
@@ -76,7 +77,7 @@ def decided(store: Path | str | None, decide: Callable[[Loop, Tick], T], ask: Ca
     here = scheduler_here(store)
     if here is not None:
         return _in_loop(here, decide)
-    path = Path(store) if store is not None else default_store()
+    path = Path(store) if store is not None else store_in_force(os.environ)
     if not path.is_dir():
         raise SchedulerSilent(f"there is no store at {path}, and no scheduler in this process: say which store=")
     directory = StoreDirectory.create_or_open(path)

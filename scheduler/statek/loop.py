@@ -69,6 +69,8 @@ class Loop:
         self._recorder = Recorder()
         self.listeners: list[Callable[[set[str]], None]] = []
         """Called after each commit with the names of the jobs that changed."""
+        self.witnesses: list[Callable[[Tick], None]] = []
+        """Called after each commit, before what follows from it, with all that became durable."""
         self._jobs: dict[str, Job] = {}
         self._policies: dict[str, Policy] = {}
         self._leases: dict[str, HeldLease] = {}
@@ -105,7 +107,7 @@ class Loop:
         while self._work:
             self._work.popleft()(tick)
         self.placing.place(tick)
-        tick.commit(self.ledger)
+        self._commit(tick)
         tick.carry_out()
         for held in self._heard_from:
             held.credit_if_due()
@@ -126,9 +128,14 @@ class Loop:
             self.placing.enqueue(job.job)
         self.waiting.begin()
         self.waiting.take_up(tick)
-        tick.commit(self.ledger)
+        self._commit(tick)
         self._wake.set()
         log.info("%d jobs to go on with", self.placing.ready)
+
+    def _commit(self, tick: Tick) -> None:
+        tick.commit(self.ledger)
+        for witness in self.witnesses:
+            witness(tick)
 
     def _new_tick(self) -> Tick:
         return Tick(time.time_ns() // 1_000, self._recorder, self.ledger.last_cursor)

@@ -27,6 +27,7 @@ from statek.futures.inspector import Inspector
 from statek.futures.registry import Futures
 from statek.futures.watcher import Watcher
 from statek.local_pool import LocalPool
+from statek.logs.jobs import tell_of
 from statek.loop import Loop
 from statek.placing import MAX_PARKED, PARK_SECONDS
 from statek.pools.endpoint import RouterEndpoint
@@ -168,6 +169,7 @@ class Service:
         api = Clients(loop, clients, passing=self._options.passing)
         self._watcher = self._watch_futures(loop, mirror)
         self._stop_answering = asking.serve(self._directory, loop)
+        loop.witnesses.append(lambda tick: tell_of(tick.records, tick.changed))
         loop.listeners += [lambda _: mirror.notify(ledger.last_cursor), api.on_committed]
         self._loop = loop
         loop.recover()

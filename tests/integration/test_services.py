@@ -215,6 +215,7 @@ def test_everything_works_for_an_ordinary_user(public_directory: Path) -> None:
     packages = (
         *("statek", "statek_protocol", "statek_policies", "statek_executor"),
         *("msgpack", "RestrictedPython", "zmq", "click", "dbzero", "fasteners"),
+        *("pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"),
     )
     try:
         user = ordinary_user(directory, packages)

@@ -14,11 +14,11 @@ import click
 
 from statek.cli.attach import Attachment, attached
 from statek.cli.client import GIVE_UP_SECONDS, Submission
-from statek.cli.logs import COMMAND_FORMAT, configure_logs
 from statek.cli.options import default_store, open_store, service_options, wrong_usage
 from statek.cli.outcome import EXIT_STATUS, JobOutcome
 from statek.cli.terminal import GuestOutput, say
 from statek.errors import AppUnusable, SchedulerSilent, StatekError, SubmissionRefused
+from statek.logs.configuring import log_for_command
 from statek.store.errors import StoreError
 from statek_policies import Policy, PolicyError, parse_field, parse_limit
 from statek_protocol.errors import ProtocolError
@@ -56,7 +56,7 @@ def exec_command(
     3 blocked by the policy, 4 a limit was reached, 5 failed on our side.
     """
     submission = _read_submission(policy_name, limits, fields, job, files)
-    configure_logs("WARNING", COMMAND_FORMAT)
+    log_for_command()
     directory = open_store(store, must_exist=job is not None)
     try:
         with attached(directory, partial(service_options, app=app)) as attachment:

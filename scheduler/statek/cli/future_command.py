@@ -13,7 +13,6 @@ from typing import Any, Final
 import click
 
 from statek.audit.escaping import shown
-from statek.cli.logs import COMMAND_FORMAT, configure_logs
 from statek.cli.options import default_store, open_store, wrong_usage
 from statek.cli.terminal import say
 from statek.completing import FutureCompletion, cancel, complete
@@ -21,6 +20,7 @@ from statek.core.futures import sources
 from statek.core.jobs import Job
 from statek.errors import StatekError, SubmissionRefused
 from statek.futures.results import checked_key
+from statek.logs.configuring import log_for_command
 from statek.store.errors import StoreError
 from statek.store.history import History
 from statek_protocol.errors import ProtocolError
@@ -164,7 +164,7 @@ def _encoded(text: str) -> bytes:
 
 def _ask(store: Path, ask: Callable[[], FutureCompletion]) -> FutureCompletion:
     """Ask the store's scheduler, or change the store where none runs."""
-    configure_logs("WARNING", COMMAND_FORMAT)
+    log_for_command()
     open_store(store, must_exist=True)
     try:
         return ask()

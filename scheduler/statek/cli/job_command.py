@@ -9,11 +9,11 @@ from typing import Final
 import click
 
 from statek.cli.attach import attached
-from statek.cli.logs import COMMAND_FORMAT, configure_logs
 from statek.cli.options import default_store, open_store, service_options, wrong_usage
 from statek.cli.terminal import say
 from statek.core.holds import Choice
 from statek.errors import StatekError, SubmissionRefused
+from statek.logs.configuring import log_for_command
 from statek.store.errors import StoreError
 from statek_protocol.errors import ProtocolError
 from statek_protocol.messages.client import Decided
@@ -52,7 +52,7 @@ def end_command(store: Path, job: str) -> None:
 
 def _decide(store: Path, job: str, choice: Choice) -> Decided:
     """Tell the store's scheduler, or become it for as long as that takes."""
-    configure_logs("WARNING", COMMAND_FORMAT)
+    log_for_command()
     directory = open_store(store, must_exist=True)
     try:
         with attached(directory, service_options) as attachment:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import click
 
@@ -18,6 +19,7 @@ _COMMANDS = {
     "policy": "statek.cli.policy_command:policy_command",
     "restore": "statek.cli.backup_command:restore_command",
     "scheduler": "statek.cli.scheduler_command:scheduler_command",
+    "settings": "statek.cli.settings_command:settings_command",
     "store": "statek.cli.store_command:store_command",
 }
 
@@ -45,5 +47,10 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 
 @click.group(cls=_LazyGroup)
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version)
-def main() -> None:
+@click.option(
+    "--settings",
+    type=click.Path(path_type=Path),
+    help="Read the settings of this file (default: $STATEK_SETTINGS, else statek.toml here).",
+)
+def main(settings: Path | None) -> None:
     """Durable jobs of hostile Python, each in a locked-down process of its own."""

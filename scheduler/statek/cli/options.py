@@ -3,26 +3,52 @@
 from __future__ import annotations
 
 import os
-import pwd
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
 
 from statek.cli.terminal import say
+from statek.errors import SettingsRefused
+from statek.settings.sources import store_in_force
 from statek.store.directory import StoreDirectory
 from statek.store.errors import StoreError
 
 if TYPE_CHECKING:
     from statek.service import ServiceOptions
+    from statek.settings import Settings
+
+
+def settings_file() -> Path | None:
+    """Return the file of `statek --settings FILE ...`."""
+    context = click.get_current_context(silent=True)
+    named: Path | None = None if context is None else context.find_root().params.get("settings")
+    return named
 
 
 def default_store() -> Path:
-    """Return STATEK_STORE, or a directory of the user's own."""
-    configured = os.environ.get("STATEK_STORE")
-    if configured:
-        return Path(configured)
-    state = os.environ.get("XDG_STATE_HOME")
-    home = os.environ.get("HOME") or pwd.getpwuid(os.getuid()).pw_dir
-    return Path(state or Path(home) / ".local" / "state") / "statek" / "store"
+    """Return the store that the settings name, or the one of the user's own."""
+    try:
+        return store_in_force(os.environ, settings_file())
+    except SettingsRefused as error:
+        refuse_settings(error)
+
+
+def settings_or_exit(**given: Any) -> Settings:
+    """Put the settings together, with what the command line says over the rest; wrong ones are wrong usage."""
+    from statek.settings import load_settings
+
+    try:
+        return load_settings(settings_file(), **given)
+    except SettingsRefused as error:
+        refuse_settings(error)
+
+
+def refuse_settings(error: SettingsRefused) -> NoReturn:
+    """Leave with a line for each thing that is wrong, and exit status 2."""
+    for fault in error.faults:
+        say(fault)
+    raise SystemExit(2)
 
 
 def open_store(path: Path, *, must_exist: bool) -> StoreDirectory:
@@ -43,27 +69,8 @@ def wrong_usage(message: str) -> NoReturn:
     raise SystemExit(2)
 
 
-def service_options(
-    *,
-    keys: Path | None = None,
-    listen: str | None = None,
-    workers: int | None = None,
-    app: Path | None = None,
-    **bounds: float | None,
-) -> ServiceOptions:
-    """Put together how a scheduler is to run; imports what only a scheduler needs.
+def service_options(**given: Any) -> ServiceOptions:
+    """Put together how a scheduler is to run; imports what only a scheduler needs."""
+    from statek.settings.serving import service_options as options_by
 
-    `bounds` are fields of `ServiceOptions` that say how much; None leaves one as it is there.
-    """
-    from statek.calls.application import Application
-    from statek.service import ServiceOptions
-    from statek_protocol.transport.endpoints import parse_endpoint
-    from statek_protocol.transport.keys import default_directory
-
-    return ServiceOptions(
-        keys=keys or default_directory(),
-        listen=None if listen is None else parse_endpoint(listen),
-        workers=workers or os.cpu_count() or 1,
-        application=Application(app),
-        **{name: bound for name, bound in bounds.items() if bound is not None},  # type: ignore[arg-type]
-    )
+    return options_by(settings_or_exit(**given))

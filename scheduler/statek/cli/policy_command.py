@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from statek.audit.escaping import shown
 from statek.cli.options import wrong_usage
+from statek.cli.tables import print_table
 from statek.cli.terminal import say
 from statek_policies import Policy, PolicyError
 from statek_policies.comparing import Difference, differences
@@ -20,15 +21,10 @@ from statek_policies.profile_files import Traced, trace_policy
 from statek_policies.remarks import remarks
 from statek_policies.toml_text import to_toml
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
 SAME: Final = 0
 DIFFERENT: Final = 1
 HASH_CHARACTERS: Final = 12
 """Of a policy's hash, where people read it and no program does."""
-COLUMNS_ELSEWHERE: Final = 120
-"""Width of what does not go to a terminal."""
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
 
@@ -49,7 +45,7 @@ def list_command(as_json: bool) -> None:
         )
         return
     rows = [(name, found.policy.hash[:HASH_CHARACTERS], found.description) for name, found in profiles.items()]
-    _print(_table(("profile", "hash", "for"), rows))
+    print_table(("profile", "hash", "for"), rows)
 
 
 @policy_command.command("show")
@@ -91,7 +87,7 @@ def explain_command(name: str | None, as_json: bool) -> None:
         if as_json:
             _print_json(listed)
         else:
-            _print(_table(("name", "forbids, bounds or keeps a guest from"), listed.items()))
+            print_table(("name", "forbids, bounds or keeps a guest from"), listed.items())
         return
     if name not in topics:
         close = nearest(name, topics)
@@ -118,7 +114,7 @@ def diff_command(first: str, second: str, as_json: bool) -> None:
         _print_json({"same": not found, "differences": [asdict(difference) for difference in found]})
     elif found:
         names = (first, second) if policies[0].name == policies[1].name else (policies[0].name, policies[1].name)
-        _print(_table(("field", *names, "permits more"), _difference_rows(found, *names)))
+        print_table(("field", *names, "permits more"), _difference_rows(found, *names))
     else:
         click.echo(shown(f"{first} and {second} permit the same"))
     sys.exit(DIFFERENT if found else SAME)
@@ -156,7 +152,7 @@ def _as_json(traced: Traced) -> dict[str, object]:
 
 def _show(traced: Traced) -> None:
     policy = traced.policy
-    _print(_table(("field", "value", "said by"), _field_rows(policy, traced)))
+    print_table(("field", "value", "said by"), _field_rows(policy, traced))
     click.echo(f"hash {policy.hash}")
     for remark in remarks(policy):
         click.echo(shown(f"note: {remark}"))
@@ -212,27 +208,6 @@ def _explanation(name: str, texts: dict[str, str]) -> Iterator[str]:
         if key in texts:
             yield f"\n  {key}:\n"
             yield from (f"    {line}".rstrip() for line in texts[key].splitlines())
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    from rich.table import Table
-    from rich.text import Text  # as Text, nothing in a cell is read as markup
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(Text(shown(heading)), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(shown(cell)) for cell in row))
-    return table
-
-
-def _print(table: Table) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, emoji=False, markup=False)
-    if not console.is_terminal:
-        console.width = COLUMNS_ELSEWHERE
-    console.print(table)
 
 
 def _print_json(value: object) -> None:

@@ -6,14 +6,14 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from statek.cli.logs import SERVICE_FORMAT, configure_logs
-from statek.cli.options import default_store, open_store, service_options, wrong_usage
+from statek.cli.options import open_store, settings_or_exit, wrong_usage
 from statek.cli.terminal import say
-from statek.errors import AppUnusable, StatekError
+from statek.errors import AppUnusable, LogsUnusable, StatekError
+from statek.logs.configuring import Level, Logs
 from statek.store.errors import StoreError
 from statek_protocol.errors import ProtocolError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("scheduler", short_help="Run the scheduler of a store.")
-@click.option("--store", type=click.Path(path_type=Path), default=default_store, help="The store's directory.")
+@click.option("--store", type=click.Path(path_type=Path), help="The store's directory.")
 @click.option("--listen", metavar="ENDPOINT", help="Where executors connect: tcp://HOST:PORT or ipc://PATH.")
 @click.option("--workers", type=click.IntRange(1, 1000), help="Jobs at once in the local pool (default: one per core).")
 @click.option("--app", type=click.Path(path_type=Path), help="Offer this Python file's `tools` and `locals` to guests.")
@@ -34,33 +34,35 @@ if TYPE_CHECKING:
 @click.option("--max-parked", type=click.IntRange(0), help="How many waiting jobs keep theirs at once (1000).")
 @click.option("--copy-seconds", type=click.FloatRange(0), help="How soon changed dbzero prefixes are copied (300).")
 @click.option("--copies-kept", type=click.IntRange(1, 1000), help="How many copies are kept of each prefix (3).")
+@click.option("--retain-days", type=click.FloatRange(0), help="How long jobs are kept after their end (for ever).")
 @click.option("--compact-factor", type=click.FloatRange(0), help="How far dbzero's file may outgrow its jobs (8).")
-@click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), default="WARNING")
-def scheduler_command(
-    store: Path,
-    listen: str | None,
-    workers: int | None,
-    app: Path | None,
-    keys: Path | None,
-    log_level: str,
-    **bounds: float | None,
-) -> None:
+@click.option(
+    "--log-level",
+    type=click.Choice(get_args(Level), case_sensitive=False),
+    help="How much is logged.",
+)
+def scheduler_command(**given: Any) -> None:
     """Run the scheduler of a store until SIGTERM or SIGINT.
 
     With --listen, executor pools connect from outside (statek-executor --connect ENDPOINT). Without it, a local pool is
     started and ends with the scheduler.
-    """
-    configure_logs(log_level, SERVICE_FORMAT)
-    directory = open_store(store, must_exist=False)
-    try:
-        options = service_options(keys=keys, listen=listen, workers=workers, app=app, **bounds)
-        lock = directory.lock()
-    except (AppUnusable, ProtocolError, StoreError) as error:
-        wrong_usage(str(error))
-    from statek.service import Service
 
+    What is not said here is taken from the environment, a settings file and the defaults: `statek settings` shows it.
+    """
+    settings = settings_or_exit(**given)
+    from statek.service import Service
+    from statek.settings.serving import log_options, service_options
+
+    directory = open_store(settings.store, must_exist=False)
     try:
-        asyncio.run(_serve(Service(directory, lock, options)))
+        options = service_options(settings)
+        lock = directory.lock()
+        logs = Logs(log_options(settings))
+    except (AppUnusable, LogsUnusable, ProtocolError, StoreError) as error:
+        wrong_usage(str(error))
+    try:
+        with logs:
+            asyncio.run(_serve(Service(directory, lock, options)))
     except AppUnusable as error:
         wrong_usage(str(error))
     except (StatekError, StoreError, ProtocolError) as error:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statek.audit.escaping import quoted, shortened, shown
-from statek.cli.logs import OneLine
+from statek.logs.formats import HumanFormat
+from statek.logs.redaction import Redaction
 
 HOSTILE = {
     "colour": ("\x1b[31mred", "\\x1b[31mred"),
@@ -91,7 +92,8 @@ def test_no_logged_message_or_error_can_pass_for_a_line_of_the_log() -> None:
     stream = io.StringIO()
     logger = logging.Logger("test")
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(OneLine("%(levelname)s %(message)s"))
+    handler.addFilter(Redaction())
+    handler.setFormatter(HumanFormat("%(levelname)s %(message)s"))
     logger.addHandler(handler)
     try:
         _raise("boom\nWARNING forged \x1b[2J")

@@ -1,0 +1,99 @@
+"""Which records go where: set up once, by whatever starts a scheduler or is a command. Importing it sets nothing up."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from statek.errors import LogsUnusable
+from statek.logs.files import SERVICE_FILE, LogFile, take_directory
+from statek.logs.formats import COMMAND_FORMAT, HumanFormat, JsonFormat
+from statek.logs.handlers import FileLines, JobLines, StreamLines
+
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+Format = Literal["human", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """How a scheduler logs."""
+
+    level: Level = "WARNING"
+    format: Format = "human"
+    directory: Path | None = None
+    """Where its files go; None for standard error."""
+    file_bytes: int = 16 << 20
+    files_kept: int = 4
+    job_bytes: int = 1 << 20
+    retain_days: float | None = None
+
+
+class Logs:
+    """The handlers of one scheduler on a logger, from when it is made until it is closed."""
+
+    def __init__(self, options: LogOptions, logger: logging.Logger | None = None) -> None:
+        """Begin to log; raises `LogsUnusable`. The logger is the root unless an application keeps that to itself."""
+        self._logger = logger or logging.getLogger()
+        self._lock: int | None = None
+        self._handlers = self._in_files(options) if options.directory else [_on_stderr(options)]
+        self._level_before = self._logger.level
+        self._logger.setLevel(options.level)
+        for handler in self._handlers:
+            self._logger.addHandler(handler)
+
+    def close(self) -> None:
+        """Write nothing more, and leave the logger as it was."""
+        for handler in self._handlers:
+            self._logger.removeHandler(handler)
+            handler.close()
+        self._handlers = []
+        self._logger.setLevel(self._level_before)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _in_files(self, options: LogOptions) -> list[logging.Handler]:
+        directory = options.directory
+        assert directory is not None
+        self._lock = take_directory(directory)
+        try:
+            file = LogFile(directory / SERVICE_FILE, options.file_bytes, options.files_kept)
+        except OSError as error:
+            os.close(self._lock)
+            raise LogsUnusable(directory / SERVICE_FILE, error.strerror or "cannot be opened") from error
+        jobs = JobLines(_formatter(options), directory, options.job_bytes, retain_days=options.retain_days)
+        return [FileLines(_formatter(options), file), jobs]
+
+    def __enter__(self) -> Logs:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def log_for_command(level: Level = "WARNING") -> None:
+    """Log to standard error from now on, as a command does whose user wants to know only what is wrong."""
+    logger = logging.getLogger()
+    if not any(isinstance(handler, StreamLines) for handler in logger.handlers):
+        logger.addHandler(StreamLines(HumanFormat(COMMAND_FORMAT), lambda: sys.stderr))
+    logger.setLevel(level)
+
+
+def _on_stderr(options: LogOptions) -> logging.Handler:
+    return StreamLines(_formatter(options, colour=_takes_colour()), lambda: sys.stderr)
+
+
+def _formatter(options: LogOptions, *, colour: bool = False) -> logging.Formatter:
+    return JsonFormat() if options.format == "json" else HumanFormat(colour=colour)
+
+
+def _takes_colour() -> bool:
+    """Tell whether standard error is a terminal whose user has not declined colour (no-color.org)."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,133 @@
+"""Where lines go: to a stream, to the scheduler's file, to a file of each job. Writing one never fails whoever logs.
+
+Python's own handlers print a record as it is, with its arguments and the exception that it is about, when they cannot
+write it. That would tell what redaction had just taken out, so these say only why, and how many records were lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TextIO
+
+from statek.audit.escaping import shown
+from statek.logs.files import LogFile, job_file, remove_older
+from statek.logs.redaction import Redaction, redacted
+
+OPEN_FILES: Final = 64
+"""Files of jobs that are kept open; the one that was not written to for longest is closed."""
+SWEEP_SECONDS: Final = 86_400.0
+
+_REDACTION: Final = Redaction()
+_STDERR: Final = 2
+
+
+class LineHandler(logging.Handler):
+    """Formats a record and hands the line on; what goes wrong is said once, and counted until it is right again."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.addFilter(_REDACTION)
+        self.setFormatter(formatter)
+        self._lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.write(record, f"{self.format(record)}\n")
+        except Exception as error:  # noqa: BLE001 - whatever it is, a log must not fail its writer
+            if not self._lost:
+                _say(f"statek: the log cannot be written: {shown(redacted(str(error)))}\n")
+            self._lost += 1
+        else:
+            if self._lost:
+                _say(f"statek: the log is written again; {self._lost} records were lost\n")
+                self._lost = 0
+
+    def write(self, record: logging.LogRecord, line: str) -> None:
+        """Bring the line to where it belongs."""
+        raise NotImplementedError
+
+
+class StreamLines(LineHandler):
+    """Lines on a stream, by default standard error as it is at that moment."""
+
+    def __init__(self, formatter: logging.Formatter, stream: Callable[[], TextIO]) -> None:
+        super().__init__(formatter)
+        self._stream = stream
+
+    def write(self, record: logging.LogRecord, line: str) -> None:
+        stream = self._stream()
+        stream.write(line)
+        stream.flush()
+
+
+class FileLines(LineHandler):
+    """Lines in one file of bounded size."""
+
+    def __init__(self, formatter: logging.Formatter, file: LogFile) -> None:
+        super().__init__(formatter)
+        self._file = file
+
+    def write(self, record: logging.LogRecord, line: str) -> None:
+        self._file.write(line)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class JobLines(LineHandler):
+    """Lines about a job in a file of its own: those of records with the fields `job` and `agent`, even an empty one."""
+
+    def __init__(
+        self, formatter: logging.Formatter, directory: Path, max_bytes: int, *, retain_days: float | None = None
+    ) -> None:
+        super().__init__(formatter)
+        self._directory = directory
+        self._max_bytes = max_bytes
+        self._retain_days = retain_days
+        self._files: OrderedDict[str, LogFile] = OrderedDict()
+        self._sweep_at = 0.0
+
+    def write(self, record: logging.LogRecord, line: str) -> None:
+        job, agent = getattr(record, "job", None), getattr(record, "agent", None)
+        if job is None or agent is None:
+            return
+        self._sweep_if_due()
+        self._file(job_file(str(agent), str(job))).write(line)
+
+    def close(self) -> None:
+        while self._files:
+            self._files.popitem()[1].close()
+        super().close()
+
+    def _file(self, name: str) -> LogFile:
+        file = self._files.pop(name, None)
+        if file is None:
+            while len(self._files) >= OPEN_FILES:
+                self._files.popitem(last=False)[1].close()
+            file = LogFile(self._directory / name, self._max_bytes, kept=1)
+        self._files[name] = file
+        return file
+
+    def _sweep_if_due(self) -> None:
+        """Let a thread of its own look for files that are too old: there may be many."""
+        now = time.monotonic()
+        if self._retain_days is None or now < self._sweep_at:
+            return
+        self._sweep_at = now + SWEEP_SECONDS
+        threading.Thread(
+            target=remove_older, args=(self._directory, self._retain_days), name="old job logs", daemon=True
+        ).start()
+
+
+def _say(text: str) -> None:
+    try:
+        os.write(_STDERR, text.encode())
+    except OSError:
+        pass  # nobody listens there either
