@@ -2,7 +2,7 @@
 
 dbzero keeps all history: a file grows by about five kilobytes with every commit and never shrinks. The ledger has all
 that our objects show, so they are made anew from it at a start. How large a file of only what lives would be is known
-from the last time that it was one; before that, from what an event takes.
+from the last time that it was one; before that, from what an event takes. What was forgotten does not live.
 
 A file that also holds objects of somebody else's stays as it is: the ledger does not have those.
 """
@@ -51,7 +51,7 @@ class Compaction:
 
     def start(self, ledger: History) -> None:
         """Delete the file if it is due, so that it is made anew; dbzero is not open yet. Raises `StoreUnwritable`."""
-        if self._is_due(ledger.last_cursor) and _is_only_ours(self._file.parent):
+        if self._is_due(ledger.event_count()) and _is_only_ours(self._file.parent):
             log.info("%s has outgrown what lives in it (%d bytes) and is made anew", self._file, self._size)
             try:
                 self._file.unlink()
@@ -59,14 +59,17 @@ class Compaction:
                 raise StoreUnwritable(self._file, error.strerror or type(error).__name__) from error
         self._is_fresh = not self._file.exists()
 
-    def caught_up(self, cursor: int, commit: Callable[[], None]) -> None:
-        """Note the size of a file that was just made, once it shows all events up to that one."""
-        if not self._is_fresh or not cursor:
+    def caught_up(self, ledger: History, commit: Callable[[], None]) -> None:
+        """Note the size of a file that was just made, once it shows all events that there are."""
+        if not self._is_fresh:
+            return
+        events = ledger.event_count()
+        if not events:
             return
         self._is_fresh = False
         commit()
         try:
-            write_durably(self._note, json.dumps({"bytes": self._size, "cursor": cursor}))
+            write_durably(self._note, json.dumps({"bytes": self._size, "events": events}))
         except OSError as error:
             log.warning("the size of %s cannot be noted: %s", self._file, error)
 
@@ -77,20 +80,22 @@ class Compaction:
         except FileNotFoundError:
             return 0
 
-    def _is_due(self, cursor: int) -> bool:
+    def _is_due(self, events: int) -> bool:
         size = self._size
         return bool(self._rules.factor) and size > max(
-            self._rules.minimum_bytes, self._rules.factor * self._live(cursor)
+            self._rules.minimum_bytes, self._rules.factor * self._live(events)
         )
 
-    def _live(self, cursor: int) -> float:
+    def _live(self, events: int) -> float:
         """Estimate how large a file would be that holds only what lives."""
         try:
             noted = json.loads(self._note.read_bytes())
-            size, at = int(noted["bytes"]), int(noted["cursor"])
+            size, at = int(noted["bytes"]), int(noted["events"])
         except (OSError, ValueError, TypeError, KeyError):
-            return float(cursor * _BYTES_PER_EVENT)
-        return size * max(1.0, cursor / max(at, 1))
+            return float(events * _BYTES_PER_EVENT)
+        if events > at:
+            return size + (events - at) * float(_BYTES_PER_EVENT)
+        return size * events / max(at, 1)
 
 
 def _is_only_ours(directory: Path) -> bool:

@@ -1,9 +1,10 @@
 """What of a forgotten job is deleted, in which order, and what stays?
 
-That a job is forgotten is an event (`JobForgotten`), durable before anything is deleted. Its other events go in portions,
-each a transaction of its own, the newest first: so what is there of the job at any moment, also after a kill, is the
-beginning of its history and then the news that it is forgotten, which everybody can fold who folds events. Then go its
-variables, its clients' keys, its futures' keys, and the blobs that no other job names. Its name and that one event stay.
+That a job is forgotten is an event (`JobForgotten`), durable before anything is deleted. Its other events go in
+portions, each a transaction of its own, the newest first: so what is there of the job at any moment, also after a kill,
+is the beginning of its history and then the news that it is forgotten, which everybody can fold who folds events. Then
+go its variables, its clients' keys, its futures' keys, and the blobs that no other job names. Its name and that one
+event stay.
 """
 
 from __future__ import annotations

@@ -72,6 +72,10 @@ class History(Reader):
         counted.pop("FORGOTTEN", None)
         return counted
 
+    def event_count(self) -> int:
+        """Count the events that there are, which takes a while where there are millions."""
+        return int(self._row("SELECT count(*) FROM events")[0])
+
     def due_to_forget(self, before_us: int, after: tuple[int, int], limit: int) -> list[tuple[int, int, str]]:
         """Return jobs that may be forgotten by an instant, by the instant and the cursor of an end of theirs.
 

@@ -196,7 +196,7 @@ class Mirror:
                 self._step(session, ledger, step_size)
                 session.commit_if_due()
                 if not self._behind:
-                    self._compaction.caught_up(self._applied, session.commit)
+                    self._compaction.caught_up(ledger, session.commit)
                 self._copier.copy_if_due(self._known, session.commit)
         finally:
             session.close()

@@ -2,7 +2,7 @@
 
 It does not know what a call changed, so this names every call that can have: all tools, and all operations that are
 there to change an object. Operations that look at one are counted: they change nothing unless a property of the
-application's does.
+application's does. Of a job that was forgotten since then the calls cannot be told any more; that it was is.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from statek.core.events import CallAnswered, CallRequested
+from statek.core.events import CallAnswered, CallRequested, JobForgotten
 from statek.store.history import History
 from statek_protocol import operations
 
@@ -45,7 +45,18 @@ def calls_since(ledger: History, cursor: int) -> MissingCalls:
             calls.append(f"{key} {name}")
         elif name in operations.OBJECT_OPERATIONS:
             reads += 1
+    calls += [f"{name}: all calls of a job that was forgotten" for name in _forgotten(ledger, cursor)]
     return MissingCalls(tuple(calls), reads)
+
+
+def _forgotten(ledger: History, cursor: int) -> Iterator[str]:
+    """Yield the names of forgotten jobs to which something happened after that event."""
+    after = cursor
+    while page := ledger.events(None, after, _PAGE, (JobForgotten.kind,)):
+        after = page[-1].cursor
+        yield from (
+            stored.job for stored in page if isinstance(stored.event, JobForgotten) and stored.event.last > cursor
+        )
 
 
 def _answered(ledger: History, cursor: int) -> Iterator[tuple[str, str]]:

@@ -13,11 +13,11 @@ from store_histories import fill
 
 from statek.audit.records import Draft
 from statek.core.events import Event
-from statek.store.database import FORMAT
 from statek.store.directory import StoreDirectory
 from statek.store.errors import StoreDamaged, StoreUnreadable, StoreVersion
 from statek.store.history import History
 from statek.store.ledger import Ledger
+from statek.store.tables import FORMAT
 
 FLIPS = 60
 
