@@ -116,10 +116,13 @@ def _lines(chunks: list[bytes]) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
-@db0.tag_fields("status", "agent_tag")
 @db0.memo(id="statek/Job", prefix=PREFIX)
 class Job:
-    """One job; `db0.find(Job, "SUSPENDED", agent_tag("researcher"))` finds those of a status and an agent."""
+    """One job; `db0.find(Job, "SUSPENDED", agent_tag("researcher"))` finds those of a status and an agent.
+
+    Its tags are not dbzero's tag fields: in 0.7.0 a field that gets back, before a commit, a value that it had loses
+    the tag of that value. A tag keeps an object alive, so all are taken off where a job is forgotten.
+    """
 
     job = Text("job_utf8")
     agent = Text("agent_utf8")
@@ -132,7 +135,6 @@ class Job:
         self.job_utf8 = job_utf8
         self.agent_utf8 = b""
         """The agent whose job it is; empty for a job of a client's own batches."""
-        self.agent_tag = ""
         self.definition = ""
         """The digest of that agent's definition in the ledger, as the job keeps it."""
         self.parent_utf8 = b""
@@ -232,6 +234,14 @@ class Root:
         """The last event that is in these objects, committed together with them."""
         self.checksum = 0
         """That event's checksum in the ledger: an event of another ledger does not have it."""
+
+
+def set_status(job: Job, status: str) -> None:
+    """Give a job its status, and the tag of it."""
+    if status != job.status:
+        db0.tags(job).add(status)
+        db0.tags(job).remove(job.status)
+        job.status = status
 
 
 def agent_tag(agent: str) -> str:

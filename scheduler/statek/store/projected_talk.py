@@ -12,7 +12,7 @@ from statek.agents.transcript import ModelTurn
 from statek.core import events
 from statek.errors import BugInScheduler
 from statek.store.chat_items import JobError, LLM_LogItem, ReachedLimit, SteeringLogItem, UserLogItem
-from statek.store.objects import Agent, Job, Root, Usage
+from statek.store.objects import Agent, Job, Root, Usage, set_status
 from statek.store.texts import to_bytes
 from statek_protocol.messages.interpreter import GuestError, LimitBreach
 
@@ -91,7 +91,8 @@ def _count(counters: Usage | Agent, used: events.TurnUsage) -> None:
 
 
 def _requested(event: events.TurnRequested, job: Job, at_us: int) -> None:
-    job.status, job.outcome, job.asking = "STARTED", None, True
+    set_status(job, "STARTED")
+    job.outcome, job.asking = None, True
     if event.attempt:
         _turn(job, event.turn).attempts = event.attempt + 1
         return
@@ -125,11 +126,13 @@ def _cancelled(event: events.JobCancelled, job: Job, at_us: int) -> None:
     if job.asking:
         _turn(job, job.num_turns).outcome = "cancelled"
         job.asking = False
+    job.held = None
     job.chat_log.append(SteeringLogItem("cancelled", to_bytes(event.reason), at_us))
 
 
 def _revived(event: events.JobRevived, job: Job, at_us: int) -> None:
-    job.status, job.outcome = "STARTED", None
+    set_status(job, "STARTED")
+    job.outcome = None
     job.exit_status_utf8 = job.error = job.limit = None
     job.num_completions += job.conversing
     job.chat_log.append(SteeringLogItem("revived", to_bytes(event.reason), at_us))

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 from functools import singledispatch
 from typing import Final
 
+import dbzero as db0
+
 from statek.agents.transcript import ModelTurn
 from statek.core import events
 from statek.errors import BugInScheduler
 from statek.store import markers, projected_talk
 from statek.store.awaited import Future
 from statek.store.chat_items import BatchLogItem, ChatItem, SubTaskLogItem, WarmupLogItem
-from statek.store.objects import Agent, Job, Root, ToolLogItem, Violation, agent_tag
+from statek.store.objects import Agent, Job, Root, ToolLogItem, Violation, agent_tag, set_status
 from statek.store.projected_talk import AT_WORK, WARMUP, error_of, limit_of
 from statek.store.records import Stored
 from statek.store.texts import to_bytes
@@ -48,10 +50,12 @@ def apply(root: Root, stored: Stored, reply: Callable[[str, str], ModelTurn]) ->
 
 def _created(root: Root, event: events.JobCreated, at_us: int) -> Job:
     job = Job(to_bytes(event.job), to_bytes(event.policy_name), event.policy, at_us)
+    db0.tags(job).add(job.status)
     job.parent_utf8 = to_bytes(event.parent)
     job.conversing = event.harness is not None
     if event.agent:
-        job.agent_utf8, job.agent_tag, job.definition = to_bytes(event.agent), agent_tag(event.agent), event.definition
+        job.agent_utf8, job.definition = to_bytes(event.agent), event.definition
+        db0.tags(job).add(agent_tag(event.agent))
         if job.agent_utf8 not in root.agents:
             root.agents[job.agent_utf8] = Agent(job.agent_utf8)
         agent = root.agents[job.agent_utf8]
@@ -71,7 +75,9 @@ def _forget(root: Root, key: bytes) -> None:
     for item in job.chat_log:
         if isinstance(item, BatchLogItem) and item.outcome is None:
             markers.forget(job.job, item.batch)
+    db0.tags(job).remove(job.status)
     if job.agent_utf8:
+        db0.tags(job).remove(agent_tag(job.agent))
         projected_talk.forget_of_agent(root, job)
     job.status = "FORGOTTEN"
     job.awaited_result = None
@@ -95,22 +101,24 @@ def _(event: events.BatchSubmitted, job: Job, at_us: int) -> None:
     job.chat_log.append(item(event.batch, to_bytes(event.name), event.role, event.source, at_us))
     job.batches = event.batch
     job.outcome = None
+    if job.status == "DONE":
+        job.exit_status_utf8 = None
     idle = job.status == "DONE" or (job.status == "STARTED" and not job.executor_utf8)
     if idle and not job.asking:
-        job.status = "READY"
+        set_status(job, "READY")
 
 
 @_apply.register
 def _(event: events.LeaseGranted, job: Job, at_us: int) -> None:
     job.executor_utf8, job.host_utf8 = to_bytes(event.executor), to_bytes(event.host)
-    job.status = AT_WORK[_due(job).role]
+    set_status(job, AT_WORK[_due(job).role])
 
 
 @_apply.register
 def _(event: events.BatchStarted, job: Job, at_us: int) -> None:
     item = _item(job, event.batch)
     if not item.attempts and job.executor_utf8:
-        job.status = AT_WORK[item.role]
+        set_status(job, AT_WORK[item.role])
     job.next_instr_num = event.instruction
     item.attempts = event.attempt + 1
 
@@ -171,7 +179,7 @@ def _(event: events.UsageMetered, job: Job, at_us: int) -> None:
 def _(event: events.LeaseEnded, job: Job, at_us: int) -> None:
     job.executor_utf8 = job.host_utf8 = b""
     if job.status in ("STARTED", "WARMING_UP") and not job.asking:
-        job.status = "READY"
+        set_status(job, "READY")
 
 
 @_apply.register
@@ -210,7 +218,7 @@ def _(event: events.JobSuspended, job: Job, at_us: int) -> None:
     future = job.futures[event.future]
     future.awaited_since_us = event.since_us
     job.awaited_result, job.next_instr_num = future, event.instruction
-    job.status = "SUSPENDED"
+    set_status(job, "SUSPENDED")
 
 
 @_apply.register
@@ -221,7 +229,7 @@ def _(event: events.JobResumed, job: Job, at_us: int) -> None:
 def _awake(job: Job) -> None:
     if job.awaited_result is not None:
         job.awaited_result = None
-        job.status = AT_WORK[_due(job).role] if job.executor_utf8 else "READY"
+        set_status(job, AT_WORK[_due(job).role] if job.executor_utf8 else "READY")
 
 
 @_apply.register
@@ -229,11 +237,10 @@ def _(event: events.BatchEnded, job: Job, at_us: int) -> None:
     _awake(job)
     job.outcome, job.error, job.limit = event.outcome, error_of(event.error), limit_of(event.limit, event.progress)
     job.next_instr_num = 0
-    if event.exited:
-        job.exit_status_utf8 = None if event.exit_status is None else to_bytes(event.exit_status)
+    job.exit_status_utf8 = None if event.exit_status is None else to_bytes(event.exit_status)
     item = _end(job, event.batch, event.outcome, at_us)
     item.error, item.limit = job.error, job.limit
-    if item.role == "reply" and event.outcome != "ok":
+    if item.role == "reply" and event.outcome not in ("ok", "cancelled"):
         job.num_exceptions += 1
     markers.forget(job.job, event.batch)
 
@@ -255,22 +262,26 @@ def _(event: events.BatchSkipped, job: Job, at_us: int) -> None:
 
 @_apply.register
 def _(event: events.JobEnded, job: Job, at_us: int) -> None:
-    job.status, job.outcome = "DONE", event.outcome
+    set_status(job, "DONE")
+    job.outcome = event.outcome
     job.closed = job.closed or event.final
-    job.error = error_of(event.error) or job.error
-    job.limit = limit_of(event.limit) or job.limit
+    kept = event.outcome != "ok"
+    job.error = error_of(event.error) or (job.error if kept else None)
+    job.limit = limit_of(event.limit) or (job.limit if kept else None)
     if event.exit_status is not None:
         job.exit_status_utf8 = to_bytes(event.exit_status)
 
 
 @_apply.register
 def _(event: events.JobHeld, job: Job, at_us: int) -> None:
-    job.status, job.held = "SUSPENDED", event.batch
+    set_status(job, "SUSPENDED")
+    job.held = event.batch
 
 
 @_apply.register
 def _(event: events.HoldDecided, job: Job, at_us: int) -> None:
-    job.status, job.held = "READY", None
+    set_status(job, "READY")
+    job.held = None
 
 
 for _rule in projected_talk.RULES:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from store_histories import fill, ticks
+from store_histories import ENDS, fill, talks, ticks
 from store_mirrors import PATIENCE, expected, mirror_of, objects
 
 import statek
@@ -33,6 +36,78 @@ def test_the_objects_follow_the_ledger_event_by_event(store: StoreDirectory, led
             mirror.notify(ledger.append(tick.records, tick.jobs, tick.blobs)[-1])
             assert mirror.wait_until(ledger.last_cursor, PATIENCE)
             assert objects(mirror) == expected(store)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_a_job_and_its_model_say_to_each_other_is_shown_event_by_event(
+    store: StoreDirectory, ledger: Ledger, end: str
+) -> None:
+    with mirror_of(store) as mirror:
+        for tick in talks("job-1", end):
+            mirror.notify(ledger.append(tick.records, tick.jobs, tick.blobs)[-1])
+            assert mirror.wait_until(ledger.last_cursor, PATIENCE)
+            assert objects(mirror) == expected(store)
+
+
+def test_objects_made_anew_are_the_ones_that_were_there(store: StoreDirectory, ledger: Ledger) -> None:
+    fill(ledger, 3)
+    for number, end in enumerate(ENDS):
+        for tick in talks(f"talk-{number}", end):
+            ledger.append(tick.records, tick.jobs, tick.blobs)
+    with mirror_of(store) as mirror:
+        seen, agents = objects(mirror), mirror.submit(agents_seen).result(PATIENCE)
+    shutil.rmtree(store.dbzero)
+    with mirror_of(store) as mirror:
+        assert objects(mirror) == seen == expected(store)
+        assert mirror.submit(agents_seen).result(PATIENCE) == agents
+
+
+def agents_seen() -> dict[str, tuple[Any, ...]]:
+    from statek.store.objects import Root
+
+    return {
+        agent.agent: (agent.model, agent.definition, agent.jobs, agent.input_tokens, agent.cost, agent.unpriced)
+        for agent in Root().agents.values()
+    }
+
+
+def test_jobs_are_found_by_agent_and_counted_by_status(store: StoreDirectory, ledger: Ledger) -> None:
+    fill(ledger, 2)
+    for number, end in enumerate(ENDS):
+        for tick in talks(f"talk-{number}", end):
+            ledger.append(tick.records, tick.jobs, tick.blobs)
+
+    def found() -> tuple[int, int, int, int]:
+        import dbzero as db0
+
+        from statek.store.objects import Job, Root, agent_tag
+
+        agent = Root().agents[b"researcher"]
+        tagged = db0.find(Job, agent_tag("researcher"))
+        return len(tagged), agent.jobs, agent.count("DONE"), agent.count("STARTED")
+
+    with mirror_of(store) as mirror:
+        assert mirror.submit(found).result(PATIENCE) == (5, 5, 4, 1)
+        used = mirror.submit(agents_seen).result(PATIENCE)["researcher"]
+    assert used[3:] == (5 * 1_000 + 2 * 90 + 2 * 70, Decimal("0.00635"), 2)
+
+
+def test_a_job_that_gets_back_a_status_before_a_commit_is_found_by_it(store: StoreDirectory, ledger: Ledger) -> None:
+    """dbzero 0.7.0's tag fields lose the tag of a value that an object had before."""
+    first, second, *_ = ticks("job-0")
+    steps = [first.records, second.records, [Record("job-0", 1, events.LeaseEnded("lease-1", 1, "gone", blamed=False))]]
+    for records in steps:
+        ledger.append(records, first.jobs, first.blobs)
+
+    def found() -> list[str]:
+        import dbzero as db0
+
+        from statek.store.objects import Job
+
+        return [status for status in ("READY", "STARTED", "DONE") if len(db0.find(Job, status))]
+
+    with mirror_of(store, commit_seconds=3600.0) as mirror:
+        assert mirror.submit(found).result(PATIENCE) == ["READY"]
 
 
 def test_a_mirror_goes_on_where_the_last_one_stopped(store: StoreDirectory, ledger: Ledger) -> None:
