@@ -8,9 +8,12 @@ from datetime import date
 from functools import partial
 from typing import Any, Final
 
+from statek.core.events import CallAnswered
 from statek.core.jobs import Job
 from statek.store import totals
-from statek.store.history import History, _json
+from statek.store.history import _EVENTS, _OF_KINDS, History, _json
+from statek.store.history import _OF_JOB as _OF_THE_JOB
+from statek.store.records import Stored
 from statek.store.totals import UsageTotal
 
 _COLUMNS: Final = "SELECT number, job, status, outcome, state, checksum FROM jobs"
@@ -19,6 +22,8 @@ _CHILDREN: Final = "SELECT job FROM jobs WHERE parent = ? AND parent <> '' ORDER
 _OF_JOB: Final = "job = (SELECT number FROM jobs WHERE job = ?)"
 _FIRST: Final = f"SELECT at_us FROM events WHERE {_OF_JOB} ORDER BY cursor LIMIT 1"  # noqa: S608 - constants of ours
 _LAST: Final = f"SELECT at_us FROM events WHERE {_OF_JOB} ORDER BY cursor DESC LIMIT 1"  # noqa: S608
+_ANSWER: Final = f"{_EVENTS} WHERE {_OF_THE_JOB} AND e.batch = :batch AND e.kind = :kind AND e.number = :number LIMIT 1"
+_NEWEST: Final = f"{_EVENTS} WHERE {_OF_THE_JOB} AND {_OF_KINDS} ORDER BY e.cursor DESC LIMIT 1"
 _NOT_FORGOTTEN: Final = "status <> 'FORGOTTEN'"
 _IN_STATUSES: Final = "status IN (SELECT value FROM json_each(:statuses))"
 _LIKE_IT: Final = "SELECT job FROM jobs WHERE job >= ? AND job < ? AND status <> 'FORGOTTEN' ORDER BY job LIMIT ?"
@@ -101,6 +106,17 @@ class JobSearch(History):
     def named_like(self, beginning: str, limit: int) -> list[str]:
         """Return names of jobs that begin so."""
         return [name for (name,) in self._rows(_LIKE_IT, (beginning, beginning + "\U0010ffff", limit))]
+
+    def last_event(self, job: str, kinds: Collection[str]) -> Stored | None:
+        """Return the newest event of some kinds of a job, or None when there is none."""
+        found = self._stored(_NEWEST, {"job": job, "kinds": _json(kinds)})
+        return found[0] if found else None
+
+    def call_answered(self, job: str, batch: int, number: int) -> Stored | None:
+        """Return the event of a call's outcome, or None when none is durable."""
+        parameters = {"job": job, "batch": batch, "kind": CallAnswered.kind, "number": number}
+        found = self._stored(_ANSWER, parameters)
+        return found[0] if found else None
 
     def usage(self, since: date | None = None) -> list[UsageTotal]:
         """Return what was used by day, agent and model, from a day on."""

@@ -1,7 +1,7 @@
 """How is it kept what all jobs together have used: by day, agent and model?
 
 Sums over the ledger's events, kept in their transaction, so that nobody has to walk over 100,000 jobs to know them.
-What retention deletes stays counted. Work of executors is counted under the model "".
+What retention deletes stays counted. Work of executors, and of models without a name, is counted under the model "".
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class UsageTotal:
-    """What the jobs of one agent used on one day, of one model or (model "") of executors."""
+    """What the jobs of one agent used on one day, of one model, or (model "") of executors and unnamed ones."""
 
     day: date
     """In UTC."""
