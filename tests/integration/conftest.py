@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,3 +42,20 @@ def running(local: Site) -> Site:
     local.scheduler()
     local.welcomed(local.executor())
     return local
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The same for all tests of a file: for jobs that are to harm neither these services nor one another."""
+    directory = tmp_path_factory.mktemp("shared")
+    with site(directory, f"ipc://{directory}/executors.ipc") as place:
+        place.scheduler()
+        place.welcomed(place.executor())
+        yield place
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory for what makes stores further down: the name of a socket has 107 bytes at most."""
+    with tempfile.TemporaryDirectory(prefix="statek-") as directory:
+        yield Path(directory)

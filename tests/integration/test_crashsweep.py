@@ -34,16 +34,16 @@ def crashsweep(*arguments: str) -> Run:
     return Run(done.returncode, done.stdout, done.stderr)
 
 
-def test_a_short_sweep_kills_and_every_job_ends_right(tmp_path: Path) -> None:
-    found = crashsweep("--kills", "5", "--seed", "5", "--seconds", "6", "--directory", str(tmp_path))
+def test_a_short_sweep_kills_and_every_job_ends_right(short_path: Path) -> None:
+    found = crashsweep("--kills", "5", "--seed", "5", "--seconds", "6", "--directory", str(short_path))
     assert found.status == 0, found.out + found.err
     assert "failures: 0" in found.out
     assert "  ok  " in found.out
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_path.iterdir()) == []
 
 
-def test_a_scheduler_killed_inside_its_commits_loses_nothing(tmp_path: Path) -> None:
-    arguments = ("--mid-commit", "1", "--jobs", "20", "--seed", "2", "--directory", str(tmp_path))
+def test_a_scheduler_killed_inside_its_commits_loses_nothing(short_path: Path) -> None:
+    arguments = ("--mid-commit", "1", "--jobs", "20", "--seed", "2", "--directory", str(short_path))
     found = crashsweep(*arguments)
     assert found.status == 0, found.out + found.err
     assert "kill inside a commit of" in found.out

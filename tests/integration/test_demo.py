@@ -55,8 +55,8 @@ def row_of(shown: str, job: str) -> str:
 
 
 @pytest.mark.usefixtures("no_orphans")
-def test_every_job_of_the_demonstration_ends_as_it_should(tmp_path: Path) -> None:
-    with start(tmp_path) as demo:
+def test_every_job_of_the_demonstration_ends_as_it_should(short_path: Path) -> None:
+    with start(short_path) as demo:
         shown, _ = demo.communicate(timeout=DEADLINE_SECONDS)
     assert demo.returncode == 0, shown
     assert "WRONG" not in shown
@@ -74,12 +74,12 @@ def test_every_job_of_the_demonstration_ends_as_it_should(tmp_path: Path) -> Non
     }.items():
         assert re.search(ending, row_of(shown, job)), row_of(shown, job)
     assert len(re.findall(r"^  ok  ", shown, re.MULTILINE)) == 29, "19 honest jobs, 9 hostile ones, the reports"
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("no_orphans")
-def test_an_interrupted_demonstration_leaves_nothing_behind(tmp_path: Path) -> None:
-    with start(tmp_path) as demo:
+def test_an_interrupted_demonstration_leaves_nothing_behind(short_path: Path) -> None:
+    with start(short_path) as demo:
         assert demo.stdout is not None
         shown = []
         for line in demo.stdout:
@@ -91,4 +91,4 @@ def test_an_interrupted_demonstration_leaves_nothing_behind(tmp_path: Path) -> N
         rest, _ = demo.communicate(timeout=DEADLINE_SECONDS)
     assert demo.returncode == INTERRUPTED, rest
     assert "Traceback" not in rest
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_path.iterdir()) == []

@@ -27,23 +27,23 @@ def test_an_embedded_scheduler_serves_one_command_and_is_gone(local: Site) -> No
     assert result["usage"]["peak_memory_bytes"] > 1_000_000
 
 
-def test_console_goes_to_stdout_and_nothing_else_does(running: Site) -> None:
-    run = running.exec(source="print('only this')")
+def test_console_goes_to_stdout_and_nothing_else_does(shared: Site) -> None:
+    run = shared.exec(source="print('only this')")
     assert (run.status, run.out) == (0, "only this\n")
 
 
-def test_files_are_batches_of_one_job_and_share_variables(running: Site) -> None:
-    first = running.write("def double(x):\n    return 2 * x\nseen = [1]\n", "first.py")
-    second = running.write("seen.append(double(21))\nprint(seen)\n", "second.py")
-    run = running.exec("--json", str(first), str(second))
+def test_files_are_batches_of_one_job_and_share_variables(shared: Site) -> None:
+    first = shared.write("def double(x):\n    return 2 * x\nseen = [1]\n", "first.py")
+    second = shared.write("seen.append(double(21))\nprint(seen)\n", "second.py")
+    run = shared.exec("--json", str(first), str(second))
     assert run.json["console"] == "[1, 42]\n"
 
 
-def test_a_job_is_continued_with_its_variables(running: Site) -> None:
-    job = running.exec("--json", source="import math\ntotal = 10\ndef area(r):\n    return math.pi * r * r\n").json[
+def test_a_job_is_continued_with_its_variables(shared: Site) -> None:
+    job = shared.exec("--json", source="import math\ntotal = 10\ndef area(r):\n    return math.pi * r * r\n").json[
         "job"
     ]
-    run = running.exec("--json", "--job", job, source="total += 1\nprint(total, round(area(1), 3))\n")
+    run = shared.exec("--json", "--job", job, source="total += 1\nprint(total, round(area(1), 3))\n")
     assert run.json["job"] == job
     assert run.json["console"] == "11 3.142\n"
 
@@ -53,30 +53,30 @@ def test_a_job_of_an_embedded_scheduler_is_continued_by_the_next_one(local: Site
     assert local.exec("--job", job, source="print(kept)").out == "{'a': [1, 2]}\n"
 
 
-def test_standard_input_is_a_batch(running: Site) -> None:
-    command = [*running.python, "-m", "statek", "exec", "--store", str(running.store), "-"]
+def test_standard_input_is_a_batch(shared: Site) -> None:
+    command = [*shared.python, "-m", "statek", "exec", "--store", str(shared.store), "-"]
     done = subprocess.run(command, input="print('from stdin')", capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "from stdin\n")
 
 
-def test_the_guests_error_has_type_message_line_and_batch(running: Site) -> None:
-    first = running.write("x = 1\n", "good.py")
-    second = running.write("print('before')\n\ndef f():\n    return 1 / 0\n\nf()\n", "bad.py")
-    third = running.write("print('never')\n", "never.py")
-    run = running.exec("--json", str(first), str(second), str(third))
+def test_the_guests_error_has_type_message_line_and_batch(shared: Site) -> None:
+    first = shared.write("x = 1\n", "good.py")
+    second = shared.write("print('before')\n\ndef f():\n    return 1 / 0\n\nf()\n", "bad.py")
+    third = shared.write("print('never')\n", "never.py")
+    run = shared.exec("--json", str(first), str(second), str(third))
     assert run.status == 1
     assert run.json["outcome"] == "error"
     assert run.json["error"] == {"type": "ZeroDivisionError", "message": "division by zero", "line": 4, "batch": 2}
     assert run.json["console"] == "before\n"
 
 
-def test_variables_assigned_before_an_error_are_kept(running: Site) -> None:
-    job = running.exec("--json", source="a = 1\nb = 1 / 0\n").json["job"]
-    assert running.exec("--job", job, source="print(a)").out == "1\n"
+def test_variables_assigned_before_an_error_are_kept(shared: Site) -> None:
+    job = shared.exec("--json", source="a = 1\nb = 1 / 0\n").json["job"]
+    assert shared.exec("--job", job, source="print(a)").out == "1\n"
 
 
-def test_what_the_policy_refuses_is_blocked_with_rule_detail_line_and_layer(running: Site) -> None:
-    run = running.exec("--json", source="print('no effect')\nimport os\n")
+def test_what_the_policy_refuses_is_blocked_with_rule_detail_line_and_layer(shared: Site) -> None:
+    run = shared.exec("--json", source="print('no effect')\nimport os\n")
     assert run.status == 3
     assert run.json["outcome"] == "blocked"
     assert run.json["console"] == ""
@@ -86,8 +86,8 @@ def test_what_the_policy_refuses_is_blocked_with_rule_detail_line_and_layer(runn
     assert "os" in violation["detail"]
 
 
-def test_a_limit_is_named_with_what_is_allowed_and_used(running: Site) -> None:
-    run = running.exec("--json", "--limit", "cpu_seconds=0.5", source="print('start')\nx = 0\nwhile True: x += 1\n")
+def test_a_limit_is_named_with_what_is_allowed_and_used(shared: Site) -> None:
+    run = shared.exec("--json", "--limit", "cpu_seconds=0.5", source="print('start')\nx = 0\nwhile True: x += 1\n")
     assert run.status == 4
     assert run.json["outcome"] == "limit"
     assert run.json["limit"]["name"] == "cpu_seconds"
@@ -96,40 +96,40 @@ def test_a_limit_is_named_with_what_is_allowed_and_used(running: Site) -> None:
     assert run.json["console"] == "start\n"
 
 
-def test_a_job_goes_on_after_a_limit_with_the_variables_it_had(running: Site) -> None:
-    job = running.exec("--json", source="a = 'kept'").json["job"]
-    assert running.exec("--job", job, "--limit", "cpu_seconds=0.3", source="while True: a += 'x'").status == 4
-    assert running.exec("--job", job, source="print(a[:4])").out == "kept\n"
+def test_a_job_goes_on_after_a_limit_with_the_variables_it_had(shared: Site) -> None:
+    job = shared.exec("--json", source="a = 'kept'").json["job"]
+    assert shared.exec("--job", job, "--limit", "cpu_seconds=0.3", source="while True: a += 'x'").status == 4
+    assert shared.exec("--job", job, source="print(a[:4])").out == "kept\n"
 
 
-def test_what_is_not_kept_is_named_as_transient(running: Site) -> None:
-    run = running.exec("--json", source="g = (i for i in range(3))\nn = 1\n")
+def test_what_is_not_kept_is_named_as_transient(shared: Site) -> None:
+    run = shared.exec("--json", source="g = (i for i in range(3))\nn = 1\n")
     assert run.json["transient"] == ["g"]
 
 
-def test_a_transient_value_touched_later_says_so(running: Site) -> None:
-    job = running.exec("--json", source="g = (i for i in range(3))\n").json["job"]
-    run = running.exec("--json", "--job", job, source="next(g)")
+def test_a_transient_value_touched_later_says_so(shared: Site) -> None:
+    job = shared.exec("--json", source="g = (i for i in range(3))\n").json["job"]
+    run = shared.exec("--json", "--job", job, source="next(g)")
     assert run.json["outcome"] == "error"
     assert "generator" in run.json["error"]["message"]
 
 
-def test_a_transient_value_is_gone_in_the_next_batch_also_while_its_interpreter_lives(running: Site) -> None:
-    first = running.write("g = (i for i in range(3))\nprint(next(g))\n", "first.py")
-    second = running.write("print(next(g))\n", "second.py")
-    run = running.exec("--json", str(first), str(second))
+def test_a_transient_value_is_gone_in_the_next_batch_also_while_its_interpreter_lives(shared: Site) -> None:
+    first = shared.write("g = (i for i in range(3))\nprint(next(g))\n", "first.py")
+    second = shared.write("print(next(g))\n", "second.py")
+    run = shared.exec("--json", str(first), str(second))
     assert run.json["console"] == "0\n"
     assert run.json["error"]["batch"] == 2
     assert "generator" in run.json["error"]["message"]
 
 
-def test_lone_surrogates_and_control_characters_survive_the_console(running: Site) -> None:
-    run = running.exec("--json", source="print('a\\x00b\\ud800c\\x1b[31m')")
+def test_lone_surrogates_and_control_characters_survive_the_console(shared: Site) -> None:
+    run = shared.exec("--json", source="print('a\\x00b\\ud800c\\x1b[31m')")
     assert run.json["console"] == "a\x00b\\xed\\xa0\\x80c\x1b[31m\n"
 
 
-def test_control_characters_of_a_guest_do_not_reach_the_terminal_through_our_own_lines(running: Site) -> None:
-    run = running.exec(source="raise ValueError('\\x1b[2Jgone')")
+def test_control_characters_of_a_guest_do_not_reach_the_terminal_through_our_own_lines(shared: Site) -> None:
+    run = shared.exec(source="raise ValueError('\\x1b[2Jgone')")
     assert "\x1b" not in run.err
     assert "\\x1b[2Jgone" in run.err
 
@@ -159,9 +159,9 @@ def test_wrong_usage_is_one_line_that_names_the_thing_and_changes_nothing(
     assert not (local.store / "ledger.sqlite3").exists() or "--app" in arguments
 
 
-def test_an_unknown_job_in_a_store_is_wrong_usage(running: Site) -> None:
-    running.exec(source="x = 1")
-    run = running.exec("--job", "job-0", source="x = 1")
+def test_an_unknown_job_in_a_store_is_wrong_usage(shared: Site) -> None:
+    shared.exec(source="x = 1")
+    run = shared.exec("--job", "job-0", source="x = 1")
     assert run.status == 2
     assert "job-0" in run.err
 
@@ -180,9 +180,9 @@ def test_two_commands_on_one_store_share_a_scheduler(local: Site) -> None:
     assert [result.json["console"] for result in results] == ["0\n", "1\n", "2\n"]
 
 
-def test_a_policy_file_is_taken_by_its_path(running: Site) -> None:
-    policy = running.write('extends = "default"\n[limits]\noutput_lines = 2\n', "mine.toml")
-    run = running.exec("--json", "--policy", str(policy), source="for i in range(9): print(i)")
+def test_a_policy_file_is_taken_by_its_path(shared: Site) -> None:
+    policy = shared.write('extends = "default"\n[limits]\noutput_lines = 2\n', "mine.toml")
+    run = shared.exec("--json", "--policy", str(policy), source="for i in range(9): print(i)")
     assert run.status == 4
     assert run.json["limit"]["name"] == "output_lines"
     assert run.json["console"].startswith("0\n1\n")

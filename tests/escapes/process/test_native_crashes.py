@@ -6,12 +6,12 @@ allocates without end. Whether a given build crashes, raises or runs out of time
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from battlefields import Battlefield
-from integration.services import Run
+from integration.clients import run_job
 
 VERDICTS = {"ok", "error", "limit", "failed"}
 DEEP = "value = ()\nfor _ in range(200_000): value = {made}\n"
@@ -88,25 +88,25 @@ PROGRAMS = {
 
 
 @pytest.fixture(scope="module")
-def verdicts(battlefield: Battlefield) -> dict[str, Run]:
+def verdicts(battlefield: Battlefield) -> dict[str, dict[str, Any]]:
     """Run all of them beside one another, two at a time."""
-    options = ("--json", "--limit", "cpu_seconds=0.3", "--limit", "wall_seconds=4", "--limit", "memory_bytes=512MiB")
+    limits = {"cpu_seconds": 0.3, "wall_seconds": 4, "memory_bytes": 512 * 2**20}
 
-    def run(name: str) -> Run:
-        return battlefield.site.exec(*options, source=PROGRAMS[name])
+    def run(name: str) -> dict[str, Any]:
+        return run_job(battlefield.site, PROGRAMS[name], **limits)
 
     with ThreadPoolExecutor(2) as runners:
         return dict(zip(PROGRAMS, runners.map(run, PROGRAMS), strict=True))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_the_program_gets_a_verdict(verdicts: dict[str, Run], name: str) -> None:
-    found = json.loads(verdicts[name].out)
+def test_the_program_gets_a_verdict(verdicts: dict[str, dict[str, Any]], name: str) -> None:
+    found = verdicts[name]
     assert found["outcome"] in VERDICTS, found
     if found["outcome"] == "failed":
         assert found["error"]["type"] == "ExecutorDied", found
 
 
-def test_nobody_else_noticed_any_of_it(battlefield: Battlefield, verdicts: dict[str, Run]) -> None:
+def test_nobody_else_noticed_any_of_it(battlefield: Battlefield, verdicts: dict[str, dict[str, Any]]) -> None:
     assert len(verdicts) == len(PROGRAMS)
     battlefield.nobody_noticed()

@@ -21,7 +21,7 @@ from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
 from statek.store.recovery import Findings, RecoveryReport, probe
 
-KILLS = 6
+KILLS = 4
 
 
 @pytest.fixture
