@@ -11,8 +11,10 @@ from statek.core.events import Event, FutureCreated, FutureResolved
 from statek.core.evolve import evolve
 from statek.core.jobs import Job
 from statek.core.workspaces import Manifest, WorkspaceChange
+from statek.store.agent_table import KnownAgent
 from statek.store.completions import Completion
 from statek.store.ledger import Ledger, Record, Submission
+from statek.store.queue_table import QueueItem
 
 
 @dataclass(slots=True)
@@ -38,6 +40,10 @@ class Tick:
     """Futures that got a key in this turn, by the key."""
     completed: dict[str, Completion] = field(default_factory=dict)
     """What was completed from outside in this turn, by key."""
+    agents: dict[str, KnownAgent] = field(default_factory=dict)
+    """Agents that were defined or changed in this turn, by name."""
+    queued: dict[int, QueueItem | None] = field(default_factory=dict)
+    """What became of items of queues in this turn, by number; None for those that have left."""
 
     def record(self, name: str, job: Job | None, events: Iterable[Event]) -> Job | None:
         """Fold the events of one decision into a job and keep both for the commit; returns the job as it stands now."""
@@ -79,7 +85,15 @@ class Tick:
 
     def commit(self, ledger: Ledger) -> None:
         """Write everything in one transaction; raises `StoreUnwritable` and then nothing may be carried out."""
-        if self.records or self.blobs or self.submissions or self.drafts or self.completed:
+        if (
+            self.records
+            or self.blobs
+            or self.submissions
+            or self.drafts
+            or self.completed
+            or self.agents
+            or self.queued
+        ):
             ledger.append(
                 self.records,
                 self.changed.values(),
@@ -88,6 +102,8 @@ class Tick:
                 self.drafts,
                 self.workspaces,
                 self.completed.values(),
+                self.agents.values(),
+                self.queued,
             )
 
     def carry_out(self) -> None:

@@ -101,8 +101,7 @@ class Agent:
             *faults_of(plain),
             *_callable_faults(on_push=on_push, error_handler=error_handler),
         ]
-        if on_message == "ask":
-            faults.append("on_message: give the function that is asked as on_push=")
+        faults += _asking_faults(on_message, on_push)
         if context_tokens is not None:
             faults += faults_of({"context_tokens": context_tokens})
         registry = _tools(tools, faults)
@@ -152,6 +151,11 @@ class Agent:
 def _role_faults(role: object) -> Iterator[str]:
     if type(role) is not str or not 0 < len(role) <= NAME_LIMIT or not role.isprintable() or role != role.strip():
         yield f"role: a name of 1 to {NAME_LIMIT} printable characters is needed, not {shown(role)}"
+
+
+def _asking_faults(on_message: str, on_push: OnPush | None) -> Iterator[str]:
+    if on_message == "ask" and on_push is None:
+        yield "on_message: give the function that is asked as on_push="
 
 
 def _callable_faults(**handlers: object) -> Iterator[str]:

@@ -22,10 +22,12 @@ from statek.core.events import (
 )
 from statek.core.jobs import Job, digest
 from statek.core.workspaces import EMPTY_ROOT, Manifest, Workspace
-from statek.store import completions, forgetting, segments
+from statek.store import agent_table, completions, forgetting, queue_table, segments
+from statek.store.agent_table import KnownAgent
 from statek.store.completions import Completion
 from statek.store.database import WAY_OUT, check_everything
 from statek.store.errors import StoreDamaged
+from statek.store.queue_table import QueueDepth, QueueItem
 from statek.store.reader import Reader, Row
 from statek.store.records import Stored, Submission, UnreadableRow, checksum, unpack_event, unpack_job
 
@@ -157,6 +159,53 @@ class History(Reader):
     def early_completions(self) -> int:
         """Count the completions that no future has taken yet."""
         return int(self._row(completions.EARLY)[0])
+
+    def agents(self) -> list[KnownAgent]:
+        """Return all agents that any program ever defined, by name."""
+        return [
+            self._read(f"the agent {row[0]!r}", partial(agent_table.agent, row)) for row in self._rows(agent_table.ALL)
+        ]
+
+    def agent(self, name: str) -> KnownAgent | None:
+        """Return an agent, or None when no program ever defined it."""
+        rows = self._rows(agent_table.ONE, (name,))
+        return self._read(f"the agent {name!r}", partial(agent_table.agent, rows[0])) if rows else None
+
+    def queue_depths(self) -> list[QueueDepth]:
+        """Count what waits in queues, and what could not be delivered, for each queue and agent."""
+        return [QueueDepth(*row) for row in self._rows(queue_table.DEPTHS)]
+
+    def queue_item(self, number: int) -> QueueItem | None:
+        """Return what waits under that number, or could not be delivered."""
+        found = self._items(queue_table.ITEM, (number,))
+        return found[0] if found else None
+
+    def queue_items(self, queue: str, agent: str, after: int = 0, limit: int = 100) -> list[QueueItem]:
+        """Return the next items that wait for an agent, or for jobs where that is empty, in order."""
+        return self._items(queue_table.IN_LINE, {"queue": queue, "agent": agent, "after": after, "limit": limit})
+
+    def dead_letters(self, queue: str, after: int = 0, limit: int = 100) -> list[QueueItem]:
+        """Return the next items that could not be delivered, in order."""
+        return self._items(queue_table.DEAD, {"queue": queue, "after": after, "limit": limit})
+
+    def queue_number(self, queue: str, key: str) -> int | None:
+        """Return the number of what was pushed with a key, also where it was delivered; None for a new key."""
+        rows = self._rows(queue_table.KEY, (queue, key))
+        return int(rows[0][0]) if rows else None
+
+    def queue_has_job(self, queue: str, job: str) -> bool:
+        """Tell whether a message for the job waits in the queue."""
+        return bool(self._rows(queue_table.HAS_JOB, (job, queue)))
+
+    def last_queue_number(self) -> int:
+        """Return the number of the item that was pushed last, 0 before the first."""
+        return int(self._row(queue_table.LAST)[0])
+
+    def _items(self, sql: str, parameters: Any) -> list[QueueItem]:
+        return [
+            self._read(f"item {row[0]} of a queue", partial(queue_table.item, row))
+            for row in self._rows(sql, parameters)
+        ]
 
     def source(self, job: str, batch: int) -> tuple[str, bytes]:
         """Return the name and the source of a batch; raises KeyError when there is no such batch."""

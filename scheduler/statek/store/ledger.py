@@ -10,18 +10,21 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from statek.audit.chain import event_digest
 from statek.audit.records import Draft
 from statek.core.jobs import Job, digest
 from statek.core.workspaces import WorkspaceChange
-from statek.store import blob_uses, completions, forgetting, segments, totals
+from statek.store import agent_table, blob_uses, completions, forgetting, queue_table, segments, totals
+from statek.store.agent_table import KnownAgent
 from statek.store.audit_log import AuditLog
 from statek.store.completions import Completion
 from statek.store.database import open_writer, writing
 from statek.store.errors import StoreUncertain
 from statek.store.history import History
+from statek.store.queue_table import QueueItem
 from statek.store.records import Record, Stored, Submission, UnreadableRow, checksum, pack
 
 __all__ = ["Ledger", "Record", "Stored", "Submission", "digest"]
@@ -82,6 +85,8 @@ class Ledger(History):
         drafts: Sequence[Draft] = (),
         workspaces: Iterable[tuple[str, WorkspaceChange]] = (),
         completed: Iterable[Completion] = (),
+        agents: Iterable[KnownAgent] = (),
+        queued: Mapping[int, QueueItem | None] = MappingProxyType({}),
     ) -> range:
         """Write all of it or nothing, and return the events' cursors; durable on return.
 
@@ -98,6 +103,8 @@ class Ledger(History):
             connection.executemany(_PUT_SUBMISSION, ((s.key, s.job, s.first_batch, s.cursor) for s in submissions))
             segments.write(connection, workspaces)
             completions.write(connection, records, completed)
+            agent_table.write(connection, agents)
+            queue_table.write(connection, queued)
             blob_uses.write(connection, ((record.job, record.event) for record in records))
             forgetting.write(connection, zip(cursors, records, strict=True))
             self._count(connection, records)

@@ -8,14 +8,14 @@ as it can be read, and what is missing in it stays visible to whoever verifies i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from statek.core.events import JobForgotten
-from statek.store import audit_table, blob_uses, completions, database, totals
+from statek.store import agent_table, audit_table, blob_uses, completions, database, queue_table, totals
 from statek.store.audit_head import HeadFile
 from statek.store.audit_reader import AuditReader, last_head
 from statek.store.completions import completion
@@ -24,10 +24,14 @@ from statek.store.history import History
 from statek.store.ledger_scan import Row, Scan, by_fault, rows
 from statek.store.records import Record, UnreadableRow, checksum, pack, unpack_event
 
+T = TypeVar("T")
+
 _EVENTS: Final = ("events", "cursor", "job, batch, kind, number, at_us, body, checksum")
 _SEGMENTS: Final = ("segments", "rowid", "job, number, described, checksum, data")
 _BLOBS: Final = ("blobs", "rowid", "digest, data")
 _COMPLETIONS: Final = ("completions", "number", "key, value, error, at_us, checksum, taken")
+_AGENTS: Final = ("agents", "number", agent_table.COLUMNS)
+_QUEUED: Final = ("queue_items", "number", queue_table.COLUMNS)
 _AUDIT: Final = ("audit", "sequence", "at_us, kind, job, cursor, event, body, previous, hash")
 _SUBMISSIONS: Final = "SELECT key, job, first_batch, cursor FROM submissions"
 
@@ -57,6 +61,9 @@ def salvage(damaged: Path, new: Path, found: Scan) -> Salvage:
         _put(target, "segments", 5, (row for _, row in _of(source, _SEGMENTS, []) if row[0] in kept))
         _put(target, "submissions", 4, (row for row in _submissions(source, lost) if row[1] in kept))
         _put_completions(target, _of(source, _COMPLETIONS, lost), lost)
+        agent_table.write(target, _readable(_of(source, _AGENTS, lost), agent_table.agent, "agent", lost))
+        queued = _readable(_of(source, _QUEUED, lost), queue_table.item, "item of a queue", lost)
+        queue_table.write(target, {item.number: item for item in queued})
         _index_promises(target)
         blob_uses.make_anew(target)
         totals.make_anew(target)
@@ -104,6 +111,14 @@ def _put_completions(target: sqlite3.Connection, found: Iterator[tuple[int, Row]
             continue
         key, value, error_, at_us, total, taken = row
         _put(target, "completions", 7, [(number, key, value, error_, at_us, taken, total)])
+
+
+def _readable(found: Iterator[tuple[int, Row]], read: Callable[[Row], T], what: str, lost: list[str]) -> Iterator[T]:
+    for number, row in found:
+        try:
+            yield read(row)
+        except UnreadableRow as error:
+            lost.append(f"{what} {number}: {error}")
 
 
 def _index_promises(target: sqlite3.Connection) -> None:

@@ -5,7 +5,17 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from statek.store import audit_table, blob_uses, completions, forgetting, job_indices, segments, totals
+from statek.store import (
+    agent_table,
+    audit_table,
+    blob_uses,
+    completions,
+    forgetting,
+    job_indices,
+    queue_table,
+    segments,
+    totals,
+)
 
 FORMAT: Final = 3
 """Format of the tables, kept as SQLite's user_version. 1 had no audit log, 2 forgot no job."""
@@ -37,6 +47,8 @@ _ADDED: Final = (
     *forgetting.TABLES,
     *job_indices.TABLES,
     *totals.TABLES,
+    *agent_table.TABLES,
+    *queue_table.TABLES,
 )
 """What format 3 adds to format 2."""
 
