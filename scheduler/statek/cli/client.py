@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import zmq
 
-from statek.core.holds import Choice
 from statek.errors import SchedulerSilent, SubmissionRefused
 from statek_protocol.codec import decode, encode
 from statek_protocol.messages.base import FRAME_LIMIT, Message
@@ -34,6 +33,9 @@ from statek_protocol.messages.client import (
 )
 from statek_protocol.messages.interpreter import GuestError
 from statek_protocol.transport.endpoints import LocalAddress
+
+if TYPE_CHECKING:
+    from statek.core.holds import Choice
 
 A = TypeVar("A", Accepted, Decided, Completed)
 
