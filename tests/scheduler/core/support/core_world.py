@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import msgpack
 from core_programs import (
     BEGIN,
     Interpreter,
@@ -103,7 +104,7 @@ class World:
     def submit(self, *programs: Program, policy: Policy | None = None) -> None:
         """Submit programs as one submission."""
         given = policy or (self.policy if self.live is None else None)
-        wire = None if given is None else (given.name, json.dumps(given.to_wire()).encode())
+        wire = None if given is None else (given.name, msgpack.packb(given.to_wire()))
         batches = [(f"program {number}", b"source") for number, _ in enumerate(programs)]
         first = (self.live.batches if self.live else 0) + 1
         events, blobs = submit(self.live, JOB, batches, wire)
@@ -115,7 +116,7 @@ class World:
     def grant(self) -> None:
         """Give the job to an executor."""
         epoch = self.job.epoch + 1
-        wire = json.loads(self.blobs[self.job.policy_due])
+        wire = msgpack.unpackb(self.blobs[self.job.policy_due])
         lease = Lease(lease_id(JOB, epoch), epoch, "executor", Policy.from_wire(wire), self.manifest)
         self.interpreter = Interpreter(self._clock, chunk=self.chunk)
         self.interpreter.load(self.segments.get(1))
