@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from statek.calls.application import Application, Offer
+from statek.calls.current import current_call
 from statek.calls.runner import ToolRunner
 from statek.calls.tools import ToolRegistry, tool
 from statek.core.events import CallAnswered, Event
@@ -100,6 +101,36 @@ def run(
             await runner.close()
 
     return asyncio.run(main())
+
+
+def keys() -> list[str]:
+    """What a tool brings about is named by its call."""
+    call = current_call()
+    assert call is not None
+    assert call.job == "job"
+    return [call.next_key(), call.next_key()]
+
+
+@tool(thread=True)
+def keys_in_a_thread() -> list[str]:
+    return keys()
+
+
+async def keys_async() -> list[str]:
+    return await asyncio.to_thread(keys)
+
+
+@pytest.mark.parametrize("function", [keys, keys_in_a_thread, keys_async])
+def test_application_code_knows_the_call_that_it_runs_for(application: Mirror, function: Callable[..., Any]) -> None:
+    @tool(idempotent=True)
+    def again() -> list[str]:
+        return keys()
+
+    named = run(application, [function], call_of(function.__name__, number=3))
+    assert value_of(named) == ["job/1/3/0", "job/1/3/1"]
+    repeated = run(application, [again], call_of("again", number=3, repeated=True))
+    assert value_of(repeated) == value_of(named)
+    assert current_call() is None
 
 
 def test_a_tool_that_the_policy_withholds_does_not_run_whoever_decided_otherwise(application: Mirror) -> None:

@@ -12,12 +12,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from statek.calls.application import Application
 from statek.calls.arguments import Arguments, read_arguments
+from statek.calls.current import within
 from statek.calls.handles import HandleTable, HandleTables
 from statek.calls.outcomes import CallOutcome, failed, raised
 from statek.calls.places import Abandoned, LeftBehind, Note, Raised, Threads, TimeIsOver, in_time, tracked, tried
@@ -214,7 +216,8 @@ class ToolRunner:
 
     async def _on_loop(self, request: CallRequest, tool: Tool, seconds: float) -> Any:
         """Run an async tool, and cancel it when its time is over; one that takes no notice is not waited for."""
-        task = asyncio.create_task(tried(partial(tool.function, *request.args, **request.kwargs)))
+        with within(request.job, request.key):
+            task = asyncio.create_task(tried(partial(tool.function, *request.args, **request.kwargs)))
         try:
             done, _ = await asyncio.wait((task,), timeout=seconds)
         finally:
@@ -226,7 +229,9 @@ class ToolRunner:
     async def _aside(self, request: CallRequest, tool: Tool, seconds: float) -> Any:
         """Run a tool in a thread of its own."""
         self.left_behind.check(tool.name)
-        started = self._threads.start(partial(tool.function, *request.args, **request.kwargs), tool.name)
+        with within(request.job, request.key):
+            run = partial(copy_context().run, tool.function, *request.args, **request.kwargs)
+        started = self._threads.start(run, tool.name)
         return await in_time(started, tool.name, seconds, self.left_behind, request.key)
 
     async def _crossed(self, request: CallRequest, result: Any) -> CallOutcome:

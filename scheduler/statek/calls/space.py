@@ -20,6 +20,7 @@ import dbzero as db0
 from statek.calls import operations
 from statek.calls.application import Application
 from statek.calls.crossing import JobCrossing, ObjectIsGone, TooManyWaits
+from statek.calls.current import within
 from statek.calls.handles import ForgedHandle, HandleTable
 from statek.calls.members import MemberRefused
 from statek.calls.operations import Chunk, IsMethod
@@ -122,7 +123,8 @@ class ObjectSpace:
         """Do it and let the result cross; whatever is raised becomes data."""
         crossing = self._crossing(call)
         try:
-            result = run(crossing)
+            with within(call.job, call.key):
+                result = run(crossing)
             value = self._encoded(crossing, call.name, result)
         except BaseException as error:  # noqa: BLE001 - application code ran, and may raise anything
             crossing.undo()
