@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from statek.core.events import JobCreated, JobSuspended, LeaseGranted, PolicyChanged, PolicyViolated
@@ -25,7 +24,7 @@ _PAGE: Final = 500
 class PyEnvView:
     """The job's Python environment as far as it can be looked at from outside."""
 
-    def __init__(self, source: LedgerSource, job: Job) -> None:
+    def __init__(self, source: LedgerSource, job: JobView) -> None:
         self._source = source
         self._job = job
 
@@ -33,18 +32,18 @@ class PyEnvView:
     def console(self) -> list[str]:
         """Return the printed lines and our notices, in order, without their line ends."""
         with self._source.reading() as ledger:
-            return console.console(ledger, self._job.job)
+            return console.console(ledger, self._job.name)
 
     def console_of(self, batch: int) -> list[str]:
         """Return those of one batch."""
         with self._source.reading() as ledger:
-            return console.console_of(ledger, self._job.job, batch)
+            return console.console_of(ledger, self._job.name, batch)
 
     @property
     def push_log(self) -> dict[int, list[str]]:
         """Return the pushed messages by how many lines the job had printed when they came, in order."""
         with self._source.reading() as ledger:
-            return console.push_log(ledger, self._job.job)
+            return console.push_log(ledger, self._job.name)
 
     @property
     def exit_status(self) -> str | None:
@@ -57,17 +56,24 @@ class JobView:
 
     def __init__(self, source: LedgerSource, job: Job) -> None:
         self._source = source
-        self._job = job
-        self.py_env = PyEnvView(source, job)
+        self._state = job
+        self.py_env = PyEnvView(source, self)
 
     def __repr__(self) -> str:
-        return f"<job {self.name}: {self.status}{f', {self.outcome}' if self.outcome else ''}>"
+        job = self._job
+        return f"<job {job.job}: {job.status}{f', {job.outcome}' if job.outcome else ''}>"
+
+    @property
+    def _job(self) -> Job:
+        """What the fields are read from."""
+        return self._state
 
     # from its state
 
     @property
     def name(self) -> str:
-        return self._job.job
+        """Return its name, which is its uuid."""
+        return self._state.job
 
     uuid = job = name
 
@@ -149,10 +155,9 @@ class JobView:
 
     @property
     def usage(self) -> JobUsage:
-        used: Metered = self._job.usage
-        if self._job.running is not None:
-            used = used.plus(self._job.running.usage)
-        talk = self._talk
+        job = self._job
+        used: Metered = job.usage if job.running is None else job.usage.plus(job.running.usage)
+        talk = job.conversation or Conversation()
         return JobUsage(
             used.cpu_seconds,
             used.wall_seconds,
@@ -172,12 +177,12 @@ class JobView:
 
     # read when it is asked for
 
-    @cached_property
+    @property
     def created_us(self) -> int:
         with self._source.reading() as ledger:
             return ledger.begun_us(self.name)
 
-    @cached_property
+    @property
     def changed_us(self) -> int:
         with self._source.reading() as ledger:
             return ledger.changed_us(self.name)
@@ -196,24 +201,25 @@ class JobView:
         with self._source.reading() as ledger:
             return ledger.children(self.name)
 
-    @cached_property
+    @property
     def policy_name(self) -> str:
         return str(getattr(self._last((JobCreated.kind, PolicyChanged.kind)), "policy_name", ""))
 
-    @cached_property
+    @property
     def executor(self) -> str:
         """Return who holds the job; empty while nobody does."""
         return str(getattr(self._last((LeaseGranted.kind,)), "executor", "")) if self._job.leased else ""
 
-    @cached_property
+    @property
     def host(self) -> str:
         return str(getattr(self._last((LeaseGranted.kind,)), "host", "")) if self._job.leased else ""
 
-    @cached_property
+    @property
     def awaited_result(self) -> AwaitedResult | None:
         """Return what it stands still for; None where it does not."""
-        awaited = self._job.awaited
-        entry = None if awaited is None else self._job.future(awaited.future.number)
+        job = self._job
+        awaited = job.awaited
+        entry = None if awaited is None else job.future(awaited.future.number)
         if awaited is None or entry is None:
             return None
         with self._source.reading() as ledger:
