@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 
+from statek.agents.providers import Provider
 from statek.calls.runner import TIMEOUT_SECONDS
 from statek.core.agents import AgentDefinition, Harness
 from statek.placing import MAX_PARKED, PARK_SECONDS
@@ -36,10 +37,12 @@ from statek.store.compaction import CompactionRules
 from statek.store.copying import CopyRules
 from statek_protocol.transport.keys import default_directory
 
+OPENAI: Final = "https://api.openai.com/v1"
 MICROS: Final = 1_000_000
 """Of a unit of currency, as cost is counted."""
 _TEXT_LIMIT: Final = 4_000
 _HARNESS: Final = Harness()
+_PROVIDER: Final = Provider(name="default", base_url=OPENAI)
 
 
 class _Group(BaseModel):
@@ -115,16 +118,24 @@ class ModelSettings(_Group):
     """The OpenAI-compatible endpoint; none for that of OpenAI."""
     model_api_key: SecretStr | None = None
     """The key for it."""
-    model_connect_seconds: SomeSeconds = 10.0
+    model_api_key_path: Place | None = None
+    """A file whose first line is the key, where model_api_key does not say it."""
+    model_plain_http: bool = False
+    """Whether the key may go over http:// to another host, readable on the way."""
+    model_streaming: bool = _PROVIDER.streaming
+    """Whether a reply is taken piece by piece; otherwise all of it has to come within model_idle_seconds."""
+    model_connect_seconds: SomeSeconds = _PROVIDER.connect_seconds
     """How long a connection may take to come about."""
-    model_idle_seconds: SomeSeconds = 60.0
-    """How long a reply that has begun may stand still."""
-    model_total_seconds: SomeSeconds = 600.0
+    model_idle_seconds: SomeSeconds = _PROVIDER.idle_seconds
+    """How long there may be nothing of a reply, before it begins and between two pieces."""
+    model_total_seconds: SomeSeconds = _PROVIDER.total_seconds
     """How long a reply may take, all attempts at it together."""
-    model_retries: Count = Field(default=4, le=100)
+    model_retries: Count = Field(default=_PROVIDER.retries, le=20)
     """How often a request is made again that failed for a passing reason."""
-    model_concurrency: Positive = Field(default=32, le=10_000)
-    """Requests to the model at once."""
+    model_concurrency: Positive = Field(default=_PROVIDER.concurrency, le=1_000)
+    """Requests to the model at once; others wait for their turn."""
+    model_reply_limit_name: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    """What the endpoint calls the most tokens that a reply may have."""
     context_tokens: Positive = AgentDefinition("default").context_tokens
     """What a prompt may have, by estimate, for agents that say nothing of it."""
     prices_path: Place | None = None

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from statek.agents.providers import Provider, Secret, key_from_file
 from statek.calls.application import Application
 from statek.logs.configuring import LogOptions
 from statek.service import ServiceOptions
-from statek.settings.fields import Settings
+from statek.settings.fields import OPENAI, Settings
 from statek_protocol.transport.endpoints import parse_endpoint
+
+DAY_SECONDS: Final = 86_400
 
 
 def log_options(settings: Settings) -> LogOptions:
@@ -25,7 +28,30 @@ def log_options(settings: Settings) -> LogOptions:
     )
 
 
-DAY_SECONDS: Final = 86_400
+def model_provider(settings: Settings) -> Provider | None:
+    """Return whom the model is asked of; None when neither an address nor a key is set. Raises `ProviderUnusable`."""
+    key = _key(settings)
+    if key is None and settings.model_base_url is None:
+        return None
+    return Provider(
+        name="default",
+        base_url=settings.model_base_url or OPENAI,
+        key=key,
+        connect_seconds=settings.model_connect_seconds,
+        idle_seconds=settings.model_idle_seconds,
+        total_seconds=settings.model_total_seconds,
+        retries=settings.model_retries,
+        concurrency=settings.model_concurrency,
+        streaming=settings.model_streaming,
+        reply_limit_name=settings.model_reply_limit_name,
+        plain_http=settings.model_plain_http,
+    )
+
+
+def _key(settings: Settings) -> Secret | None:
+    if settings.model_api_key is not None:
+        return Secret(settings.model_api_key.get_secret_value())
+    return None if settings.model_api_key_path is None else key_from_file(settings.model_api_key_path)
 
 
 def service_options(settings: Settings, application: Application | None = None) -> ServiceOptions:
