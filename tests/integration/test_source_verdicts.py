@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from integration.services import Site, site
+from integration.services import Site
 
 VERDICT_SECONDS = 1.0
 """Of the interpreter's processor time, which other load on the machine does not lengthen."""
@@ -25,25 +23,15 @@ SEEN_BY_THE_COMMAND = ("eight megabytes", "no text")
 """What `statek exec` does not even send."""
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A scheduler and an executor for all tests here, which leave them as they are."""
-    directory = tmp_path_factory.mktemp("verdicts")
-    with site(directory, f"ipc://{directory}/executors.ipc") as place:
-        place.scheduler()
-        place.welcomed(place.executor())
-        yield place
-
-
 @pytest.mark.parametrize("kind", SOURCES)
-def test_a_source_gets_its_verdict_in_time_and_the_job_goes_on(served: Site, kind: str) -> None:
+def test_a_source_gets_its_verdict_in_time_and_the_job_goes_on(shared: Site, kind: str) -> None:
     source, outcomes = SOURCES[kind]
-    run = served.exec("--json", source=source)
+    run = shared.exec("--json", source=source)
     if run.status == 2:
         assert kind in SEEN_BY_THE_COMMAND, run.err
         return
     told = run.json
     assert told["outcome"] in outcomes, told
     assert told["usage"]["cpu_seconds"] < VERDICT_SECONDS
-    after = served.exec("--json", "--job", told["job"], source=b"print('on')")
+    after = shared.exec("--json", "--job", told["job"], source=b"print('on')")
     assert (after.status, after.json["console"]) == (0, "on\n")

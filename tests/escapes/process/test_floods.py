@@ -25,7 +25,7 @@ while True:
 @pytest.mark.parametrize("flood", FLOODS)
 def test_a_flood_fills_no_disk_and_stops_nobody(battlefield: Battlefield, flood: str) -> None:
     before = battlefield.store_bytes
-    attack = battlefield.attack_in_background(FLOODS[flood], "--limit", "wall_seconds=3")
+    attack = battlefield.attack_in_background(FLOODS[flood], "--limit", "wall_seconds=2")
     battlefield.nobody_noticed()
     assert finish(attack).status in (4, 5)
     assert battlefield.store_bytes - before < 160 * MIB
@@ -33,18 +33,20 @@ def test_a_flood_fills_no_disk_and_stops_nobody(battlefield: Battlefield, flood:
 
 @pytest.mark.parametrize("layer", ["kernel", "scheduler"])
 def test_a_violation_in_another_layers_name_is_not_recorded(battlefield: Battlefield, layer: str) -> None:
-    run = battlefield.attack(f"attack.send(Violated(attack.run.batch, 'seccomp', 'no', 1, {layer!r})); attack.finish()")
-    assert run.json["outcome"] == "failed"
-    assert run.json["violations"] == []
+    found = battlefield.attack(
+        f"attack.send(Violated(attack.run.batch, 'seccomp', 'no', 1, {layer!r})); attack.finish()"
+    )
+    assert found["outcome"] == "failed"
+    assert found["violations"] == []
 
 
 def test_replies_that_nobody_reads_do_not_pile_up_in_the_supervisor(battlefield: Battlefield) -> None:
-    run = battlefield.attack(
+    found = battlefield.attack(
         """
 for number in range(20):
     attack.call(number, "echo", "x" * 1_000_000)
 while True: pass
 """
     )
-    assert "before it had read the reply" in run.json["error"]["message"]
+    assert "before it had read the reply" in found["error"]["message"]
     battlefield.nobody_noticed()

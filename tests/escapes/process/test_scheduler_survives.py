@@ -45,6 +45,6 @@ attack.finish()
 
 @pytest.mark.parametrize("words", WORDS)
 def test_nothing_that_an_interpreter_says_stops_the_scheduler(battlefield: Battlefield, words: str) -> None:
-    run = battlefield.attack(WORDS[words])
-    assert run.json["outcome"] in ("ok", "error", "limit", "failed"), run.json
+    found = battlefield.attack(WORDS[words])
+    assert found["outcome"] in ("ok", "error", "limit", "failed"), found
     battlefield.nobody_noticed()

@@ -14,14 +14,14 @@ while time.monotonic() < deadline: pass
 
 
 def test_dying_with_an_unread_reply_ends_that_job_alone(battlefield: Battlefield) -> None:
-    run = battlefield.attack(UNREAD_REPLY + "os._exit(0)")
-    assert run.json["error"]["type"] == "ExecutorDied"
+    found = battlefield.attack(UNREAD_REPLY + "os._exit(0)")
+    assert found["error"]["type"] == "ExecutorDied"
     battlefield.nobody_noticed()
 
 
 def test_being_killed_at_a_limit_with_an_unread_reply_ends_that_job_alone(battlefield: Battlefield) -> None:
-    run = battlefield.attack(UNREAD_REPLY + "while True: pass", "--limit", "cpu_seconds=0.3")
-    assert run.json["limit"]["name"] == "cpu_seconds"
+    found = battlefield.attack(UNREAD_REPLY + "while True: pass", cpu_seconds=0.3)
+    assert found["limit"]["name"] == "cpu_seconds"
     battlefield.nobody_noticed()
 
 
@@ -49,6 +49,6 @@ def test_being_killed_at_a_limit_with_an_unread_reply_ends_that_job_alone(battle
     ],
 )
 def test_what_the_protocol_does_not_allow_costs_only_the_sender_its_job(battlefield: Battlefield, garbage: str) -> None:
-    run = battlefield.attack(garbage + "\nwhile os.read(attack.fd, 4096): pass")
-    assert run.json["outcome"] in ("failed", "ok"), run.json
+    found = battlefield.attack(garbage + "\nwhile os.read(attack.fd, 4096): pass")
+    assert found["outcome"] in ("failed", "ok"), found
     battlefield.nobody_noticed()

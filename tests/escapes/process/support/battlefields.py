@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from integration.services import Command, Run, Site
+from integration.clients import run_job
+from integration.services import Command, Site
 
 SUPPORT = Path(__file__).parent
 NATIVE = "# native\n"
@@ -28,9 +30,9 @@ class Battlefield:
     scheduler: Command
     executor: Command
 
-    def attack(self, source: str, *arguments: str) -> Run:
-        """Run native code in an interpreter's place to the job's end."""
-        return self.site.exec("--json", *arguments, source=NATIVE + source)
+    def attack(self, source: str, **limits: float) -> dict[str, Any]:
+        """Run native code in an interpreter's place to the job's end; returns what `statek exec --json` would print."""
+        return run_job(self.site, NATIVE + source, **limits)
 
     def attack_in_background(self, source: str, *arguments: str) -> subprocess.Popen[str]:
         """Begin an attack and return at once."""
@@ -40,7 +42,7 @@ class Battlefield:
         """Assert that both services live, the executor with the same zygote, and that an honest job gets its result."""
         assert self.scheduler.process.poll() is None, self.scheduler.log.read_text()
         assert self.executor.process.poll() is None, self.executor.log.read_text()
-        result = self.site.exec("--json", source="print(sum(range(10)))").json
+        result = run_job(self.site, "print(sum(range(10)))")
         assert (result["outcome"], result["console"]) == ("ok", "45\n"), result
         assert self.executor.log.read_text().count("welcomed by") == 1
 
