@@ -40,8 +40,10 @@ DUE: Final = f"""SELECT e.at_us, e.cursor, j.job FROM events AS e JOIN jobs AS j
     AND (SELECT l.at_us FROM events AS l WHERE l.job = e.job ORDER BY l.cursor DESC LIMIT 1) < :before
     AND NOT EXISTS (SELECT 1 FROM jobs AS p WHERE p.job = j.parent AND p.{_UNDER_WAY})
     AND NOT EXISTS (SELECT 1 FROM jobs AS c WHERE c.parent = j.job AND c.parent <> '' AND c.{_UNDER_WAY})
+    AND NOT EXISTS (SELECT 1 FROM queue_items AS q WHERE q.job = j.job AND q.job <> '' AND q.dead_reason IS NULL)
     ORDER BY e.at_us, e.cursor LIMIT :limit"""  # noqa: S608 - constants of ours
-"""Jobs that ended before an instant, and of whose family nobody is under way: by their ends, after a place among these.
+"""Jobs that ended before an instant, of whose family nobody is under way, and that no message waits for: by their ends,
+after a place among these.
 
 A job that ended several times comes once for each.
 """

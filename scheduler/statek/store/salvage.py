@@ -66,7 +66,7 @@ def salvage(damaged: Path, new: Path, found: Scan) -> Salvage:
         queue_table.write(target, {item.number: item for item in queued})
         _index_promises(target)
         blob_uses.make_anew(target)
-        totals.make_anew(target)
+        _put_totals(target, source, lost)
         _put(target, "erasures", 2, _erasures(target))
         _put_audit(target, source, lost)
         target.execute("COMMIT")
@@ -119,6 +119,19 @@ def _readable(found: Iterator[tuple[int, Row]], read: Callable[[Row], T], what: 
             yield read(row)
         except UnreadableRow as error:
             lost.append(f"{what} {number}: {error}")
+
+
+def _put_totals(target: sqlite3.Connection, source: sqlite3.Connection, lost: list[str]) -> None:
+    """Take the sums as they are, since they also count what is forgotten; count anew where they cannot be read."""
+    try:
+        found = source.execute(totals.FROM, (0,)).fetchall()
+        for row in found:
+            totals.total(row)
+    except (sqlite3.DatabaseError, UnreadableRow) as error:
+        lost.append(f"the sums of what jobs used: they are counted anew, without forgotten jobs ({error})")
+        totals.make_anew(target)
+    else:
+        _put(target, "usage_totals", 17, found)
 
 
 def _index_promises(target: sqlite3.Connection) -> None:

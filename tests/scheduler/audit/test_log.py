@@ -80,7 +80,17 @@ def _drop_what_the_upgrade_makes(store: Store) -> None:
     """Other tables that the format before did not have."""
     with closing(sqlite3.connect(store.path)) as connection:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    store.tamper(*(f"DROP TABLE {name}" for name in names - {"jobs", "events", "blobs", "submissions"}))
+    first = {"jobs", "events", "blobs", "submissions"}
+    store.tamper(*(f"DROP TABLE {name}" for name in names - first if not name.startswith("sqlite_")))
+    with closing(sqlite3.connect(store.path)) as connection:
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").fetchall()
+        columns = [column[1] for column in connection.execute("PRAGMA table_info(jobs)")]
+    store.tamper(*(f"DROP INDEX {name}" for (name,) in found if name not in _FIRST_INDICES))
+    store.tamper(*(f"ALTER TABLE jobs DROP COLUMN {name}" for name in columns if name not in _FIRST_COLUMNS))
+
+
+_FIRST_INDICES = {"jobs_by_status", "events_of_job", "events_of_batch"}
+_FIRST_COLUMNS = {"number", "job", "status", "outcome", "state", "checksum"}
 
 
 def test_a_turn_costs_one_commit_with_its_records(here: Stand, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from statek.store.backup import back_up
 from statek.store.checking import check, is_whole
 from statek.store.directory import StoreDirectory
 from statek.store.ledger import Ledger
+from statek.store.queue_table import QueueItem
 from statek.store.repairing import repair
 from statek.tick import Tick
 
@@ -94,6 +96,15 @@ def test_a_child_is_kept_while_its_parent_is_under_way(ledger: Ledger) -> None:
     parent = begin(ledger, "the parent")
     live(ledger, 2, parent=parent)
     assert forget(ledger) == 0
+
+
+def test_a_job_that_a_message_waits_for_is_kept(ledger: Ledger) -> None:
+    [name] = live(ledger, 1)
+    message = QueueItem(1, "mail", "", name, b"one more thing", "", "somebody", NOW)
+    ledger.append([], [], {}, queued={1: message})
+    assert forget(ledger) == 0
+    ledger.append([], [], {}, queued={1: replace(message, dead_reason="nobody reads it")})
+    assert forget(ledger) == 1
 
 
 def test_a_damaged_job_is_kept_for_whoever_looks_into_it(
