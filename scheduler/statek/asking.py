@@ -44,6 +44,11 @@ class Scheduler:
     asyncio_loop: asyncio.AbstractEventLoop
     thread: int
 
+    @property
+    def serves(self) -> bool:
+        """Tell whether it has not ended yet."""
+        return any(here is self for here in _schedulers)
+
 
 _schedulers: list[Scheduler] = []
 

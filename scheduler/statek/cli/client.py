@@ -148,6 +148,20 @@ class Client:
                     cursor = event.cursor
                     yield event
 
+    def await_news(self, job: str, cursor: int, seconds: float) -> int:
+        """Wait for something to happen to a job after the cursor; return the cursor of the last that did, or the same.
+
+        Raises `SubmissionRefused` where there is no such job.
+        """
+        request = secrets.token_hex(8)
+        deadline = time.monotonic() + seconds
+        while (now := time.monotonic()) < deadline:
+            self._send(Follow(request, job, cursor))
+            while isinstance(answer := self._answer(request, min(deadline, now + ASK_AGAIN_SECONDS)), Events):
+                if answer.events:
+                    return answer.events[-1].cursor
+        return cursor
+
     def _answer(self, request: str, deadline: float) -> Message | None:
         while (message := self._receive(deadline)) is not None:
             if isinstance(message, Refused) and message.request in (request, "-"):

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+THREAD_NAME: Final = "statek-dbzero"
 COMMIT_SECONDS: Final = 1.0
 
 _STEP_SIZES: Final = (500, 100)
@@ -80,7 +81,7 @@ class Mirror:
         self._copies = Copies(directory.with_name("copies"))
         self._copier = Copier(directory, self._copies, copy_rules, on_copy_trouble)
         self._compaction = Compaction(directory, compaction_rules)
-        self._thread = threading.Thread(target=self._main, name="statek-dbzero", daemon=True)
+        self._thread = threading.Thread(target=self._main, name=THREAD_NAME, daemon=True)
         self._changed = threading.Condition()
         self._known = 0
         self._applied = 0
