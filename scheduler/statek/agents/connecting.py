@@ -10,7 +10,7 @@ To import this costs a second. Only the thread of `model` does it, when a model 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 import httpx2
 import openai
@@ -30,25 +30,24 @@ def client_of(provider: Provider) -> openai.AsyncOpenAI:
     http_client = openai.DefaultAsyncHttpxClient(
         event_hooks={"response": [lambda response: _bound(response, provider)]}, follow_redirects=False
     )
-    none = openai.Omit()
-    # The parameter's type does not have Omit, with which the client documents that a header is left out.
-    headers: Any = {
-        "Authorization": f"Bearer {provider.key.reveal()}" if provider.key is not None else none,
-        "Accept-Encoding": "identity",
-        "OpenAI-Organization": none,
-        "OpenAI-Project": none,
-    }
     return openai.AsyncOpenAI(
         base_url=provider.base_url,
-        api_key="in the header",
+        api_key=provider.key.reveal() if provider.key is not None else "",
         admin_api_key="",
         organization="",
         project="",
         http_client=http_client,
         max_retries=0,
         timeout=openai.Timeout(provider.idle_seconds, connect=provider.connect_seconds, pool=provider.total_seconds),
-        default_headers=headers,
+        _enforce_credentials=False,
     )
+
+
+def headers_of(provider: Provider) -> dict[str, str | openai.Omit]:
+    """Return what each request has, or leaves out, beside the client's own headers."""
+    none = openai.Omit()
+    key: dict[str, str | openai.Omit] = {"Authorization": none} if provider.key is None else {}
+    return {"Accept-Encoding": "identity", "OpenAI-Organization": none, "OpenAI-Project": none, **key}
 
 
 async def _bound(response: httpx2.Response, provider: Provider) -> None:

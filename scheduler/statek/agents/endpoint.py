@@ -17,7 +17,7 @@ from typing import Any, Final
 import openai
 
 from statek.agents.collecting import Collector
-from statek.agents.connecting import client_of
+from statek.agents.connecting import client_of, headers_of
 from statek.agents.failures import FAULTS, failure_of, told
 from statek.agents.providers import Provider
 from statek.agents.requests import ModelFailure, ModelReply, ModelRequest, ModelResult
@@ -110,11 +110,17 @@ class _Question:
         )
 
     async def _create(self, **streaming: Any) -> Any:
-        """Send the request. Options go into the body as they are: the endpoint knows which there are."""
+        """Send the request.
+
+        Everything goes into the body as it is. As arguments, the client would look through each message for values to
+        transform, which takes longer than all else for a long conversation, and it would know which options there are.
+        """
         request = self._request
-        body = dict(request.options)
+        body = {**request.options, "messages": request.messages}
+        if request.tools:
+            body["tools"] = request.tools
         if request.max_output_tokens is not None:
             body[self._provider.reply_limit_name] = request.max_output_tokens
         create: Any = self._client.chat.completions.create
-        tools = {"tools": list(request.tools)} if request.tools else {}
-        return await create(model=request.model, messages=list(request.messages), extra_body=body, **tools, **streaming)
+        headers = headers_of(self._provider)
+        return await create(model=request.model, messages=[], extra_body=body, extra_headers=headers, **streaming)
