@@ -26,7 +26,9 @@ from statek.store.ledger import Ledger
 from statek.tick import Tick
 
 if TYPE_CHECKING:
+    from statek.calls.application import Application
     from statek.cli.client import Client
+    from statek.store.mirror import Mirror
 
 T = TypeVar("T")
 
@@ -43,6 +45,9 @@ class Scheduler:
     loop: Loop
     asyncio_loop: asyncio.AbstractEventLoop
     thread: int
+    application: Application
+    mirror: Mirror
+    """Where the application's objects are."""
 
     @property
     def serves(self) -> bool:
@@ -53,9 +58,9 @@ class Scheduler:
 _schedulers: list[Scheduler] = []
 
 
-def serve(directory: StoreDirectory, loop: Loop) -> Callable[[], None]:
+def serve(directory: StoreDirectory, loop: Loop, application: Application, mirror: Mirror) -> Callable[[], None]:
     """Let what this process asks reach a scheduler; call the result when it ends. In the scheduler's loop."""
-    here = Scheduler(directory.path, loop, asyncio.get_running_loop(), threading.get_ident())
+    here = Scheduler(directory.path, loop, asyncio.get_running_loop(), threading.get_ident(), application, mirror)
     _schedulers.append(here)
     return partial(_schedulers.remove, here)
 

@@ -168,7 +168,7 @@ class Service:
         self._pool = pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
         api = Clients(loop, clients, passing=self._options.passing)
         self._watcher = self._watch_futures(loop, mirror)
-        self._stop_answering = asking.serve(self._directory, loop)
+        self._stop_answering = asking.serve(self._directory, loop, application, mirror)
         loop.witnesses.append(lambda tick: tell_of(tick.records, tick.changed))
         loop.listeners += [lambda _: mirror.notify(ledger.last_cursor), api.on_committed]
         self._loop = loop
