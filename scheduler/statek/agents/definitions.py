@@ -1,7 +1,4 @@
-"""What is kept of an agent, as bytes, and what may be changed in it without its program? Pure.
-
-A job names the version that it was started with by the digest of these bytes.
-"""
+"""What may be changed in an agent without its program, and what is wrong with the fields of one? Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +10,14 @@ from typing import Any, Final
 import msgpack
 
 from statek.agents import warmup
-from statek.core.agents import AgentDefinition, Harness, WarmupBlock
+from statek.core.agents import AgentDefinition, Harness, WarmupBlock, pack
 from statek.errors import AgentRefused
 from statek_policies import Policy, PolicyError
 from statek_policies.errors import shown, suggestion
 from statek_protocol import schema
 from statek_protocol.errors import InvalidField
+
+__all__ = ["HARNESS_NAMES", "PLAIN_FIELDS", "REVISABLE", "faults_of", "harness_of", "pack", "revise", "unpack"]
 
 HARNESS_NAMES: Final[Mapping[str, str]] = {
     "max_turns": "max_turns",
@@ -35,14 +34,8 @@ REVISABLE: Final = (*PLAIN_FIELDS, "warmup", "limits", *HARNESS_NAMES)
 _MICROS: Final = 1_000_000
 
 
-def pack(definition: AgentDefinition) -> bytes:
-    """Write a version of an agent; equal versions give equal bytes."""
-    data: bytes = msgpack.packb(schema.dump(definition))
-    return data
-
-
 def unpack(data: bytes) -> AgentDefinition:
-    """Read it back; raises ValueError for bytes that are none, for records are damaged at times."""
+    """Read back what `pack` wrote; raises ValueError for bytes that are no definition, as damaged records are not."""
     try:
         return schema.load(AgentDefinition, msgpack.unpackb(data))
     except (InvalidField, msgpack.UnpackException, ValueError) as error:

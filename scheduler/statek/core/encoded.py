@@ -6,7 +6,7 @@ element is found by passing over those before it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgpack
@@ -40,6 +40,34 @@ def tuple_of(items: Sequence[bytes]) -> bytes:
     packer.pack_ext_type(TUPLE, body)
     made: bytes = packer.bytes()
     return made
+
+
+def dict_of(items: Mapping[str, bytes]) -> bytes:
+    """Put encoded values together as a dict of them."""
+    packer = msgpack.Packer(autoreset=False)
+    packer.pack_map_header(len(items))
+    parts = [packer.bytes()]
+    for name, value in items.items():
+        packer.reset()
+        packer.pack(name)
+        parts += (packer.bytes(), value)
+    return b"".join(parts)
+
+
+def names_in(data: bytes) -> tuple[str, ...]:
+    """Return the keys of an encoded dict whose keys are texts; raises TypeError for any other value."""
+    unpacker = msgpack.Unpacker(None, max_buffer_size=len(data))
+    unpacker.feed(data)
+    found = []
+    try:
+        for _ in range(unpacker.read_map_header()):
+            found.append(unpacker.unpack())
+            unpacker.skip()
+    except (ValueError, msgpack.UnpackException) as error:
+        raise TypeError("only a dict has names") from error
+    if not all(type(name) is str for name in found):
+        raise TypeError("a name is a text")
+    return tuple(found)
 
 
 def element(data: bytes, index: int) -> bytes:
