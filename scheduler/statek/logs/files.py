@@ -37,7 +37,8 @@ class LogFile:
     def write(self, line: str) -> None:
         """Append a line, which ends with a line feed; raises OSError, and then the line may be there in part."""
         data = line.encode("utf-8", "backslashreplace")
-        if self._descriptor < 0:
+        if not self._is_in_place():
+            self.close()
             self._open()
         if self._size and self._size + len(data) > self._max_bytes:
             self._rotate()
@@ -54,6 +55,13 @@ class LogFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def _is_in_place(self) -> bool:
+        """Tell whether the file is still the one of that name: somebody may have moved or deleted it."""
+        try:
+            return self._descriptor >= 0 and os.path.samestat(os.fstat(self._descriptor), os.lstat(self._path))
+        except FileNotFoundError:
+            return False
 
     def _open(self) -> None:
         """Open the file, and never what somebody may have put in its place."""

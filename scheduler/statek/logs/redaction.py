@@ -17,6 +17,7 @@ import re
 import threading
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
@@ -25,23 +26,42 @@ MASK: Final = "********"
 SHORTEST: Final = 8
 """Characters of a known secret. A shorter one, as local servers take ("none", "x"), would be found in other words."""
 
-_PATTERNS: Final = re.compile(
-    r"""
-      (?P<scheme>(?i:\bbearer[ ]+)) [\w.~+/=-]{8,}
-    | (?P<basic>(?i:\b(?:basic|token)[ ]+)) [\w.~+/=-]{16,}
-    | (?P<header>(?i:authorization["']?[ ]*[:=][ ]*["']?)) (?:[A-Za-z]+[ ]+)? [^\s"',;}\])]+
-    | (?P<named>(?i:(?:api[_-]?key|access[_-]?key|secret(?:[_-]?key)?|passw(?:or)?d|token)["']?[ ]*[:=][ ]*["']?))
-      [^\s"',;&}\])]{6,}
-    | (?P<address>(?i:\b[a-z][a-z0-9+.-]{0,20}://)) [^\s/@:]{0,200} : [^\s/@]{1,500} (?=@)
-    | (?<![\w-]) (?:sk|pk|rk)-[\w-]{12,}
-    | (?<![\w-]) (?:gh[pousr]_|github_pat_|xox[abposr]-|glpat-|hf_|gsk_|AIza|AKIA|ASIA)[\w-]{12,}
-    | (?<![\w-]) eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*
-    | -----BEGIN[ ][A-Z ]{0,40}PRIVATE[ ]KEY-----[^-]*(?:-----END[ ][A-Z ]{0,40}PRIVATE[ ]KEY-----)?
-    """,
-    re.VERBOSE,
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What a kind of secret looks like. Group 1 is what stands before it and is kept.
+
+    A text is looked through only if it has one of the `marks`, whatever their case: most have none. No pattern begins
+    again within what it has looked through in vain, but for a bounded part, so that time grows with the text and no
+    faster.
+    """
+
+    marks: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
+_FORMS: Final = (
+    _Form(("authorization",), re.compile(r"""(?i)(authorization["']? *[:=] *["']?)(?:[a-z]+ +)?[^\s"',;}\])]+""")),
+    _Form(("bearer",), re.compile(r"(?i)(\bbearer +)[\w.~+/=-]{8,}")),
+    _Form(("basic", "token"), re.compile(r"(?i)(\b(?:basic|token) +)[\w.~+/=-]{16,}")),
+    _Form(
+        ("key", "secret", "passw", "token"),
+        re.compile(
+            r"(?i)((?:api[_-]?key|access[_-]?key|secret(?:[_-]?key)?|passw(?:or)?d|token)"
+            r"""["']? *[:=] *["']?)[^\s"',;&}\])]{6,}"""
+        ),
+    ),
+    _Form(("://",), re.compile(r"(?i)(\b[a-z][a-z0-9+.-]{0,20}://)[^\s/@:]{0,200}:[^\s/@]{1,500}(?=@)")),
+    _Form(("sk-", "pk-", "rk-"), re.compile(r"(?<![\w-])()[spr]k-[\w-]{12,}")),
+    _Form(("gh", "glpat-"), re.compile(r"(?<![\w-])()(?:gh[pousr]_|github_pat_|glpat-)[\w-]{12,}")),
+    _Form(("hf_", "gsk_", "aiza", "akia", "asia"), re.compile(r"(?<![\w-])()(?:hf_|gsk_|AIza|AKIA|ASIA)[\w-]{12,}")),
+    _Form(("xox",), re.compile(r"(?<![\w-])()xox[abposr]-[\w-]{10,}")),
+    _Form(("eyj",), re.compile(r"(?<![\w-])()eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")),
+    _Form(
+        ("private key",),
+        re.compile(r"()-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[^-]*(?:-----END [A-Z ]{0,40}PRIVATE KEY-----)?"),
+    ),
 )
-"""What keys look like. No alternative can begin again within what it has looked through in vain, but for a bounded part
-of it, so that the time grows with the text and no faster."""
 
 _OWN_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "redacted"}
 """What every record has; what is beside them came with `extra`."""
@@ -56,10 +76,13 @@ class _Known:
         self.pattern: re.Pattern[str] | None = None
 
     def add(self, secret: str) -> None:
-        if len(secret) < SHORTEST:
+        """Take up a secret; one of several lines also line by line, as a traceback sets each line off."""
+        lines = {text for text in (secret, *secret.splitlines()) if len(text) >= SHORTEST}
+        if not lines:
             return
         with self._lock:
-            self._forms |= {secret, quote(secret, safe=""), repr(secret)[1:-1], json.dumps(secret)[1:-1]}
+            for text in lines:
+                self._forms |= {text, quote(text, safe=""), repr(text)[1:-1], json.dumps(text)[1:-1]}
             longest_first = sorted(self._forms, key=len, reverse=True)
             self.pattern = re.compile("|".join(map(re.escape, longest_first)))
 
@@ -76,7 +99,11 @@ def redacted(text: str) -> str:
     """Return the text with a mask in the place of each secret."""
     if _KNOWN.pattern is not None:
         text = _KNOWN.pattern.sub(MASK, text)
-    return _PATTERNS.sub(_masked, text)
+    lowered = text.lower()
+    for form in _FORMS:
+        if any(mark in lowered for mark in form.marks):
+            text = form.pattern.sub(rf"\1{MASK}", text)
+    return text
 
 
 class Redaction(logging.Filter):
@@ -126,8 +153,3 @@ def _text(write: Callable[[], str], otherwise: str) -> str:
         return write()
     except Exception as error:  # noqa: BLE001
         return f"{otherwise} (cannot be written with its values: {type(error).__name__})"
-
-
-def _masked(found: re.Match[str]) -> str:
-    kept = next((text for text in found.groupdict().values() if text is not None), "")
-    return f"{kept}{MASK}"
