@@ -27,9 +27,12 @@ from statek.core.jobs import Job
 from statek.core.leases import Lease, lease_id
 from statek.core.machine import GuestMessage
 from statek.core.submissions import submit
+from statek.delivering import Delivering
 from statek.placing import MAX_PARKED, PARK_SECONDS, Placing
 from statek.pools.executors import Executor, Executors
 from statek.pools.leasing import HeldLease
+from statek.queueing import Queueing
+from statek.roster import Roster
 from statek.store.ledger import Ledger, Submission
 from statek.tick import Tick
 from statek.waiting import Waiting
@@ -79,6 +82,9 @@ class Loop:
         self._wake = asyncio.Event()
         self.calling = Calling(self)
         self.waiting = Waiting(self)
+        self.roster = Roster(self)
+        self.queueing = Queueing(self)
+        self.delivering = Delivering(self, max_concurrency=max_concurrency)
         self.placing = Placing(
             self,
             max_concurrency=max_concurrency,
@@ -106,6 +112,7 @@ class Loop:
         tick = self._new_tick()
         while self._work:
             self._work.popleft()(tick)
+        self.delivering.deliver(tick)
         self.placing.place(tick)
         self._commit(tick)
         tick.carry_out()
