@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +18,7 @@ from statek.core.leases import Lease, lease_id
 from statek.pools.executors import Executor
 from statek.pools.leasing import HeldLease
 from statek.pools.parking import Parking
+from statek.pools.ready import ReadyJobs
 from statek.tick import Tick
 from statek_policies import Policy
 from statek_protocol.messages.executor import Grant
@@ -29,13 +29,17 @@ if TYPE_CHECKING:
 
 PARK_SECONDS: Final = 30.0
 MAX_PARKED: Final = 1_000
+SORTED_AT_ONCE: Final = 1_000
+"""Jobs that are sorted in during a turn; it takes some ten microseconds for each."""
+GRANTED_AT_ONCE: Final = 200
+"""Jobs that are looked at in a turn for places that are free; a grant takes some hundred microseconds."""
 
 WAITED_TOO_LONG: Final = "it waits for longer than an interpreter is kept"
 MADE_ROOM: Final = "it waits, and another job needs its place"
 
 
 class Placing:
-    """The queue of READY jobs, and the leases of those that wait."""
+    """The READY jobs, and the leases of those that wait."""
 
     def __init__(
         self,
@@ -49,7 +53,7 @@ class Placing:
         self._loop = loop
         self._max_concurrency = max_concurrency
         self._give_up_unplaceable = give_up_unplaceable
-        self._ready: deque[str] = deque()
+        self._ready = ReadyJobs()
         self._parking = Parking(park_seconds, max_parked)
         self._held_up: dict[str, tuple[HeldLease, Reply]] = {}
         """Leases whose wait is over and whose guests go on when there is a place, oldest first."""
@@ -62,7 +66,7 @@ class Placing:
 
     def enqueue(self, job: str) -> None:
         """Let a READY job wait for an executor."""
-        self._ready.append(job)
+        self._ready.add(job)
 
     def place(self, tick: Tick) -> None:
         """Give places to those that can have one; part of every turn."""
@@ -70,6 +74,8 @@ class Placing:
         for lease in self._parking.overdue(now):
             self._evict(tick, lease, WAITED_TOO_LONG)
         self._let_go_on(tick)
+        self._sort_in(tick)
+        self._give_up_unplaceable_jobs(tick)
         self._grant(tick)
         self._make_room(tick)
         self._look_again_at(self._parking.next_overdue(now))
@@ -83,6 +89,7 @@ class Placing:
             if name not in self._parking:
                 self._parking.park(name, time.monotonic())
                 held.executor.idle.add(name)
+                self._ready.shares.vacate(name)
         elif name in self._parking:
             self._parking.leave(name)
 
@@ -92,7 +99,7 @@ class Placing:
         if name in held.executor.idle and not self._has_place(held.executor):
             self._held_up[name] = (held, reply)
             return
-        held.executor.idle.discard(name)
+        self._occupy(held)
         held.send(reply)
 
     def dropped(self, held: HeldLease) -> None:
@@ -100,13 +107,20 @@ class Placing:
         self._parking.leave(held.lease.lease)
         self._held_up.pop(held.lease.lease, None)
         held.executor.idle.discard(held.lease.lease)
+        self._ready.shares.vacate(held.lease.lease)
+
+    def _occupy(self, held: HeldLease) -> None:
+        """Let a guest need one of its executor's workers, which counts for its agent."""
+        held.executor.idle.discard(held.lease.lease)
+        job = self._loop.job_in_hand(held.job)
+        self._ready.shares.occupy(held.lease.lease, job.agent if job is not None else "")
 
     def _let_go_on(self, tick: Tick) -> None:
         """Let guests go on whose waits are over, first come first served on each executor."""
         for name, (held, reply) in list(self._held_up.items()):
             if self._has_place(held.executor):
                 del self._held_up[name]
-                held.executor.idle.discard(name)
+                self._occupy(held)
                 tick.then(partial(held.send, reply))
 
     def _has_place(self, executor: Executor) -> bool:
@@ -135,40 +149,48 @@ class Placing:
     def _active(self) -> int:
         return sum(executor.active for executor in self._loop.executors)
 
+    def _sort_in(self, tick: Tick) -> None:
+        """Sort in the jobs that have become READY, by what they require; many at a start take several turns."""
+        if self._ready.sort_in(SORTED_AT_ONCE, partial(self._kind_of, tick)):
+            self._loop.do(self._nothing)
+
+    def _kind_of(self, tick: Tick, name: str) -> tuple[frozenset[str], str] | None:
+        job = self._loop.ready_job(name)
+        if job is None or self._loop.calling.lacks_tools(job):
+            return None
+        return self._loop.policy_in_turn(tick, job.policy_due).required_layers, job.agent
+
     def _grant(self, tick: Tick) -> None:
-        """Give READY jobs to executors that have room, first come first served."""
-        waiting = len(self._ready) if self._loop.executors.have_room else 0
+        """Give READY jobs to executors that have room, their agents in turn."""
         free = self._max_concurrency - self._active
-        while waiting and free > 0:
-            waiting -= 1
-            name = self._ready.popleft()
+        tries = GRANTED_AT_ONCE
+        while free > 0 and tries and (found := self._ready.next(self._loop.executors.for_layers)):
+            tries -= 1
+            name, executor = found
             job = self._loop.ready_job(name)
-            if job is None or self._loop.calling.lacks_tools(job):
-                continue
-            if self._loop.calling.lacks_variables(tick, job):
+            if job is None or self._loop.calling.lacks_variables(tick, job):
                 continue
             policy = self._loop.policy_in_turn(tick, job.policy_due)
-            executor = self._loop.executors.for_layers(policy.required_layers)
-            if executor is not None:
+            if policy.required_layers <= executor.layers:
                 free -= 1
                 self._lease_out(tick, job, policy, executor)
-            elif not self._give_up_if_unplaceable(tick, job, policy):
-                self._ready.append(name)
+            else:  # its policy was changed since it was sorted in
+                self._ready.add(name)
+        if not tries:
+            self._loop.do(self._nothing)
 
     def _make_room(self, tick: Tick) -> None:
         """End the longest waits where READY jobs could run if it were not for them."""
         wanted = min(len(self._ready), self._max_concurrency - self._active)
         wanted -= sum(executor.becoming_free for executor in self._loop.executors)
-        for name in list(self._ready)[: max(0, wanted)]:
-            job = self._loop.ready_job(name)
-            if job is None:
-                continue
-            required = self._loop.policy_in_turn(tick, job.policy_due).required_layers
-            crowded = [one for one in self._loop.executors if one.is_crowded and required <= one.layers]
-            lease = self._parking.longest(lease for executor in crowded for lease in executor.leases)
-            if lease is None:
-                return
-            self._evict(tick, lease, MADE_ROOM)
+        for required, jobs in self._ready.waiting():
+            for _ in range(min(jobs, wanted)):
+                crowded = [one for one in self._loop.executors if one.is_crowded and required <= one.layers]
+                lease = self._parking.longest(lease for executor in crowded for lease in executor.leases)
+                if lease is None:
+                    break
+                wanted -= 1
+                self._evict(tick, lease, MADE_ROOM)
 
     def _lease_out(self, tick: Tick, job: Job, policy: Policy, executor: Executor) -> None:
         epoch = job.epoch + 1
@@ -177,18 +199,31 @@ class Placing:
         held = HeldLease(lease, job.job, executor, executor.endpoint)
         executor.granted += 1
         executor.leases[lease.lease] = 0
+        self._ready.shares.occupy(lease.lease, job.agent)
         tick.then(partial(held.send, Grant(job.job)))
         self._loop.take_up(tick, held, machine.grant(job, lease, host=executor.host, layers=executor.layers))
 
-    def _give_up_if_unplaceable(self, tick: Tick, job: Job, policy: Policy) -> bool:
-        """Where no further host can come, a job that none of the hosts may run has failed."""
-        lacking = self._loop.executors.missing_layers(policy.required_layers)
-        if not self._give_up_unplaceable or not lacking or not all(lacking.values()):
-            return False
-        missing = sorted(frozenset().union(*lacking.values()))
+    def _give_up_unplaceable_jobs(self, tick: Tick) -> None:
+        """Where no further host can come, jobs that none of the hosts may run have failed."""
+        if not self._give_up_unplaceable:
+            return
+        for required, jobs in list(self._ready.waiting()):
+            lacking = self._loop.executors.missing_layers(required)
+            if not lacking or not all(lacking.values()):
+                continue
+            missing = ", ".join(sorted(frozenset().union(*lacking.values())))
+            for _ in range(min(jobs, GRANTED_AT_ONCE)):
+                self._give_up(tick, self._ready.take(required), missing)
+            if jobs > GRANTED_AT_ONCE:
+                self._loop.do(self._nothing)
+
+    def _give_up(self, tick: Tick, name: str, missing: str) -> None:
+        job = self._loop.ready_job(name)
+        if job is None:
+            return
+        policy = self._loop.policy_in_turn(tick, job.policy_due)
         text = (
-            f"the policy {policy.name!r} requires isolation layers that this host lacks: {', '.join(missing)}; "
+            f"the policy {policy.name!r} requires isolation layers that this host lacks: {missing}; "
             f"`statek doctor` says why, and how to get them"
         )
         self._loop.abandon(tick, job, GuestError("LayersMissing", text, None))
-        return True
