@@ -25,11 +25,11 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any, Final
 
+from statek_executor.isolation.lines import read_line, write_line
 from statek_executor.isolation.seccomp import CHILD_FD
 from statek_policies import Policy, Violation
 from statek_policies.language import build_environment, compile_batch, nodes, preload
 
-CHUNK: Final = 64 * 1024
 _MODULES: Final = (ctypes, errno, json, mmap, os, resource, signal, socket, struct, sys, time)
 LIBC: Final = ctypes.CDLL(None, use_errno=True)
 LIBC.syscall.restype = ctypes.c_long
@@ -74,7 +74,7 @@ def remote_memory(operation: str, pid: int, address: int, data: ctypes.Array[cty
 
 def serve(descriptor: int) -> None:
     """Run one program after another until the stream ends."""
-    while line := _read_line():
+    while line := read_line(CHILD_FD):
         order = json.loads(line)
         language = frozenset(order["language"])
         run = _native if order["native"] else _guest
@@ -82,7 +82,7 @@ def serve(descriptor: int) -> None:
             answer = {"answer": run(order["program"], order["loot"], language)}
         except BaseException as error:  # noqa: BLE001  # whatever the program did is its outcome
             answer = {"error": f"{type(error).__name__}: {error}"[:500]}
-        _write_line(answer)
+        write_line(CHILD_FD, answer, default=repr)
 
 
 def _native(program: str, loot: dict[str, Any], language: frozenset[str]) -> object:
@@ -164,19 +164,3 @@ def _unguarded(guarded: object, host: _Host) -> dict[str, object]:
 
 def _let_through(value: object, **_evidence: str) -> object:
     return value
-
-
-def _read_line() -> bytes:
-    line = b""
-    while not line.endswith(b"\n"):
-        chunk = os.read(CHILD_FD, CHUNK)
-        if not chunk:
-            return b""
-        line += chunk
-    return line
-
-
-def _write_line(value: object) -> None:
-    rest = memoryview(json.dumps(value, default=repr).encode() + b"\n")
-    while rest:
-        rest = rest[os.write(CHILD_FD, rest) :]

@@ -9,7 +9,7 @@ from bench.kernels import KERNELS
 from bench.measuring import Effort, Samples, geometric_mean, interleaved, timed
 from bench.rows import Row, Target
 from statek_policies import Policy, Violation
-from statek_policies.language import build_environment, compile_batch
+from statek_policies.language import AbsentHost, build_environment, compile_batch
 
 ROUNDS: Final = 15
 GEOMEAN_TARGET: Final = Target(most=1.1)
@@ -17,20 +17,11 @@ WORST_TARGET: Final = Target(most=2.0)
 FLOOR: Final = "plain CPython"
 
 
-class SilentHost:
+class SilentHost(AbsentHost):
     """A host for programs that only compute."""
 
     def write(self, text: str) -> None:
         raise AssertionError(f"a kernel printed {text!r}")
-
-    def time_ns(self) -> int:
-        return 0
-
-    def monotonic_ns(self) -> int:
-        return 0
-
-    def entropy(self, size: int) -> bytes:
-        return bytes(size)
 
     def sleep(self, seconds: float) -> None:
         raise AssertionError("a kernel slept")

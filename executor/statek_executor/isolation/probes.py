@@ -18,9 +18,9 @@ from functools import partial
 from typing import Any, Final
 
 from statek_executor.isolation import kernel, landlock, limits, namespaces, privileges
+from statek_executor.isolation.lines import read_line, write_line
 from statek_executor.isolation.seccomp import CHILD_FD
 
-LINE_BYTES: Final = 64 * 1024
 WELL_KNOWN_PATHS: Final = ("/bin", "/dev", "/etc", "/home", "/lib", "/proc", "/root", "/sys", "/usr", "/var")
 
 _IPC_STAT: Final = 2
@@ -44,7 +44,7 @@ _evidence: dict[str, Any] = {}
 
 def prepare() -> None:
     """Before the filter: receive what to look for, if this child is to look at all, and try every other layer."""
-    order = json.loads(_read_line())
+    order = json.loads(read_line(CHILD_FD))
     if order is None:
         return
     _evidence.update({name: _result(probe) for name, probe in _PROBES.items()})
@@ -53,9 +53,9 @@ def prepare() -> None:
 
 def serve(descriptor: int) -> None:
     """Behind the filter: report, then make each attempt that the supervisor names."""
-    _write_line(_evidence)
-    while line := _read_line():
-        _write_line(_errno_of(ATTEMPTS[json.loads(line)]))
+    write_line(CHILD_FD, _evidence)
+    while line := read_line(CHILD_FD):
+        write_line(CHILD_FD, _errno_of(ATTEMPTS[json.loads(line)]))
 
 
 def _errno_of(attempt: Callable[[], object]) -> str | None:
@@ -190,20 +190,3 @@ ATTEMPTS: Final[Mapping[str, Callable[[], object]]] = {
     "write to another descriptor": lambda: os.write(2, b""),
 }
 """What is tried behind the filter. os.getpid is a forbidden call as well."""
-
-
-def _read_line() -> bytes:
-    """One line from the supervisor, or nothing at the end of the stream."""
-    line = b""
-    while not line.endswith(b"\n"):
-        chunk = os.read(CHILD_FD, LINE_BYTES)
-        if not chunk:
-            return b""
-        line += chunk
-    return line
-
-
-def _write_line(value: object) -> None:
-    rest = memoryview(json.dumps(value).encode() + b"\n")
-    while rest:
-        rest = rest[os.write(CHILD_FD, rest) :]

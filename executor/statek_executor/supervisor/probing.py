@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from statek_executor.isolation import limits
+from statek_executor.isolation.lines import CHUNK_BYTES
 from statek_executor.isolation.posture import Posture
-from statek_executor.isolation.probes import LINE_BYTES
 from statek_executor.isolation.verdicts import DEADLY_ATTEMPTS, FILE_ATTEMPT, MEMORY_ATTEMPT, Findings, judge
 from statek_executor.zygote.events import Event, Exited, Forked, ForkRefused, Gone, Ready, describe_exit
 
@@ -169,7 +169,7 @@ class _ProbeChild:
         sock.sendall(json.dumps(message).encode() + b"\n")
         while not line.endswith(b"\n"):
             self._prober.wait_readable(sock.fileno())
-            chunk = sock.recv(LINE_BYTES)
+            chunk = sock.recv(CHUNK_BYTES)
             if not chunk:
                 return None
             line += chunk

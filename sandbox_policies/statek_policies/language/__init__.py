@@ -23,11 +23,12 @@ from statek_policies.language.errors import (
     SourceTooLarge,
 )
 from statek_policies.language.guests import accepts_writes
-from statek_policies.language.host import Host
+from statek_policies.language.host import AbsentHost, Host
 from statek_policies.language.preload import preload
 from statek_policies.language.tracebacks import guest_traceback
 
 __all__ = [
+    "AbsentHost",
     "AttributeWithheld",
     "CompiledBatch",
     "GuestEnvironment",

@@ -24,12 +24,11 @@ from statek_policies.language.facades.facade import Facade
 from statek_policies.language.facades.records import record_exports
 from statek_policies.language.guards import Guards
 from statek_policies.language.guests import GUEST_MODULE, Guests
-from statek_policies.language.host import Host
+from statek_policies.language.host import AbsentHost, Host
 from statek_policies.language.imports import is_standard, why_absent
 from statek_policies.language.reports import HOST, refuse
 from statek_policies.language.waiting import waiting_guards
 from statek_policies.policy import Policy
-from statek_policies.rules import Violation
 
 _RESERVED = frozenset({"__builtins__", "__name__", "__annotations__", "__warningregistry__"})
 """What the namespace holds beside the guest's variables; the last two appear when Python itself sets them."""
@@ -165,31 +164,6 @@ def _import_for_python(name: str, *_arguments: object, **_keywords: object) -> N
         raise ImportError(f"{name} is not there")
 
 
-class _Nobody:
-    """The host of no guest: only the names of what would be bound to it are asked for."""
-
-    def write(self, text: str) -> None:
-        """Print nothing."""
-
-    def time_ns(self) -> int:
-        """Return the beginning."""
-        return 0
-
-    def monotonic_ns(self) -> int:
-        """Return the beginning."""
-        return 0
-
-    def entropy(self, size: int) -> bytes:
-        """Return no chance."""
-        return bytes(size)
-
-    def sleep(self, seconds: float) -> None:
-        """Go on."""
-
-    def violation(self, violation: Violation) -> None:
-        """Forget it."""
-
-
 def exports_under(policy: Policy) -> dict[str, frozenset[str]]:
     """Return the names that each module exports under a policy."""
     return _exports_of(policy.imports)
@@ -199,7 +173,7 @@ def exports_under(policy: Policy) -> dict[str, frozenset[str]]:
 def _exports_of(imports: tuple[str, ...]) -> dict[str, frozenset[str]]:
     """The same by all that it depends on: two policies that differ in a limit share one answer."""
     policy = Policy(imports=imports)
-    environment = build_environment(policy, _Nobody())
+    environment = build_environment(policy, AbsentHost())
     names = {
         module: frozenset(object.__getattribute__(environment.resolve(module), "__dict__"))
         for module in policy.modules() - {"__future__"}

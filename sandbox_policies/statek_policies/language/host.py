@@ -25,3 +25,25 @@ class Host(Protocol):
 
     def violation(self, violation: Violation) -> None:
         """Take note of a refused attempt, also when guest code swallows the exception."""
+
+
+class AbsentHost:
+    """The host of a guest that no process is around: nothing that it says is heard, and its clock stands still."""
+
+    def write(self, text: str) -> None:
+        """Print nothing."""
+
+    def time_ns(self) -> int:
+        return 0
+
+    def monotonic_ns(self) -> int:
+        return 0
+
+    def entropy(self, size: int) -> bytes:
+        return bytes(size)
+
+    def sleep(self, seconds: float) -> None:
+        """Go on at once."""
+
+    def violation(self, violation: Violation) -> None:
+        """Forget it."""

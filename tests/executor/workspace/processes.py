@@ -14,13 +14,13 @@ from collections.abc import Iterable, Mapping
 
 from statek_executor.workspace import Baseline, Changes, Decoded, Definitions, Encoded, decode, encode
 from statek_policies import Policy, Violation
-from statek_policies.language import build_environment, compile_batch
+from statek_policies.language import AbsentHost, build_environment, compile_batch
 
 POLICY = Policy.load("default")
 
 
-class QuietHost:
-    """A host whose clock stands still and whose chance is none."""
+class QuietHost(AbsentHost):
+    """A host that keeps what it is told."""
 
     def __init__(self) -> None:
         self.console = ""
@@ -28,18 +28,6 @@ class QuietHost:
 
     def write(self, text: str) -> None:
         self.console += text
-
-    def time_ns(self) -> int:
-        return 0
-
-    def monotonic_ns(self) -> int:
-        return 0
-
-    def entropy(self, size: int) -> bytes:
-        return bytes(size)
-
-    def sleep(self, seconds: float) -> None:
-        """Nothing waits here."""
 
     def violation(self, violation: Violation) -> None:
         self.violations.append(violation)

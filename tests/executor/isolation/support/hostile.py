@@ -26,7 +26,8 @@ import time
 import traceback
 from typing import Any
 
-CHUNK = 64 * 1024
+from statek_executor.isolation.lines import read_line, write_line
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.syscall.restype = ctypes.c_long
 LIBC.mmap.restype = ctypes.c_void_p
@@ -92,8 +93,8 @@ def _on_soft_limit(number: int, frame: object) -> None:
 
 def serve(descriptor: int) -> None:
     """Run one program after another until the stream ends."""
-    while program := _read(descriptor):
-        _write(descriptor, _run(program))
+    while line := read_line(descriptor):
+        write_line(descriptor, _run(json.loads(line)), default=repr)
 
 
 def _run(program: str) -> dict[str, object]:
@@ -109,19 +110,3 @@ def _run(program: str) -> dict[str, object]:
             "text": "".join(traceback.format_exception(error))[-2000:],
         }
     return {"answer": names.get("answer")}
-
-
-def _read(descriptor: int) -> str:
-    line = b""
-    while not line.endswith(b"\n"):
-        chunk = os.read(descriptor, CHUNK)
-        if not chunk:
-            return ""
-        line += chunk
-    return str(json.loads(line))
-
-
-def _write(descriptor: int, value: object) -> None:
-    data = json.dumps(value, default=repr).encode() + b"\n"
-    while data:
-        data = data[os.write(descriptor, data) :]
