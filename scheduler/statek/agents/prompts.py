@@ -34,7 +34,7 @@ from statek.errors import StatekError
 BYTES_PER_TOKEN: Final = 3
 TOKENS_PER_MESSAGE: Final = 8
 _LEFT_OUT: Final = "{count} earlier entries of this conversation are left out here; your variables are all there."
-_REMARK: Final = 2 * TOKENS_PER_MESSAGE + len(_LEFT_OUT)
+_REMARK: Final = TOKENS_PER_MESSAGE + (len(_LEFT_OUT) + 60) // BYTES_PER_TOKEN
 """Tokens of that line, whatever the count."""
 _SPOKEN_TO: Final = 4 * TOKENS_PER_MESSAGE
 """Tokens of what `in_turns` may add."""
