@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from statek.calls.application import Application, Offer
+from statek.calls.application import Application
 from statek.calls.current import current_call
+from statek.calls.offers import Offer
 from statek.calls.runner import ToolRunner
 from statek.calls.tools import ToolRegistry, tool
 from statek.core.events import CallAnswered, Event

@@ -6,69 +6,66 @@ So a file may open prefixes of its own at its top level, and make or fetch its o
     tools = [search, book]
     locals = {"calendar": Calendar(), "currency": "EUR"}
     classes = [sqlalchemy.Engine]
+    agents = [dispatcher, researcher]
+    push_queues = ["main"]
 
-All three are optional. It runs again, from its first line, when dbzero has to be opened anew.
+All of them are optional, but one of tools, locals and agents. It runs again, from its first line, when dbzero has to be
+opened anew.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import logging
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from statek.calls.tools import ToolRegistry
+from statek.agents.agent import Agent
+from statek.calls.offers import Offer, offer_of
 from statek.errors import AppUnusable
-from statek_protocol.messages.base import NAME_LIMIT
-from statek_protocol.values import KNOWN, NESTING
 
 log = logging.getLogger(__name__)
 
+_PROGRAM: Final = "the application"
 MODULE: Final = "statek_app"
 """The name under which the file is a module; dbzero classes without an id are known by it."""
-LOCALS: Final = 1_000
-"""Variables that an application may export."""
-_LAYERS: Final = 64
-"""How deep an exported container is looked through for objects."""
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What guests get: tools by name, variables, and the classes of which they may get objects besides."""
-
-    tools: ToolRegistry = field(default_factory=ToolRegistry)
-    variables: Mapping[str, object] = field(default_factory=dict)
-    classes: frozenset[type] = frozenset()
-
-    def __post_init__(self) -> None:
-        objects = dict(itertools.chain.from_iterable(_objects(name, value) for name, value in self.variables.items()))
-        object.__setattr__(self, "objects", objects)
-        object.__setattr__(self, "_names", {id(value): place for place, value in reversed(objects.items())})
-
-    objects: Mapping[str, object] = field(init=False)
-    """What is no plain value among the variables, by its place: the variable's name, and the steps into it."""
-    _names: Mapping[int, str] = field(init=False)
-
-    def name_of(self, value: object) -> str | None:
-        """Return the place of an object among the variables, by its identity."""
-        place = self._names.get(id(value))
-        return place if place is not None and self.objects[place] is value else None
+Setup = Callable[[], Mapping[str, object]]
+"""Run in dbzero's thread whenever it was opened; returns the variables that the application exports."""
 
 
 class Application:
     """The application of one scheduler: loads what it offers, when told to, and again when dbzero is opened anew."""
 
-    def __init__(self, file: Path | None = None, *, offer: Offer | None = None) -> None:
-        """Takes a file to load, or what a program that has the scheduler in it offers itself."""
+    def __init__(
+        self,
+        file: Path | None = None,
+        *,
+        tools: Sequence[Callable[..., Any]] = (),
+        classes: Sequence[type] = (),
+        agents: Sequence[Agent] | None = (),
+        push_queues: Sequence[Any] | None = None,
+        setup: Setup | None = None,
+        offer: Offer | None = None,
+    ) -> None:
+        """Takes a file to load, or what a program that has the scheduler in it offers itself.
+
+        Raises `AppUnusable` for what can be refused at once. `agents` is None for all that are known in the store, as
+        the programs that defined them left them.
+        """
         self._file = file
-        self.offer = offer or Offer()
+        self._setup = setup
+        self._offered = partial(
+            offer_of, tools=tools, classes=classes, agents=agents or (), push_queues=push_queues, place=_PROGRAM
+        )
+        self.all_agents = agents is None
+        """Whether events become jobs of all agents that are known, or of its own only."""
+        self.offer = offer or self._offered()
         self.loaded: Future[Offer] = Future()
         """Done as soon as the first loading is; with its error if there was one."""
         if file is not None:
@@ -77,12 +74,14 @@ class Application:
     @property
     def is_known(self) -> bool:
         """Tell whether the offer is there without anything having to be loaded."""
-        return self._file is None or self.loaded.done()
+        return (self._file is None and self._setup is None) or self.loaded.done()
 
     def load(self) -> None:
         """Load it; raises `AppUnusable`. In dbzero's thread, with dbzero open."""
         if self._file is not None:
-            self.offer = _offer_of(_run(self._file), self._file)
+            self.offer = _exported(_run(self._file), self._file)
+        elif self._setup is not None:
+            self.offer = self._offered(variables=_set_up(self._setup))
 
     def take_up(self) -> None:
         """Say that what was loaded can be used, to whoever waits for it."""
@@ -123,37 +122,18 @@ def _run(file: Path) -> ModuleType:
     return module
 
 
-def _offer_of(module: ModuleType, file: Path) -> Offer:
+def _exported(module: ModuleType, file: Path) -> Offer:
     """Read what the module exports; raises `AppUnusable`."""
     names = vars(module)
-    if not names.keys() & {"tools", "locals"}:
-        raise AppUnusable(f"{file} exports neither a list `tools` nor a dict `locals`")
-    tools, variables, classes = names.get("tools", []), names.get("locals", {}), names.get("classes", [])
-    if not isinstance(tools, list | tuple):
-        raise AppUnusable(f"{file} exports no list `tools`")
-    if not isinstance(variables, dict):
-        raise AppUnusable(f"{file}: `locals` must be a dict of variables by name")
-    if not isinstance(classes, list | tuple) or not all(isinstance(cls, type) for cls in classes):
-        raise AppUnusable(f"{file}: `classes` must be a list of classes")
-    registry = ToolRegistry(tools)
-    _check_names(variables, registry, file)
-    return Offer(registry, variables, frozenset(classes))
+    if not names.keys() & {"tools", "locals", "agents"}:
+        raise AppUnusable(f"{file} exports neither a list `tools` nor a dict `locals` nor a list `agents`")
+    exported = {name: names[name] for name in ("tools", "classes", "agents", "push_queues") if name in names}
+    return offer_of(variables=names.get("locals", {}), place=str(file), **exported)
 
 
-def _check_names(variables: Mapping[Any, object], tools: ToolRegistry, file: Path) -> None:
-    if len(variables) > LOCALS:
-        raise AppUnusable(f"{file}: `locals` has {len(variables)} variables; {LOCALS} can be exported")
-    for name in variables:
-        if type(name) is not str or not name.isidentifier() or name.startswith("_") or len(name) > NAME_LIMIT:
-            raise AppUnusable(f"{file}: {name!r} in `locals` is no name for a variable that a guest could use")
-        if tools.get(name) is not None:
-            raise AppUnusable(f"{file}: {name!r} is the name of a tool and of a variable in `locals`")
-
-
-def _objects(place: str, value: Any, layers: int = _LAYERS) -> Iterator[tuple[str, object]]:
-    """Give what is no plain value at or below a place, each with its own place."""
-    if type(value) in NESTING and layers:
-        for index, part in enumerate(value.values() if type(value) is dict else value):
-            yield from _objects(f"{place}.{index}", part, layers - 1)
-    elif type(value) not in KNOWN:
-        yield place, value
+def _set_up(setup: Setup) -> Mapping[str, object]:
+    try:
+        return setup()
+    except Exception as error:
+        log.info("the application cannot be set up", exc_info=True)
+        raise AppUnusable(f"{_PROGRAM} cannot be set up: {type(error).__name__}: {error}") from error

@@ -17,8 +17,8 @@ from typing import Any, Final
 import dbzero as db0
 
 from statek.calls import admission, containers
-from statek.calls.application import Offer
 from statek.calls.handles import HandlesExhausted, HandleTable
+from statek.calls.offers import Offer
 from statek.calls.requests import Registration
 from statek.core.events import Event, HandleBound
 from statek.futures.registry import WaitsExhausted

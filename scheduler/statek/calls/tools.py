@@ -6,7 +6,7 @@ import functools
 import inspect
 import keyword
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -126,10 +126,17 @@ class ToolRegistry:
         )
         if offered.transactional and offered.is_async:
             raise AppUnusable(f"the tool {name!r} is async, so it cannot be transactional")
-        self._tools[name] = offered
-        definition = definition_of(function)
+        self.take(offered)
+
+    def take(self, tool: Tool) -> None:
+        """Offer a tool of another registry under its name, which is not taken here."""
+        self._tools[tool.name] = tool
+        definition = definition_of(tool.function)
         if definition is not None:
-            self.temporals[name] = definition
+            self.temporals[tool.name] = definition
+
+    def __iter__(self) -> Iterator[Tool]:
+        return iter(self._tools.values())
 
     def get(self, name: str) -> Tool | None:
         return self._tools.get(name)

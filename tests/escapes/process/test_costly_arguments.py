@@ -8,7 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from statek.calls.application import Application, Offer
+from statek.calls.application import Application
+from statek.calls.offers import Offer
 from statek.calls.runner import ToolRunner
 from statek.calls.tools import ToolRegistry
 from statek.core.events import CallAnswered

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from statek.calls.application import Application, Offer
+from statek.calls.application import Application
+from statek.calls.offers import Offer
 from statek.errors import AppUnusable
 
 
@@ -49,7 +50,7 @@ def test_it_is_not_run_before_it_is_loaded_and_run_again_when_it_is_loaded_again
         ("\n1 / 0", "line 2: ZeroDivisionError"),
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("", "exports neither a list `tools` nor a dict `locals`"),
-        ("tools = {}", "exports no list `tools`"),
+        ("tools = {}", "`tools` must be a list of functions"),
         ("tools = ['name']", "a function is needed"),
         ("locals = ['x']", "`locals` must be a dict"),
         ("locals = {'_x': 1}", "no name for a variable"),

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import dbzero as db0
 
-from statek.calls.application import Application, Offer
+from statek.calls.application import Application
+from statek.calls.offers import Offer
 from statek.calls.runner import ToolRunner
 from statek.calls.tools import ToolRegistry
 from statek.core.events import CallAnswered, Event, HandleBound, PolicyViolated
