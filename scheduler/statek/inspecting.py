@@ -18,6 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
+from statek.core.jobs import Job
 from statek.errors import StatekError
 from statek.inspection.shapes import LedgerSource
 from statek.inspection.views import JobView
@@ -59,26 +60,30 @@ class StoreView:
 
         Nothing is read yet, so nothing is raised.
         """
-        self._source = LedgerSource(StoreDirectory(_store(store)).ledger)
+        self.source = LedgerSource(StoreDirectory(_store(store)).ledger)
 
     @classmethod
     def of(cls, ledger: Path) -> StoreView:
         """Look at the ledger at that very path, as a copy of one can have."""
         view = cls.__new__(cls)
-        view._source = LedgerSource(ledger)
+        view.source = LedgerSource(ledger)
         return view
 
     def reading(self) -> AbstractContextManager[JobSearch]:
         """Keep one connection for all that this thread asks within a block; raises a `StoreError`."""
-        return self._source.reading()
+        return self.source.reading()
 
     def job(self, name: str) -> JobView:
         """Return a job; raises `UnknownJob` or a `StoreError`."""
-        with self._source.reading() as ledger:
+        return JobView(self.source, self.state(name))
+
+    def state(self, name: str) -> Job:
+        """Return what decisions about a job are made from; raises `UnknownJob` or a `StoreError`."""
+        with self.source.reading() as ledger:
             found = ledger.job(name)
             if found is None:
                 raise UnknownJob(name, _near(name, ledger))
-        return JobView(self._source, found)
+        return found
 
     def find(
         self,
@@ -96,19 +101,19 @@ class StoreView:
         Jobs that retention forgot are only among them where the status FORGOTTEN is asked for.
         """
         statuses = (status,) if isinstance(status, str) else status
-        with self._source.reading() as ledger:
+        with self.source.reading() as ledger:
             found = ledger.find(Wanted(statuses, agent, outcome, parent), after, limit, newest=newest)
-        views = tuple(JobView(self._source, job) for _, job in found)
+        views = tuple(JobView(self.source, job) for _, job in found)
         return JobPage(views, found[-1][0] if len(found) == limit else None)
 
     def counts(self) -> tuple[Counted, ...]:
         """Count the jobs by agent and status; raises a `StoreError`."""
-        with self._source.reading() as ledger:
+        with self.source.reading() as ledger:
             return tuple(ledger.counted())
 
     def usage(self, since: date | None = None) -> tuple[UsageTotal, ...]:
         """Return what all jobs used by day, agent and model, those too that are forgotten; raises a `StoreError`."""
-        with self._source.reading() as ledger:
+        with self.source.reading() as ledger:
             return tuple(ledger.usage(since))
 
 
