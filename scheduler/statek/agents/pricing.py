@@ -21,6 +21,7 @@ from statek_policies.policy_files import Document, parse_document, read_document
 MICROS: Final = 1_000_000
 _HIGHEST: Final = 1_000_000
 """Currency units per million tokens."""
+_PLACES: Final = 6
 _FIELDS: Final = ("models", "input", "cached_input", "output")
 _CURRENCY_LETTERS: Final = 3
 
@@ -116,14 +117,11 @@ class _Reader:
 
     def _micros(self, entry: Mapping[str, Any], name: str, at: KeyPath) -> int:
         value = entry[name]
-        try:
-            price = Decimal(str(value)) if type(value) in (int, float, str) else Decimal("NaN")
-        except InvalidOperation:
-            price = Decimal("NaN")
-        if not 0 <= price <= _HIGHEST:  # false for NaN as well
+        price = _decimal(value)
+        if price is None:
             wanted = f"a number from 0 to {_HIGHEST} is needed, for a million tokens"
             raise self._fault((*at, name), f"{name} = {shown(value)}: {wanted}")
-        if price * MICROS % 1:
+        if price != round(price, _PLACES):
             raise self._fault((*at, name), f"{name} = {shown(value)}: more than six decimal places")
         return int(price * MICROS)
 
@@ -134,3 +132,14 @@ class _Reader:
 
     def _fault(self, key: KeyPath, reason: str) -> PricesUnusable:
         return PricesUnusable(self._document.where(key), reason)
+
+
+def _decimal(value: object) -> Decimal | None:
+    """Read a price as it is written; None for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        price = Decimal(str(value))
+        return price if 0 <= price <= _HIGHEST else None
+    except InvalidOperation:  # no number, or one that nothing can be compared with
+        return None

@@ -1,4 +1,4 @@
-"""What a model is told of its workspace: what there is and how it is called, and nothing of the application's insides."""
+"""What a model is told of its workspace: what there is, how it is called, and nothing of what lies behind it."""
 
 from __future__ import annotations
 
