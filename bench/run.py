@@ -29,6 +29,7 @@ BENCHES: Final = (
     "commands",
     "neighbours",
     "scale",
+    "responding",
 )
 """Modules of this package, each with a function `measure`."""
 

@@ -107,11 +107,26 @@ def measure(effort: Effort) -> Iterator[Row]:
 def _suspended_job(place: Place) -> Model:
     """Run a job until it waits and has no interpreter any more."""
     store = place.directory / "model"
-    with place.scheduler(store, park_seconds=0.0), place.executor(), Client(_socket(store)) as client:
+    with place.scheduler(store, park_seconds=0.0), place.executor(), Client(store_socket(store)) as client:
         batch = [("batch", SOURCE)]
         job = client.submit(Submission(None, Policy.load("default").to_wire(), {}, batch)).job
         _await(lambda: _is_suspended(store, job), "a suspended job")
     return Model.of(store, job)
+
+
+def run_until_it_ends(place: Place, store: Path, source: bytes) -> Model:
+    """Run a job of one batch in a store of its own."""
+    with place.scheduler(store), place.executor(), Client(store_socket(store)) as client:
+        job = client.submit(Submission(None, Policy.load("default").to_wire(), {}, [("batch", source)])).job
+        _await_end(client, job)
+    return Model.of(store, job)
+
+
+def _await_end(client: Client, job: str) -> None:
+    for event in client.follow(job, 0):
+        if event is not None and event.kind == "job_ended":
+            return
+    raise ServiceFailed(f"{job} did not end")
 
 
 def _make(place: Place, model: Model, jobs: int) -> Path:
@@ -138,7 +153,7 @@ def _waiting(place: Place, model: Model, jobs: int, few: int, effort: Effort) ->
         yield Row(f"{name}: idle scheduler, CPU per second", _idle(process, effort), "s", target=IDLE_TARGET)
         yield Row(f"{name}: memory per job", memory, "bytes", target=MEMORY_TARGET)
         yield Row(f"{name}: dbzero's file, per job", _objects_bytes(store) / jobs, "bytes")
-        with place.executor(), Client(_socket(store)) as client:
+        with place.executor(), Client(store_socket(store)) as client:
             before = _objects_bytes(store)
             names = list(_names(jobs))[:: max(1, jobs // WOKEN)][: effort.rounds(WOKEN)]
             _ready_to_done(client, names[0])  # the executor may only have started
@@ -174,10 +189,8 @@ def _ready_to_done(client: Client, job: str) -> float:
     """Complete what a job waits for, and return the time until its end is known."""
     started = time.perf_counter()
     client.complete(job, encode_value(41, max_bytes=100, max_depth=1), None)
-    for event in client.follow(job, 0):
-        if event is not None and event.kind == "job_ended":
-            return time.perf_counter() - started
-    raise ServiceFailed(f"{job} did not end")
+    _await_end(client, job)
+    return time.perf_counter() - started
 
 
 def _restart(place: Place, jobs: int) -> Iterator[Row]:
@@ -206,7 +219,7 @@ def _await_begun(history: History, after: int) -> None:
 def _begun_job(place: Place) -> Model:
     """Run a job that has no end, and take its history up to where it is at work."""
     store = place.directory / "endless"
-    with place.scheduler(store), place.executor(), Client(_socket(store)) as client:
+    with place.scheduler(store), place.executor(), Client(store_socket(store)) as client:
         batch = [("batch", ENDLESS)]
         job = client.submit(Submission(None, Policy.load("default").to_wire(), {"cpu_seconds": 600}, batch)).job
         with History.read(StoreDirectory(store).ledger) as history:
@@ -263,5 +276,5 @@ def _names(jobs: int) -> Iterator[str]:
     return (f"job-{number}" for number in range(jobs))
 
 
-def _socket(store: Path) -> Path:
+def store_socket(store: Path) -> Path:
     return StoreDirectory(store).client_socket

@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS: Final = 5.0
 """An executor that is silent for longer has lost its leases."""
 HEARTBEAT_SECONDS: Final = 1.0
+TURN_SECONDS: Final = 0.01
+"""After so long a turn takes no further message: what is decided is made durable, and others get their word in."""
 HEARTBEATS_MISSED: Final = 3
 """A lease that its executor does not name this often in a row never arrived there."""
 
@@ -106,12 +108,23 @@ class Loop:
             await self._wake.wait()
             self._wake.clear()
             self.turn()
+            await asyncio.sleep(0)  # sockets are read before the next turn, also while there is always one more
+
+    @property
+    def backlog(self) -> int:
+        """Return how much waits to be decided upon."""
+        return len(self._work)
 
     def turn(self) -> None:
-        """Decide upon all that waits, commit, carry out."""
+        """Decide upon what waits, as much as there is time for in a turn, commit, carry out."""
         tick = self._new_tick()
+        until = time.monotonic() + TURN_SECONDS
         while self._work:
             self._work.popleft()(tick)
+            if time.monotonic() > until:
+                break
+        if self._work:
+            self._wake.set()
         self.delivering.deliver(tick)
         self.placing.place(tick)
         self._commit(tick)

@@ -31,7 +31,7 @@ PARK_SECONDS: Final = 30.0
 MAX_PARKED: Final = 1_000
 SORTED_AT_ONCE: Final = 1_000
 """Jobs that are sorted in during a turn; it takes some ten microseconds for each."""
-GRANTED_AT_ONCE: Final = 200
+GRANTED_AT_ONCE: Final = 50
 """Jobs that are looked at in a turn for places that are free; a grant takes some hundred microseconds."""
 
 WAITED_TOO_LONG: Final = "it waits for longer than an interpreter is kept"

@@ -132,7 +132,10 @@ class Stand:
         return executor
 
     def turn(self) -> None:
+        """Have a turn, and on a busy machine the further ones that everything takes."""
         self.loop.turn()
+        while self.loop.backlog:
+            self.loop.turn()
 
     def ask(self, message: Message, identity: bytes = b"client") -> None:
         self.clients.on_frames(identity, [encode(message)])
