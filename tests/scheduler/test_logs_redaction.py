@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 import time
 import traceback
 from base64 import b64encode
@@ -280,6 +282,27 @@ def test_an_application_gives_its_own_handlers_the_same_filter() -> None:
         logger.exception("in %s", KEYS["of a provider"])
     assert "RuntimeError: outer" in stream.getvalue()
     assert HIDDEN["of a provider"] not in stream.getvalue()
+
+
+def test_what_nobody_catches_is_told_without_secrets_in_any_thread() -> None:
+    program = f"""
+import threading
+from statek.logs.configuring import redact_uncaught
+redact_uncaught()
+def fail():
+    raise ValueError({KEYS["of a provider"]!r}) from KeyError({KEYS["bearer"]!r})
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+fail()
+"""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count(f"ValueError: {MASK}") == 2
+    assert done.stderr.count(f"KeyError: 'Bearer {MASK}'") == 2
+    assert not any(key in done.stderr for key in HIDDEN.values())
 
 
 def test_the_traceback_that_is_written_is_the_one_that_python_would_write() -> None:

@@ -210,7 +210,8 @@ class ToolRunner:
             request = resolved
         result = await (self._on_loop(request, tool, seconds) if tool.is_async else self._aside(request, tool, seconds))
         if isinstance(result, Raised):
-            log.info("tool %s raised", tool.name, exc_info=result.error)
+            beside = {"job": request.job, "batch": request.batch}
+            log.info("tool %s raised", tool.name, exc_info=result.error, extra=beside)
             return raised(result.error)
         return await self._crossed(request, result)
 

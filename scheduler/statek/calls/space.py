@@ -9,6 +9,7 @@ guarantee, and an operation that changed nothing leaves no marker.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,6 +34,8 @@ from statek_policies import Limits
 from statek_protocol.operations import OBJECT_GET
 from statek_protocol.references import FutureRef, HandleRef, PlainReferences
 from statek_protocol.values import NESTING, ValueRefused, decode_value, encode_value
+
+log = logging.getLogger(__name__)
 
 UNKNOWN_HANDLE: Final = "handle.unknown"
 """The rule for a number that the job was never given."""
@@ -154,7 +157,11 @@ class ObjectSpace:
 
     def _called(self, call: CallRequest, tool: Tool, crossing: JobCrossing) -> Any:
         args, kwargs = crossing.resolve(call.args), crossing.resolve(call.kwargs)
-        return tool.function(*args, **kwargs)
+        try:
+            return tool.function(*args, **kwargs)
+        except Exception:
+            log.info("tool %s raised", tool.name, exc_info=True, extra={"job": call.job, "batch": call.batch})
+            raise
 
     def _crossing(self, call: CallRequest) -> JobCrossing:
         return JobCrossing(call.table, self._application.offer, call.policy.limits, call.futures)

@@ -54,3 +54,6 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 )
 def main(settings: Path | None) -> None:
     """Durable jobs of hostile Python, each in a locked-down process of its own."""
+    from statek.logs.configuring import redact_uncaught
+
+    redact_uncaught()

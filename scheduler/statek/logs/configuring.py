@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import format_exception
 from types import TracebackType
 from typing import Literal
 
@@ -14,6 +16,7 @@ from statek.errors import LogsUnusable
 from statek.logs.files import SERVICE_FILE, LogFile, take_directory
 from statek.logs.formats import COMMAND_FORMAT, HumanFormat, JsonFormat
 from statek.logs.handlers import FileLines, JobLines, StreamLines
+from statek.logs.redaction import redacted
 
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Format = Literal["human", "json"]
@@ -84,6 +87,17 @@ def log_for_command(level: Level = "WARNING") -> None:
     if not any(isinstance(handler, StreamLines) for handler in logger.handlers):
         logger.addHandler(StreamLines(HumanFormat(COMMAND_FORMAT), lambda: sys.stderr))
     logger.setLevel(level)
+
+
+def redact_uncaught() -> None:
+    """Keep secrets also out of the tracebacks that Python itself prints when nobody has caught an exception."""
+    sys.excepthook = _tell_uncaught
+    threading.excepthook = lambda found: _tell_uncaught(found.exc_type, found.exc_value, found.exc_traceback)
+
+
+def _tell_uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None, /) -> None:
+    if kind is not SystemExit:
+        sys.stderr.write(redacted("".join(format_exception(kind, error, traceback))))
 
 
 def _on_stderr(options: LogOptions) -> logging.Handler:
