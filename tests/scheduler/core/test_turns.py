@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from statek.core import harness as bounds_of
 from statek.core import holds, machine, turns
 from statek.core.agents import Harness
 from statek.core.events import (
@@ -224,8 +225,6 @@ def test_a_message_knows_after_how_many_lines_it_came() -> None:
 
 # bounds
 
-MALFORMED: Callable[[Talk], None] = Talk.mumble
-
 
 def until_it_ends(talk: Talk, act: Callable[[Talk], None]) -> int:
     for taken in range(100):
@@ -244,15 +243,15 @@ def until_it_ends(talk: Talk, act: Callable[[Talk], None]) -> int:
         (Harness(max_tokens=240), lambda talk: talk.reply(OK), 2, LimitBreach("max_token_usage", 240.0, 240.0)),
         (Harness(max_tokens=250), lambda talk: talk.reply(OK), 3, LimitBreach("max_token_usage", 250.0, 360.0)),
         (Harness(max_exceptions=2), lambda talk: talk.reply(BAD), 3, LimitBreach("max_exceptions", 2.0, 3.0)),
-        (Harness(max_exceptions=2), MALFORMED, 3, LimitBreach("max_exceptions", 2.0, 3.0)),
+        (Harness(max_exceptions=2), Talk.mumble, 3, LimitBreach("max_exceptions", 2.0, 3.0)),
         (
             Harness(max_consecutive_exceptions=1),
-            MALFORMED,
+            Talk.mumble,
             2,
             LimitBreach("max_consecutive_exceptions", 1.0, 2.0),
         ),
-        (Harness(max_cost_micros=6_000), MALFORMED, 2, LimitBreach("max_cost", 0.006, 0.006)),
-        (Harness(max_cost_micros=5_000), MALFORMED, 2, LimitBreach("max_cost", 0.005, 0.006)),
+        (Harness(max_cost_micros=6_000), Talk.mumble, 2, LimitBreach("max_cost", 0.006, 0.006)),
+        (Harness(max_cost_micros=5_000), Talk.mumble, 2, LimitBreach("max_cost", 0.005, 0.006)),
     ],
 )
 def test_a_bound_ends_the_job_and_is_named_with_what_was_used(
@@ -313,8 +312,8 @@ def test_a_job_that_ended_at_a_bound_does_not_go_on_for_a_message() -> None:
 @pytest.mark.parametrize("completions", [0, 1, 7])
 def test_no_bounds_bound_nothing(completions: int) -> None:
     talk = Conversation(ENDLESS, turn=10**6, exceptions=10**6, input_tokens=10**12, completions=completions)
-    assert not turns.harness.before_turn(talk)
-    assert not turns.harness.after_reply(talk)
+    assert not bounds_of.before_turn(talk)
+    assert not bounds_of.after_reply(talk)
 
 
 # restarts
@@ -518,6 +517,9 @@ bounds = st.builds(
 )
 
 
+RARELY = st.sampled_from([False, False, False, True])
+
+
 class Conversations(RuleBasedStateMachine):
     """Any order of what can happen to a job of an agent."""
 
@@ -569,22 +571,29 @@ class Conversations(RuleBasedStateMachine):
     def somebody_pushes_a_message(self) -> None:
         self.world.push()
 
-    @rule()
-    def somebody_cancels(self) -> None:
-        self.world.cancel()
+    @rule(wanted=RARELY)
+    def somebody_cancels(self, wanted: bool) -> None:
+        if wanted:
+            self.world.cancel()
 
+    @precondition(lambda self: self.world.job.status == "DONE")
     @rule()
     def somebody_tries_it_again(self) -> None:
         self.world.retry()
+
+    @rule(steps=st.integers(1, 30))
+    def all_goes_on_by_itself(self, steps: int) -> None:
+        self.world.go_on(steps)
 
     @precondition(lambda self: self.world.job.held is not None)
     @rule()
     def a_person_releases_it(self) -> None:
         self.world.apply(holds.decide(self.world.job, "release", "request"))
 
-    @rule()
-    def the_scheduler_restarts(self) -> None:
-        self.world.scheduler_restarts()
+    @rule(wanted=RARELY)
+    def the_scheduler_restarts(self, wanted: bool) -> None:
+        if wanted:
+            self.world.scheduler_restarts()
 
     @invariant()
     def the_model_is_asked_exactly_where_nothing_else_is_to_be_done(self) -> None:
@@ -613,7 +622,7 @@ class Conversations(RuleBasedStateMachine):
             asked = [event.turn for event in world.of(TurnRequested) if event.attempt == 0]
             assert asked == list(range(1, talk.turn + 1))
             assert len(set(answers)) == len(answers)
-            ran = [event.batch for event in (*world.of(BatchEnded), *world.of(BatchSkipped))]
+            ran = [*[end.batch for end in world.of(BatchEnded)], *[skip.batch for skip in world.of(BatchSkipped)]]
             assert len(set(ran)) == len(ran)
 
     @invariant()
@@ -630,5 +639,5 @@ class Conversations(RuleBasedStateMachine):
                 assert bound is None or used <= bound * grown + reply
 
 
-Conversations.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+Conversations.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestAnyOrderOfAConversation = Conversations.TestCase
