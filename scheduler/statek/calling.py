@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from statek.audit.records import Body
+from statek.calls.outcomes import Variables
 from statek.calls.runner import ToolRunner
 from statek.composing import Offered, requested_at_us
 from statek.core import machine
@@ -41,6 +42,10 @@ class Calling:
         """Return what guests find in their namespaces."""
         return self.tools.offered if self.tools else Offered()
 
+    def offered_to(self, job: Job, tick: Tick | None = None) -> Offered:
+        """Return what the guests of one job find; its agent's version may have come in this very turn."""
+        return self.offered.to(self._loop.roster.version(job, tick))
+
     def run(self, held: HeldLease, call: RunTool) -> None:
         """Have a call made whose intent is durable."""
         job = self._loop.job_in_hand(held.job)
@@ -54,27 +59,33 @@ class Calling:
         requested = requested_at_us(self._loop.ledger, job, call.batch, call.number)
         return 0.0 if requested is None else max(0.0, time.time() - requested / 1e6)
 
-    def lacks_tools(self, job: Job) -> bool:
-        """Tell whether a job's replay would call tools that are not here; it then waits for a scheduler that has them.
+    def lacks_tools(self, tick: Tick, job: Job) -> bool:
+        """Tell whether tools that a job needs are not here; it then waits for a scheduler that has them.
 
         Somebody who merely follows a job may become the scheduler while the one with the application is down. Without
-        the tools the replay would take another way, and the batch would have failed.
+        the tools a replay would take another way, and the batch would have failed; and the jobs of an agent that is not
+        here would be told that its tools do not exist.
         """
-        if self.tools is None or job.running is None:
+        if self.tools is None:
             return False
-        missing = {call.tool for call in job.running.calls} - OPERATIONS - set(self.tools.offered.names)
+        here = self.offered
+        version = None if job.agent in here.agents else self._loop.roster.version(job, tick)
+        called = {call.tool for call in job.running.calls} if job.running is not None else set()
+        missing = (called | set(version.tools if version is not None else ())) - OPERATIONS - set(here.names)
         if missing:
             names = ", ".join(sorted(missing))
-            log.warning(
-                "%s waits for a scheduler with the application's tools (--app): it has called %s", job.job, names
-            )
+            log.warning("%s waits for a scheduler with the application's tools: it needs %s", job.job, names)
         return bool(missing)
 
     def lacks_variables(self, tick: Tick, job: Job) -> bool:
-        """Tell whether a job has to be given variables of the application first; it is enqueued again with them."""
-        if self.tools is None or not self.tools.has_more_for(job):
+        """Tell whether a job has to be given variables first; it is enqueued again with them."""
+        if self.tools is None or job.running is not None:
             return False
-        tick.then(partial(self.tools.give_variables, job, self.on_given))
+        given = (tick.blobs.get(job.given) or self._loop.ledger.blob(job.given)) if job.given else None
+        names = tuple(name for name in self.offered_to(job, tick).exports if name not in job.offered)
+        if given is None and not names:
+            return False
+        tick.then(partial(self.tools.give_variables, job, names, given, self.on_given))
         return True
 
     # what the runner brings
@@ -83,9 +94,9 @@ class Calling:
         """Take a call's outcome and what it brought to the job."""
         self._loop.do(partial(self._answered, name, event, made))
 
-    def on_given(self, name: str, names: tuple[str, ...], values: bytes | None, bound: tuple[Event, ...]) -> None:
+    def on_given(self, name: str, variables: Variables) -> None:
         """Take variables that cross to a job."""
-        self._loop.do(partial(self._given, name, names, values, bound))
+        self._loop.do(partial(self._given, name, variables))
 
     def note(self, kind: str, key: str, seconds: float) -> None:
         """Put on the audit log that a call is over its time, or has ended after it."""
@@ -97,13 +108,18 @@ class Calling:
         self._loop.decide(tick, name, lambda job, lease: machine.answer(job, lease, event, made))
         self._loop.waiting.take_in(tick, name, made)
 
-    def _given(
-        self, name: str, names: tuple[str, ...], values: bytes | None, bound: tuple[Event, ...], tick: Tick
-    ) -> None:
-        """Take the application's variables for a job that waits for nothing else but an executor."""
-        blob = digest(values or b"")
-        if values is not None:
-            tick.blobs[blob] = values
-        offered = (VariablesOffered(names, blob if values is not None else ""),) if names else ()
-        self._loop.decide(tick, name, lambda _, lease: Decision((*bound, *offered), (), lease))
+    def _given(self, name: str, variables: Variables, tick: Tick) -> None:
+        """Take variables for a job that waits for nothing but an executor; it has failed where it cannot have them."""
+        job = self._loop.ready_job(name)
+        if job is None:
+            return  # it was ended meanwhile
+        if variables.error is not None:
+            self._loop.abandon(tick, job, variables.error)
+            return
+        blob = ""
+        if variables.values is not None:
+            blob = digest(variables.values)
+            tick.blobs[blob] = variables.values
+        offered = (VariablesOffered(variables.names, blob, variables.given),) if variables.names else ()
+        self._loop.decide(tick, name, lambda _, lease: Decision((*variables.bound, *offered), (), lease))
         self._loop.placing.enqueue(name)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from statek.core.agents import AgentDefinition
 from statek.core.events import CallRequested, ClockObserved
 from statek.core.jobs import Job
 from statek.store.ledger import Ledger
@@ -20,6 +21,19 @@ class Offered:
     temporals: tuple[str, ...] = ()
     exports: tuple[str, ...] = ()
     """Of the variables that it exports."""
+    reserved: frozenset[str] = frozenset()
+    """Tools that only jobs of agents may call."""
+    agents: frozenset[str] = frozenset()
+    """Those that it has itself, with all of their tools."""
+
+    def to(self, agent: AgentDefinition | None) -> Offered:
+        """Return what jobs of an agent find: its tools, and its variables; for other jobs what is reserved for none."""
+        if agent is None:
+            names = tuple(name for name in self.names if name not in self.reserved)
+            return replace(self, names=names, temporals=tuple(name for name in self.temporals if name in names))
+        exports = tuple(name for name in self.exports if agent.variables is None or name in agent.variables)
+        temporals = tuple(name for name in self.temporals if name in agent.tools)
+        return replace(self, names=agent.tools, temporals=temporals, exports=exports)
 
 
 def compose_load(ledger: Ledger, job: Job, policy: Policy, offered: Offered) -> Load:
@@ -32,7 +46,8 @@ def compose_load(ledger: Ledger, job: Job, policy: Policy, offered: Offered) -> 
     described = workspace.manifest.segments
     segments = tuple(Segment(number, data, described[number].batches) for number, data in workspace.data.items())
     given = tuple(map(ledger.blob, job.offered_values))
-    return Load(policy.to_wire(), segments, sources, offered.names, offered.temporals, offered.exports, given)
+    exports = tuple(dict.fromkeys((*offered.exports, *job.offered)))
+    return Load(policy.to_wire(), segments, sources, offered.names, offered.temporals, exports, given)
 
 
 def compose_run(ledger: Ledger, job: Job) -> Run:

@@ -370,7 +370,7 @@ class Loop:
 
     def _send_load(self, held: HeldLease) -> None:
         job, policy = self._jobs[held.job], held.lease.policy
-        self._send_composed(held, compose_load(self.ledger, job, policy, self.calling.offered))
+        self._send_composed(held, compose_load(self.ledger, job, policy, self.calling.offered_to(job)))
 
     def _send_composed(self, held: HeldLease, message: Load | Run) -> None:
         """Send what is put together from the ledger; a job that has grown beyond what a message may be has failed."""

@@ -156,7 +156,7 @@ class Placing:
 
     def _kind_of(self, tick: Tick, name: str) -> tuple[frozenset[str], str] | None:
         job = self._loop.ready_job(name)
-        if job is None or self._loop.calling.lacks_tools(job):
+        if job is None or self._loop.calling.lacks_tools(tick, job):
             return None
         return self._loop.policy_in_turn(tick, job.policy_due).required_layers, job.agent
 

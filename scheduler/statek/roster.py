@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
-from statek.agents.definitions import pack
+from statek.agents.definitions import pack, unpack
 from statek.agents.variables import objections
 from statek.core import holds
 from statek.core.agents import AgentDefinition
-from statek.core.jobs import digest
+from statek.core.jobs import Job, digest
 from statek.core.submissions import start
 from statek.errors import AgentRefused, SubmissionRefused
 from statek.store import given
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 USER: Final = "user"
 """Who says the message that a job begins with."""
 _NAME_BYTES: Final = 8
+_VERSIONS_KEPT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,9 @@ class Roster:
         self._loop = loop
         self._known: dict[str, KnownAgent] = {}
         self._versions: dict[str, AgentDefinition] = {}
+        """Those that new jobs get, by agent."""
+        self._kept: dict[str, AgentDefinition] = {}
+        """Those that jobs keep, by digest."""
         self.active: frozenset[str] | None = None
         """The agents whose events become jobs here; None for all that are known."""
 
@@ -69,6 +73,18 @@ class Roster:
                 return None
             self._versions[name] = known.definition()
         return self._versions[name]
+
+    def version(self, job: Job, tick: Tick | None = None) -> AgentDefinition | None:
+        """Return the version of its agent that a job keeps; None for a job without one."""
+        name = job.definition
+        if not name:
+            return None
+        if name not in self._kept:
+            if len(self._kept) >= _VERSIONS_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            new = None if tick is None else tick.blobs.get(name)
+            self._kept[name] = unpack(self._loop.ledger.blob(name) if new is None else new)
+        return self._kept[name]
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all agents that are known, by which one that is not is told."""
@@ -185,8 +201,7 @@ class Roster:
 
     def _exports(self, definition: AgentDefinition) -> Collection[str]:
         """Name the application's variables that the agent's jobs see, as far as an application is there."""
-        exports = self._loop.calling.offered.exports
-        return exports if definition.variables is None else definition.variables
+        return self._loop.calling.offered.to(definition).exports
 
     def _find(self, name: str) -> KnownAgent | None:
         if name not in self._known:

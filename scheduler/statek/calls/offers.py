@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from statek.agents.agent import Agent
 from statek.agents.variables import is_variable
-from statek.calls.tools import ToolRegistry
+from statek.calls.tools import Tool, ToolRegistry
 from statek.errors import AppUnusable
 from statek_policies.errors import shown, suggestion
 from statek_protocol.messages.base import NAME_LIMIT
@@ -49,6 +49,10 @@ class Offer:
     objects: Mapping[str, object] = field(init=False)
     """What is no plain value among the variables, by its place: the variable's name, and the steps into it."""
     _names: Mapping[int, str] = field(init=False)
+
+    def tool_for(self, agent: str, name: str) -> Tool | None:
+        """Return a tool that jobs of the agent may call, as far as the application has a say in it."""
+        return None if not agent and name in self.reserved else self.tools.get(name)
 
     def name_of(self, value: object) -> str | None:
         """Return the place of an object among the variables, by its identity."""

@@ -39,6 +39,22 @@ class CallOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Variables:
+    """What came of letting variables cross to a job."""
+
+    names: tuple[str, ...] = ()
+    """Those that it was given; none where that is to be tried again."""
+    values: bytes | None = None
+    """The encoded dict of them."""
+    bound: tuple[Event, ...] = ()
+    """The objects among them."""
+    given: bool = False
+    """What the job starts with is among them."""
+    error: GuestError | None = None
+    """Why what it starts with cannot be given; then the job cannot go on."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Marked:
     """An outcome as it is kept beside the changes that it stands for."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
@@ -21,7 +21,7 @@ from statek.calls.application import Application
 from statek.calls.arguments import Arguments, read_arguments
 from statek.calls.current import within
 from statek.calls.handles import HandleTable, HandleTables
-from statek.calls.outcomes import CallOutcome, failed, raised
+from statek.calls.outcomes import CallOutcome, Variables, failed, raised
 from statek.calls.places import Abandoned, LeftBehind, Note, Raised, Threads, TimeIsOver, in_time, tracked, tried
 from statek.calls.requests import CallRequest
 from statek.calls.tools import Tool
@@ -48,7 +48,8 @@ TIMEOUT_SECONDS: Final = 300.0
 """How long a call may take where neither the tool nor the service says."""
 
 OnAnswer = Callable[[str, CallAnswered, tuple[Event, ...]], None]
-OnGiven = Callable[[str, tuple[str, ...], bytes | None, tuple[Event, ...]], None]
+OnGiven = Callable[[str, Variables], None]
+OnLooked = Callable[[dict[int, "str | None"]], None]
 Recorded = Callable[[str], list[HandleBound]]
 
 
@@ -92,31 +93,40 @@ class ToolRunner:
     def offered(self) -> Offered:
         """Return what guests find in their namespaces."""
         offer = self._application.offer
-        return Offered(offer.tools.names, tuple(offer.tools.temporals), tuple(offer.variables))
+        agents = frozenset(offer.agents)
+        return Offered(offer.tools.names, tuple(offer.tools.temporals), tuple(offer.variables), offer.reserved, agents)
 
-    def has_more_for(self, job: Job) -> bool:
-        """Tell whether the application exports variables that the job was not given yet; between batches only."""
-        return job.running is None and not self._application.offer.variables.keys() <= set(job.offered)
+    def give_variables(self, job: Job, names: tuple[str, ...], given: bytes | None, on_given: OnGiven) -> None:
+        """Let variables cross that the application exports, and what the job starts with; they come by the callback."""
+        self._begin(self._give(job, names, given, on_given))
 
-    def give_variables(self, job: Job, on_given: OnGiven) -> None:
-        """Let the variables cross that the job was not given yet; they come by the callback."""
-        task = asyncio.create_task(self._give(job, on_given))
+    def look_for_objects(self, bodies: dict[int, bytes], on_looked: OnLooked) -> None:
+        """Find out which objects of events cannot be found any more; what is not told has to be asked again."""
+        self._begin(self._look(bodies, on_looked))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._giving.add(task)
         task.add_done_callback(self._giving.discard)
 
-    async def _give(self, job: Job, on_given: OnGiven) -> None:
-        names = tuple(name for name in self._application.offer.variables if name not in job.offered)
+    async def _give(self, job: Job, names: tuple[str, ...], given: bytes | None, on_given: OnGiven) -> None:
         try:
-            outcome: CallOutcome = await self._submit(
-                lambda: self._in_space().variables(self.tables.of(job.job), names)
+            found: Variables = await self._submit(
+                lambda: self._in_space().variables(self.tables.of(job.job), names, given)
             )
         except Exception:  # dbzero failed: it is opened anew, or the service ends
-            log.exception("%s gets the application's variables when it is its turn again", job.job)
-            on_given(job.job, (), None, ())
-            return
-        if outcome.error is not None:  # what cannot cross at all is refused when the application is loaded
-            log.error("%s gets none of the application's variables: %s", job.job, outcome.error.message)
-        on_given(job.job, names, outcome.value, outcome.events)
+            log.exception("%s gets its variables when it is its turn again", job.job)
+            found = Variables()
+        on_given(job.job, found)
+
+    async def _look(self, bodies: dict[int, bytes], on_looked: OnLooked) -> None:
+        try:
+            on_looked(await self._submit(lambda: self._in_space().look_for(bodies)))
+        except MirrorStopped:
+            log.info("%d events wait for the next scheduler", len(bodies))
+        except Exception:  # dbzero failed: it is opened anew, or the service ends
+            log.exception("the objects of %d events are looked for again", len(bodies))
+            on_looked({})
 
     def start(self, job: Job, call: RunTool, policy: Policy, waited_seconds: float) -> None:
         """Make a call, unless it is under way already; its outcome comes by the callback."""
@@ -179,7 +189,7 @@ class ToolRunner:
         request = self._request(job, call, arguments, policy)
         if call.tool in OBJECT_OPERATIONS:
             return await self._in_dbzero(request, lambda space: space.operate(request), self._timeout_seconds)
-        tool = self._application.offer.tools.get(call.tool)
+        tool = self._application.offer.tool_for(job.agent, call.tool)
         if not policy.offers_tool(call.tool):  # decided before, and looked at again where it would take effect
             return failed("PolicyViolation", f"the policy does not allow the tool {call.tool!r}")
         if tool is None:
@@ -281,9 +291,9 @@ class ToolRunner:
 
     def check_variables(self) -> None:
         """Let the application's variables cross to nobody; raises `AppUnusable` for what cannot cross."""
-        outcome = self._in_space().variables(HandleTable(), self._application.offer.variables)
-        if outcome.error is not None:
-            raise AppUnusable(f"`locals` of the application cannot be used: {outcome.error.message}")
+        found = self._in_space().variables(HandleTable(), tuple(self._application.offer.variables))
+        if found.error is not None:
+            raise AppUnusable(f"`locals` of the application cannot be used: {found.error.message}")
         self._application.take_up()
 
     def _in_space(self) -> ObjectSpace:

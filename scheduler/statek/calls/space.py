@@ -10,7 +10,7 @@ guarantee, and an operation that changed nothing leaves no marker.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -25,15 +25,17 @@ from statek.calls.current import within
 from statek.calls.handles import ForgedHandle, HandleTable
 from statek.calls.members import MemberRefused
 from statek.calls.operations import Chunk, IsMethod
-from statek.calls.outcomes import CallOutcome, failed, from_marker, raised, to_marker
+from statek.calls.outcomes import CallOutcome, Variables, failed, from_marker, raised, to_marker
 from statek.calls.requests import CallRequest, Registration
 from statek.calls.tools import Tool
 from statek.core.events import Event, FutureCreated, HandleBound
 from statek.store import markers
+from statek.store.given import GivenGone, decode_given, why_gone
 from statek_policies import Limits
+from statek_protocol.messages.interpreter import GuestError
 from statek_protocol.operations import OBJECT_GET
 from statek_protocol.references import FutureRef, HandleRef, PlainReferences
-from statek_protocol.values import NESTING, ValueRefused, decode_value, encode_value
+from statek_protocol.values import NESTING, MalformedValue, ValueRefused, decode_value, encode_value
 
 log = logging.getLogger(__name__)
 
@@ -91,15 +93,22 @@ class ObjectSpace:
         """Let the result of a tool that ran elsewhere cross."""
         return self._attempt(call, lambda _: result)
 
-    def variables(self, table: HandleTable, names: Iterable[str]) -> CallOutcome:
-        """Let variables of the application cross to a job, as one dict by name."""
-        given = {name: self._application.offer.variables[name] for name in names}
-        crossing = JobCrossing(table, self._application.offer, VARIABLES, _no_futures)
+    def variables(self, table: HandleTable, names: tuple[str, ...], given: bytes | None = None) -> Variables:
+        """Let variables of the application cross to a job, and those that it starts with, as one dict by name."""
+        offer = self._application.offer
+        crossing = JobCrossing(table, offer, VARIABLES, _no_futures)
         try:
-            return CallOutcome(crossing.encode(given, "locals"), None, crossing.take_events())
+            found = {name: offer.variables[name] for name in names} | (decode_given(given, offer) if given else {})
+            return Variables(tuple(found), crossing.encode(found, "locals"), crossing.take_events(), bool(given))
+        except (GivenGone, MalformedValue) as error:
+            return Variables(error=GuestError("ObjectGone", str(error), None))
         except ValueRefused as error:
             table.undo()
-            return failed("TypeError", str(error))
+            return Variables(error=GuestError("TypeError", str(error), None))
+
+    def look_for(self, events: Mapping[int, bytes]) -> dict[int, str | None]:
+        """Say of events what of them cannot be found any more; None where all is there."""
+        return {number: why_gone(body, self._application.offer) for number, body in events.items()}
 
     def encode(
         self, table: HandleTable, value: object, limits: Limits, futures: Callable[[], Registration]

@@ -98,12 +98,12 @@ def decode_given(data: bytes, exports: Exports) -> dict[str, Any]:
 
 def why_gone(data: bytes, exports: Exports) -> str | None:
     """Say which object of what an event brings cannot be found; None where all can. In dbzero's thread."""
-    places, _ = by_reference.read(data, max_bytes=GIVEN_BYTES, max_depth=GIVEN_DEPTH)
-    for place in places:
-        try:
+    try:
+        places, _ = by_reference.read(data, max_bytes=GIVEN_BYTES, max_depth=GIVEN_DEPTH)
+        for place in places:
             _find(place, exports)
-        except LookupError as error:
-            return str(error)
+    except (LookupError, MalformedValue) as error:
+        return str(error)
     return None
 
 

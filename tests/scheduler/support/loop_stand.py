@@ -61,9 +61,6 @@ class RecordingTools:
     offered: Offered = field(default_factory=lambda: Offered(("search", "delete")))
     started: list[tuple[str, RunTool, float]] = field(default_factory=list)
 
-    def has_more_for(self, _job: Job) -> bool:
-        return False
-
     def start(self, job: Job, call: RunTool, _policy: Policy, waited_seconds: float) -> None:
         self.started.append((job.job, call, waited_seconds))
 

@@ -72,9 +72,6 @@ class Tools:
     def offered(self) -> Offered:
         return Offered(self.registry.names, tuple(self.registry.temporals))
 
-    def has_more_for(self, _: Job) -> bool:
-        return False
-
     def start(self, job: Job, call: RunTool, policy: Policy, _: float) -> None:
         room = policy.limits.pending_waits - len(job.futures)
         registration = self.futures.registration(
