@@ -129,6 +129,7 @@ def test_levels_have_a_colour_on_a_terminal_and_only_there(
     monkeypatch.delenv("NO_COLOR", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     for stream, expected in ((Terminal(), coloured), (io.StringIO(), False)):
         monkeypatch.setattr(sys, "stderr", stream)
         with Logs(LogOptions(), logger):
@@ -145,6 +146,21 @@ def test_records_below_the_level_are_not_written_and_the_logger_is_left_as_it_wa
         logger.error("more")
     assert (directory / "statek.log").read_text().count("\n") == 1
     assert (logger.level, logger.handlers) == (before, [])
+
+
+def test_an_application_that_logs_itself_gets_no_second_line_on_standard_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = logging.StreamHandler(sys.stderr)
+    logger = logging.getLogger("statek.test")
+    monkeypatch.setattr(logging.getLogger(), "handlers", [own])
+    with Logs(LogOptions(level="INFO"), logger):
+        logger.info("once")
+    assert capsys.readouterr().err == "once\n"
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    with Logs(LogOptions(level="INFO"), logger):
+        logger.info("ours")
+    assert capsys.readouterr().err.endswith("INFO statek.test: ours\n")
 
 
 def test_a_command_says_what_is_wrong_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,10 +40,14 @@ class Logs:
     """The handlers of one scheduler on a logger, from when it is made until it is closed."""
 
     def __init__(self, options: LogOptions, logger: logging.Logger | None = None) -> None:
-        """Begin to log; raises `LogsUnusable`. The logger is the root unless an application keeps that to itself."""
+        """Begin to log; raises `LogsUnusable`.
+
+        The logger is the root unless an application keeps that to itself; where it has given that handlers, and no
+        directory is named, it logs itself, and nothing is added.
+        """
         self._logger = logger or logging.getLogger()
         self._lock: int | None = None
-        self._handlers = self._in_files(options) if options.directory else [_on_stderr(options)]
+        self._handlers = self._in_files(options) if options.directory else self._on_stderr(options)
         self._level_before = self._logger.level
         self._logger.setLevel(options.level)
         for handler in self._handlers:
@@ -72,6 +76,12 @@ class Logs:
         jobs = JobLines(_formatter(options), directory, options.job_bytes, retain_days=options.retain_days)
         return [FileLines(_formatter(options), file), jobs]
 
+    def _on_stderr(self, options: LogOptions) -> list[logging.Handler]:
+        root = logging.getLogger()
+        if self._logger is not root and root.handlers:
+            return []
+        return [StreamLines(_formatter(options, colour=_takes_colour()), lambda: sys.stderr)]
+
     def __enter__(self) -> Logs:
         return self
 
@@ -98,10 +108,6 @@ def redact_uncaught() -> None:
 def _tell_uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None, /) -> None:
     if kind is not SystemExit:
         sys.stderr.write(redacted("".join(format_exception(kind, error, traceback))))
-
-
-def _on_stderr(options: LogOptions) -> logging.Handler:
-    return StreamLines(_formatter(options, colour=_takes_colour()), lambda: sys.stderr)
 
 
 def _formatter(options: LogOptions, *, colour: bool = False) -> logging.Formatter:
