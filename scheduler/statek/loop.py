@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Final
 
@@ -22,6 +22,7 @@ from statek.calling import Calling
 from statek.composing import compose_load, compose_run
 from statek.core import holds, machine
 from statek.core.decisions import Decision, LeaseFault
+from statek.core.events import Event
 from statek.core.instructions import AnswerFromLedger, CheckFuture, EndLease, Instruction, RunTool, Send, StartBatch
 from statek.core.jobs import Job
 from statek.core.leases import Lease, lease_id
@@ -226,6 +227,14 @@ class Loop:
         if not waits_already:
             self.placing.enqueue(name)
         return submission
+
+    def begin(self, tick: Tick, name: str, events: tuple[Event, ...], blobs: Mapping[str, bytes]) -> Job:
+        """Let a job of an agent come into being (`core.submissions.start`)."""
+        tick.blobs.update(blobs)
+        job = self._record(tick, name, Decision(events))
+        if job.status == "READY":
+            self.placing.enqueue(name)
+        return job
 
     def decide_hold(self, tick: Tick, job: Job, choice: holds.Choice, request: str) -> Job:
         """Carry out what a person decided about a held job."""
