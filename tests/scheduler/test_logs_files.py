@@ -38,6 +38,13 @@ HOSTILE = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _no_descriptor_is_left() -> Iterator[None]:
+    before = len(os.listdir("/proc/self/fd"))
+    yield
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
 @pytest.fixture
 def logger() -> logging.Logger:
     return logging.Logger("statek.test")
@@ -382,10 +389,3 @@ def test_a_directory_that_is_not_safely_ours_is_refused(directory: Path, make: o
         Logs(LogOptions(directory=directory), logging.Logger("test"))
     assert len(os.listdir("/proc/self/fd")) == descriptors
     assert not (directory.parent / "elsewhere").exists()
-
-
-@pytest.fixture(autouse=True)
-def _no_descriptor_is_left() -> Iterator[None]:
-    before = set(os.listdir("/proc/self/fd"))
-    yield
-    assert len(os.listdir("/proc/self/fd")) <= len(before)

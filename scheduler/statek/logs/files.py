@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -105,6 +106,7 @@ def take_directory(path: Path) -> int:
     return descriptor
 
 
+@lru_cache(maxsize=1_000)
 def job_file(agent: str, job: str) -> str:
     """Return the name of a job's file: AGENT_JOB.log, where no two jobs have the same and none is a path.
 

@@ -63,8 +63,15 @@ _FORMS: Final = (
     ),
 )
 
-_OWN_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "redacted"}
-"""What every record has; what is beside them came with `extra`."""
+_MARKS: Final = tuple({mark for form in _FORMS for mark in form.marks})
+
+_OWN_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "redacted",
+    "color_message",
+}
+"""What every record has, and uvicorn's second form of a message; what is beside them came with `extra`."""
 
 
 class _Known:
@@ -100,8 +107,10 @@ def redacted(text: str) -> str:
     if _KNOWN.pattern is not None:
         text = _KNOWN.pattern.sub(MASK, text)
     lowered = text.lower()
+    if not any(map(lowered.__contains__, _MARKS)):
+        return text
     for form in _FORMS:
-        if any(mark in lowered for mark in form.marks):
+        if any(map(lowered.__contains__, form.marks)):
             text = form.pattern.sub(rf"\1{MASK}", text)
     return text
 
