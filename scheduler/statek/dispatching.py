@@ -177,20 +177,25 @@ class Dispatching:
 
     async def _guarded(self, name: str, ask: Callable[[], Awaitable[None]]) -> None:
         """Ask, unless that went wrong a short while ago; what goes wrong is told in the log."""
-        until, seconds = self._left_alone.get(name, (0.0, 0.0))
-        if self._asyncio_loop.time() < until:
+        if self._asyncio_loop.time() < self._left_alone.get(name, (0.0, 0.0))[0]:
             return
         try:
             await ask()
         except MirrorStopped:
             raise
-        except Exception as error:
-            seconds = min(max(2 * seconds, TROUBLE_SECONDS[0]), TROUBLE_SECONDS[1])
-            self._left_alone[name] = self._asyncio_loop.time() + seconds, seconds
-            ours = isinstance(error, StatekError)  # its sentence says it all
-            log.exception("%s failed and is asked again in %g s: %s", name, seconds, error, exc_info=not ours)
+        except StatekError as error:
+            log.warning("%s failed and is asked again in %g s: %s", name, self._leave_alone(name), error)
+        except Exception:
+            log.exception("%s failed and is asked again in %g s", name, self._leave_alone(name))
         else:
             self._left_alone.pop(name, None)
+
+    def _leave_alone(self, name: str) -> float:
+        """Do not ask a function for a while; returns for how long."""
+        first, most = TROUBLE_SECONDS
+        seconds = min(max(2 * self._left_alone.get(name, (0.0, 0.0))[1], first), most)
+        self._left_alone[name] = self._asyncio_loop.time() + seconds, seconds
+        return seconds
 
     async def _start(self, agent: str, jobs: int) -> None:
         """Start jobs that bring nothing but their warm-up; raises `SubmissionRefused` for an agent that is unknown."""
