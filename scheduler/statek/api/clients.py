@@ -10,11 +10,12 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from statek.api.agents import AgentRequest, AgentRequests
 from statek.core import holds
 from statek.core.events import (
     BatchEnded,
@@ -34,6 +35,7 @@ from statek.core.events import (
 )
 from statek.core.futures import Settlement
 from statek.core.jobs import Job
+from statek.errors import SubmissionRefused
 from statek.futures.results import checked_key
 from statek.loop import Loop
 from statek.pools.endpoint import Delivery, RouterEndpoint
@@ -50,6 +52,7 @@ from statek_protocol.messages.client import (
     FROM_CLIENT,
     Accepted,
     Alive,
+    AskHealth,
     CancelWait,
     Complete,
     Completed,
@@ -57,9 +60,14 @@ from statek_protocol.messages.client import (
     Decided,
     Events,
     Follow,
+    Health,
     JobEvent,
     Ping,
+    Push,
+    Redrive,
     Refused,
+    ReviseAgent,
+    StartJobs,
     Submit,
 )
 from statek_protocol.values import MalformedValue, decode_value
@@ -113,10 +121,17 @@ class Follower:
 class Clients:
     """All clients of one scheduler."""
 
-    def __init__(self, loop: Loop, endpoint: RouterEndpoint, *, passing: bool = False) -> None:
-        """`passing` is what clients are told of a scheduler that ends with the command it runs in."""
+    def __init__(
+        self, loop: Loop, endpoint: RouterEndpoint, health: Callable[[str], Health], *, passing: bool = False
+    ) -> None:
+        """`health` answers a request for the scheduler's health, by the request.
+
+        `passing` is what clients are told of a scheduler that ends with the command it runs in.
+        """
         self._loop = loop
         self._endpoint = endpoint
+        self._agents = AgentRequests(loop)
+        self._health = health
         self._passing = passing
         self._followers: dict[tuple[bytes, str], Follower] = {}
         self._answered: OrderedDict[str, Completed] = OrderedDict()
@@ -130,7 +145,19 @@ class Clients:
         except ProtocolError as error:
             self._refuse(identity, "-", error.code, str(error))
             return
-        self._loop.do(partial(self._on_message, identity, message))
+        if isinstance(message, Ping | AskHealth):
+            self._tell_how(identity, message)
+        else:
+            self._loop.do(partial(self._on_message, identity, message))
+
+    def _tell_how(self, identity: bytes, message: Ping | AskHealth) -> None:
+        """Answer at once, however much waits to be decided upon: nothing of it is a decision."""
+        if isinstance(message, AskHealth):
+            self._send(identity, self._health(message.request))
+            return
+        executors = self._loop.executors
+        workers = sum(executor.workers for executor in executors)
+        self._send(identity, Alive(message.request, len(executors), workers, self._passing))
 
     def on_committed(self, jobs: set[str]) -> None:
         """Tell followers what has happened to these jobs."""
@@ -150,10 +177,8 @@ class Clients:
                 self._on_complete(identity, message, tick)
             case CancelWait():
                 self._on_cancel_wait(identity, message, tick)
-            case Ping():
-                executors = self._loop.executors
-                workers = sum(executor.workers for executor in executors)
-                self._send(identity, Alive(message.request, len(executors), workers, self._passing))
+            case StartJobs() | Push() | ReviseAgent() | Redrive():
+                self._on_agent_request(identity, message, tick)
 
     def _on_submit(self, identity: bytes, message: Submit, tick: Tick) -> None:
         known = self._loop.ledger.submission(message.request) or next(
@@ -182,6 +207,14 @@ class Clients:
         batches = [(batch.name, batch.source) for batch in message.batches]
         submission = self._loop.submit(tick, message.request, name, batches, policy)
         tick.then(partial(self._accept, identity, submission))
+
+    def _on_agent_request(self, identity: bytes, message: AgentRequest, tick: Tick) -> None:
+        try:
+            answer = self._agents.answer(message, tick)
+        except SubmissionRefused as error:
+            self._refuse(identity, message.request, error.code, str(error))
+        else:
+            tick.then(partial(self._send, identity, answer))
 
     def _policy_for(self, message: Submit, tick: Tick) -> Policy | None:
         """Return the policy that the submission asks for, or None when it is the one that the job has."""

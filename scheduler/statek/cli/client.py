@@ -18,6 +18,7 @@ from statek_protocol.messages.client import (
     TO_CLIENT,
     Accepted,
     Alive,
+    AskHealth,
     CancelWait,
     Complete,
     Completed,
@@ -25,10 +26,20 @@ from statek_protocol.messages.client import (
     Decided,
     Events,
     Follow,
+    Health,
     JobEvent,
     NewBatch,
+    NewJob,
     Ping,
+    Push,
+    Pushed,
+    Redrive,
+    Redriven,
     Refused,
+    ReviseAgent,
+    Revised,
+    Started,
+    StartJobs,
     Submit,
 )
 from statek_protocol.messages.interpreter import GuestError
@@ -37,7 +48,7 @@ from statek_protocol.transport.endpoints import LocalAddress
 if TYPE_CHECKING:
     from statek.core.holds import Choice
 
-A = TypeVar("A", Accepted, Decided, Completed)
+A = TypeVar("A", Accepted, Decided, Completed, Started, Pushed, Revised, Redriven)
 
 ASK_AGAIN_SECONDS: Final = 1.0
 """After this much silence the client asks again; every request may be made twice without harm."""
@@ -92,6 +103,16 @@ class Client:
                 return message
         return None
 
+    def health(self, seconds: float) -> Health | None:
+        """Ask a scheduler how it is; None when it has not answered in time."""
+        request = secrets.token_hex(8)
+        deadline = time.monotonic() + seconds
+        self._send(AskHealth(request))
+        while (message := self._receive(deadline)) is not None:
+            if isinstance(message, Health) and message.request == request:
+                return message
+        return None
+
     def submit(self, submission: Submission) -> Accepted:
         """Submit batches; raises `SubmissionRefused` or `SchedulerSilent`."""
         request = secrets.token_hex(16)
@@ -115,6 +136,27 @@ class Client:
         """Give up the open futures of a key, or what a job waits for; raises as `complete` does."""
         request = secrets.token_hex(16)
         return self._ask(CancelWait(request, key, job), request, Completed, "cancelled")
+
+    def start_jobs(self, agent: str, jobs: Sequence[NewJob], *, parent: str = "", key: str = "") -> tuple[str, ...]:
+        """Start jobs of an agent, all of them or none, once for a key; returns their names. Raises as `submit` does."""
+        request = key or secrets.token_hex(16)
+        return self._ask(StartJobs(request, agent, tuple(jobs), parent), request, Started, "started").jobs
+
+    def push(self, queue: str, body: bytes, *, job: str | None = None, agent: str | None = None, key: str = "") -> int:
+        """Push a message to a job, or an event to an agent, once for a key; returns its number. Raises as `submit`."""
+        request = secrets.token_hex(16)
+        return self._ask(Push(request, queue, job, agent, body, key), request, Pushed, "pushed").number
+
+    def revise_agent(self, agent: str, changes: Mapping[str, object] | None) -> str:
+        """Change fields of an agent for new jobs, or take all changes back; returns the digest of what they get."""
+        request = secrets.token_hex(16)
+        asked = ReviseAgent(request, agent, None if changes is None else dict(changes))
+        return self._ask(asked, request, Revised, "revised").definition
+
+    def redrive(self, queue: str, number: int | None, act: Literal["redrive", "discard"] = "redrive") -> int:
+        """Put dead letters back in line or throw them away, one or so many of all; returns how many that are."""
+        request = secrets.token_hex(16)
+        return self._ask(Redrive(request, queue, number, act), request, Redriven, "decided").items
 
     def _ask(self, message: Message, request: str, kind: type[A], done: str) -> A:
         """Send a request until it is answered; it carries a key, so it may be made twice without harm."""

@@ -1,0 +1,98 @@
+"""What clients ask about agents and queues: jobs to start, things to push, versions to revise, dead letters to decide.
+
+What a client sends is a plain value of anybody's making: it is read once, within its bounds, before it is kept.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final, assert_never
+
+from statek.errors import AgentRefused, SubmissionRefused
+from statek.loop import Loop
+from statek.queueing import NewItem
+from statek.roster import JobStart
+from statek.store import given
+from statek.tick import Tick
+from statek_protocol.messages.base import Message
+from statek_protocol.messages.client import (
+    NewJob,
+    Push,
+    Pushed,
+    Redrive,
+    Redriven,
+    ReviseAgent,
+    Revised,
+    Started,
+    StartJobs,
+)
+from statek_protocol.values import MalformedValue
+
+AgentRequest = StartJobs | Push | ReviseAgent | Redrive
+
+SOURCE: Final = "client"
+"""Who pushes what comes from another process."""
+ANSWERS_KEPT: Final = 1_000
+"""Answers that are given again when the client did not hear them, to requests that have no key in the ledger."""
+
+
+class AgentRequests:
+    """Decides upon them in a turn of the loop."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._answered: OrderedDict[str, Message] = OrderedDict()
+
+    def answer(self, request: AgentRequest, tick: Tick) -> Message:
+        """Decide, and return what the client is told once it is durable; raises `SubmissionRefused`."""
+        known = self._answered.get(request.request)
+        if known is not None:
+            return known
+        match request:
+            case StartJobs():
+                return self._start(request, tick)
+            case Push():
+                return self._push(request, tick)
+            case ReviseAgent():
+                return self._keep(self._revise(request, tick), request)
+            case Redrive(key, queue, number, act):
+                return self._keep(Redriven(key, self._loop.queueing.redrive(tick, queue, number, act)), request)
+            case _:
+                assert_never(request)
+
+    def _start(self, request: StartJobs, tick: Tick) -> Started:
+        jobs = [JobStart(_variables(job), job.message, job.name) for job in request.jobs]
+        names = self._loop.roster.start_jobs(tick, request.request, request.agent, jobs, request.parent)
+        return Started(request.request, names)
+
+    def _push(self, request: Push, tick: Tick) -> Pushed:
+        body = request.body if request.job is not None else _plain(request.body, "body")
+        key = request.key or f"request {request.request}"[:200]
+        item = NewItem(request.queue, request.job, request.agent, body, key, SOURCE)
+        return Pushed(request.request, self._loop.queueing.push(tick, item))
+
+    def _revise(self, request: ReviseAgent, tick: Tick) -> Revised:
+        if request.changes is not None and type(request.changes) is not dict:
+            raise SubmissionRefused("changes", "changes are a map of fields by name")
+        try:
+            revised = self._loop.roster.revise(tick, request.agent, request.changes)
+        except AgentRefused as error:
+            raise SubmissionRefused("changes", str(error)) from error
+        return Revised(request.request, request.agent, revised)
+
+    def _keep(self, answer: Message, request: AgentRequest) -> Message:
+        self._answered[request.request] = answer
+        if len(self._answered) > ANSWERS_KEPT:
+            self._answered.popitem(last=False)
+        return answer
+
+
+def _variables(job: NewJob) -> bytes | None:
+    return None if job.values is None else _plain(job.values, "variables")
+
+
+def _plain(data: bytes, what: str) -> bytes:
+    try:
+        return given.from_plain(data)
+    except MalformedValue as error:
+        raise SubmissionRefused(what, f"the {what} cannot be read: {error}") from error
