@@ -9,8 +9,9 @@ So a file may open prefixes of its own at its top level, and make or fetch its o
     agents = [dispatcher, researcher]
     push_queues = ["main"]
 
-All of them are optional, but one of tools, locals and agents. It runs again, from its first line, when dbzero has to be
-opened anew.
+All of them are optional, but one of tools, locals, setup and agents. In the place of `locals` there may be a function
+`setup()` that opens and makes all this and returns them, so that a program can import the file, too. The file runs
+again, from its first line, when dbzero has to be opened anew.
 """
 
 from __future__ import annotations
@@ -125,15 +126,24 @@ def _run(file: Path) -> ModuleType:
 def _exported(module: ModuleType, file: Path) -> Offer:
     """Read what the module exports; raises `AppUnusable`."""
     names = vars(module)
-    if not names.keys() & {"tools", "locals", "agents"}:
+    if not names.keys() & {"tools", "locals", "setup", "agents"}:
         raise AppUnusable(f"{file} exports neither a list `tools` nor a dict `locals` nor a list `agents`")
     exported = {name: names[name] for name in ("tools", "classes", "agents", "push_queues") if name in names}
-    return offer_of(variables=names.get("locals", {}), place=str(file), **exported)
+    return offer_of(variables=_variables(names, file), place=str(file), **exported)
 
 
-def _set_up(setup: Setup) -> Mapping[str, object]:
+def _variables(names: Mapping[str, Any], file: Path) -> Any:
+    setup = names.get("setup")
+    if setup is None:
+        return names.get("locals", {})
+    if not callable(setup) or "locals" in names:
+        raise AppUnusable(f"{file}: `setup` must be a function that returns the variables, in the place of `locals`")
+    return _set_up(setup, str(file))
+
+
+def _set_up(setup: Setup, place: str = _PROGRAM) -> Mapping[str, object]:
     try:
         return setup()
     except Exception as error:
         log.info("the application cannot be set up", exc_info=True)
-        raise AppUnusable(f"{_PROGRAM} cannot be set up: {type(error).__name__}: {error}") from error
+        raise AppUnusable(f"{place} cannot be set up: {type(error).__name__}: {error}") from error

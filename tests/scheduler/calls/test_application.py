@@ -31,6 +31,10 @@ def test_variables_alone_are_enough(tmp_path: Path) -> None:
     assert loaded(tmp_path / "app.py", "locals = {'x': 1}").tools.names == ()
 
 
+def test_a_function_can_make_the_variables(tmp_path: Path) -> None:
+    assert dict(loaded(tmp_path / "app.py", "def setup():\n    return {'x': 1}").variables) == {"x": 1}
+
+
 def test_it_is_not_run_before_it_is_loaded_and_run_again_when_it_is_loaded_again(tmp_path: Path) -> None:
     file, log = tmp_path / "app.py", tmp_path / "log"
     file.write_text(f"with open({str(log)!r}, 'a') as log:\n    log.write('run ')\ntools = []\n")
@@ -53,6 +57,13 @@ def test_it_is_not_run_before_it_is_loaded_and_run_again_when_it_is_loaded_again
         ("tools = {}", "`tools` must be a list of functions"),
         ("tools = ['name']", "a function is needed"),
         ("locals = ['x']", "`locals` must be a dict"),
+        ("setup = {'x': 1}", "`setup` must be a function"),
+        (
+            "locals = {}\ndef setup():\n    return {}",
+            "`setup` must be a function that returns the variables, in the place",
+        ),
+        ("def setup():\n    1 / 0", "app.py cannot be set up: ZeroDivisionError"),
+        ("def setup():\n    return ['x']", "`locals` must be a dict"),
         ("locals = {'_x': 1}", "no name for a variable"),
         ("locals = {'a b': 1}", "no name for a variable"),
         ("locals = {1: 1}", "no name for a variable"),
