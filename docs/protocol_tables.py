@@ -6,15 +6,15 @@ the document is current.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
 import sys
-import textwrap
 import types
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+
+from remarks import remarks
 
 from statek_protocol import errors
 from statek_protocol.messages import client, executor, interpreter
@@ -82,8 +82,8 @@ def _section(title: str, cls: type[Any], size: str) -> Iterator[str]:
     yield from (f"#### {title}", "", f"{first}{size}", "")
     for paragraph in rest:
         yield from (paragraph, "")
-    hints, remarks = get_type_hints(cls, include_extras=True), _remarks(cls)
-    rows = [(f"`{field.name}`", _form(hints[field.name]), remarks.get(field.name)) for field in dataclasses.fields(cls)]
+    hints, said = get_type_hints(cls, include_extras=True), remarks(cls)
+    rows = [(f"`{field.name}`", _form(hints[field.name]), said.get(field.name)) for field in dataclasses.fields(cls)]
     if rows:
         yield from _table(rows)
 
@@ -117,18 +117,6 @@ def _parts() -> frozenset[type[Any]]:
 def _paragraphs(cls: type[Any]) -> list[str]:
     text = inspect.getdoc(cls) or ""
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
-
-
-def _remarks(cls: type[Any]) -> dict[str, str]:
-    """Read the docstrings that stand below fields, which Python throws away."""
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-    assert isinstance(tree, ast.ClassDef)
-    remarks = {}
-    for field, below in zip(tree.body, tree.body[1:], strict=False):
-        match field, below:
-            case (ast.AnnAssign(target=ast.Name(name)), ast.Expr(value=ast.Constant(value=str(text)))):
-                remarks[name] = " ".join(text.split())
-    return remarks
 
 
 def _form(hint: Any, bounds: Bounds | None = None) -> str:

@@ -53,13 +53,15 @@ def tables() -> Iterator[str]:
 
 
 def _group(group: type[BaseModel]) -> Iterator[str]:
-    heading, *remarks = (group.__doc__ or "").split("\n\n")
+    heading, *paragraphs = (group.__doc__ or "").split("\n\n")
     yield from (f"## {heading.strip()}", "")
-    for remark in remarks:
-        yield from (" ".join(remark.split()), "")
+    for paragraph in paragraphs:
+        yield from (" ".join(paragraph.split()), "")
     yield from ("| setting | takes | default | |", "|---|---|---|---|")
+    says = remarks(group)
     for name, field in group.model_fields.items():
-        yield f"| `{name}` | {in_words(field.rebuild_annotation())} | {_default(name, field)} | {_says(name, field)} |"
+        takes, default = in_words(field.rebuild_annotation()), _default(name, field)
+        yield f"| `{name}` | {takes} | {default} | {says[name]}{_also(name)} |"
     yield ""
 
 
@@ -70,10 +72,8 @@ def _default(name: str, field: FieldInfo) -> str:
     return "" if value == "" else plain(value)
 
 
-def _says(name: str, field: FieldInfo) -> str:
-    usual = [variable for variable, setting in USUAL.items() if setting == name]
-    also = f" Also as `{usual[0]}`." if usual else ""
-    return f"{' '.join((field.description or '').split())}{also}"
+def _also(name: str) -> str:
+    return "".join(f" Also as `{variable}`." for variable, setting in USUAL.items() if setting == name)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class _Group(BaseModel):
         str_max_length=_TEXT_LIMIT,
         hide_input_in_errors=True,
         protected_namespaces=(),
-        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
     @field_validator("*", mode="before")

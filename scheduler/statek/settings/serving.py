@@ -70,4 +70,6 @@ def service_options(settings: Settings, application: Application | None = None) 
         copies_kept=settings.copies_kept,
         compact_factor=settings.compact_factor,
         retain_seconds=None if settings.retain_days is None else settings.retain_days * DAY_SECONDS,
+        harness=settings.harness(),
+        context_tokens=settings.context_tokens,
     )
