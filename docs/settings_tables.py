@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from remarks import remarks
 
 from statek.settings import Settings
 from statek.settings.former import INSTEAD
