@@ -333,6 +333,11 @@ class Loop:
         tick.then(partial(self._send_load, held))
         self._apply(tick, held, decision)
 
+    @property
+    def in_hand(self) -> Collection[Job]:
+        """Return the jobs that are neither done nor merely wait."""
+        return self._jobs.values()
+
     def job_in_hand(self, name: str) -> Job | None:
         """Return a job that is neither done nor merely waits, as it stands after this turn's decisions."""
         return self._jobs.get(name)

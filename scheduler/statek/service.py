@@ -19,9 +19,12 @@ from typing import Any, Final
 import zmq
 
 from statek import asking
+from statek.agents.agent import CONTEXT_TOKENS
 from statek.api.clients import Clients
 from statek.calls.application import Application
+from statek.calls.error_handlers import ErrorHandlers
 from statek.calls.runner import TIMEOUT_SECONDS, ToolRunner
+from statek.core.agents import Harness
 from statek.core.futures import Settlement
 from statek.futures.inspector import Inspector
 from statek.futures.registry import Futures
@@ -41,6 +44,7 @@ from statek.store.history import History
 from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
 from statek.store.recovery import RecoveryReport
+from statek.vitals import Vitals
 from statek_protocol.transport.endpoints import Endpoint, parse_endpoint
 
 log = logging.getLogger(__name__)
@@ -49,6 +53,8 @@ MAX_CONCURRENCY: Final = 100
 MAX_SUSPENDED: Final = 100_000
 PRESENCE_SECONDS: Final = 0.5
 """Between two looks at who is still there."""
+SETTLE_SECONDS: Final = 10.0
+"""How long a call that is under way when the scheduler is to stop is waited for."""
 MIRROR_STOP_SECONDS: Final = 30.0
 
 
@@ -80,6 +86,10 @@ class ServiceOptions:
     """How many times larger than what lives in it dbzero's file of the jobs may be at a start; 0 for any size."""
     retain_seconds: float | None = None
     """How long a job is kept after its end; None for ever."""
+    harness: Harness = Harness()  # noqa: RUF009 - frozen
+    """What bounds the conversations of agents that do not say it themselves."""
+    context_tokens: int = CONTEXT_TOKENS
+    """What a prompt may have, for agents that do not say it themselves."""
 
 
 class Service:
@@ -129,6 +139,7 @@ class Service:
                 tasks.append(asyncio.create_task(self._watch(local.keep())))
             on_started(executors.address)
             await self._stopping.wait()
+            await self._settle(executors)
         finally:
             for task in tasks:
                 task.cancel()
@@ -137,6 +148,13 @@ class Service:
             context.destroy(0)  # every socket is closed by now; one left over would block for ever
         if self._failure is not None:
             raise self._failure
+
+    async def _settle(self, executors: RouterEndpoint) -> None:
+        """Hear nothing more of executors, and let calls under way have their outcomes on record, for a while."""
+        executors.pause()
+        if self._runner is not None and self._loop is not None and self._failure is None:
+            await self._runner.settle(SETTLE_SECONDS)
+            self._loop.turn()
 
     def _open_endpoints(self, context: zmq.Context[zmq.Socket[bytes]]) -> tuple[RouterEndpoint, RouterEndpoint]:
         listen = self._options.listen or parse_endpoint(f"ipc://{self._directory.executor_socket}")
@@ -166,7 +184,8 @@ class Service:
             note=loop.calling.note,
         )
         self._pool = pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
-        api = Clients(loop, clients, passing=self._options.passing)
+        vitals = Vitals(loop, mirror, self._directory)
+        api = Clients(loop, clients, vitals.facts, passing=self._options.passing)
         self._watcher = self._watch_futures(loop, mirror)
         self._stop_answering = asking.serve(self._directory, loop, application, mirror)
         loop.witnesses.append(lambda tick: tell_of(tick.records, tick.changed))
@@ -177,20 +196,37 @@ class Service:
         mirror.notify(ledger.last_cursor)
         if not application.is_known:
             await asyncio.wrap_future(application.loaded)
+        handlers = ErrorHandlers(application, mirror, self._directory.ledger, self._note_from_anywhere)
+        loop.witnesses.append(handlers.on_committed)
+        self._enlist(loop)
         work = (
             loop.run(),
             self._watch_presence(loop, pool),
             loop.waiting.take_up_all(),
-            *self._forget_jobs(loop),
+            vitals.watch(),
+            *self._forget_jobs(loop, vitals),
         )
         executors.start(pool.on_frames)
         clients.start(api.on_frames)
         return [asyncio.create_task(self._watch(part)) for part in work]
 
-    def _forget_jobs(self, loop: Loop) -> Iterator[Coroutine[None, None, None]]:
+    def _enlist(self, loop: Loop) -> None:
+        """Let the application's agents be known, and begin to deliver what waits for them; raises `AgentRefused`."""
+        options, application = self._options, self._options.application
+        loop.roster.active = None if application.all_agents else frozenset(application.offer.agents)
+        exports, agents = tuple(application.offer.variables), application.offer.agents.values()
+        definitions = [agent.definition(exports, options.harness, options.context_tokens) for agent in agents]
+        loop.do(lambda tick: loop.roster.define(tick, definitions))
+        loop.turn()
+        if not options.passing:
+            loop.delivering.begin(application.offer.push_queues, loop.in_hand)
+
+    def _forget_jobs(self, loop: Loop, vitals: Vitals) -> Iterator[Coroutine[None, None, None]]:
         """Where jobs are not kept for ever, the work that it is to forget them."""
         if self._options.retain_seconds is not None:
-            yield Retention(loop, self._options.retain_seconds).run()
+            retention = Retention(loop, self._options.retain_seconds)
+            vitals.forgotten = lambda: retention.forgotten
+            yield retention.run()
 
     def _watch_futures(self, loop: Loop, mirror: Mirror) -> Watcher:
         assert self._runner is not None
@@ -244,8 +280,11 @@ class Service:
     def _on_copy_trouble(self, prefix: str, trouble: str) -> None:
         """Called in any thread: a prefix of the application's could not be copied."""
         said = {"prefix": prefix, "reason": trouble}
-        with contextlib.suppress(RuntimeError):  # the loop is closed: it is in the log, and the next start tries again
-            self._asyncio_loop.call_soon_threadsafe(self._note, "copy_failed", said)
+        self._note_from_anywhere("copy_failed", said)
+
+    def _note_from_anywhere(self, kind: str, said: dict[str, Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and it is in the log
+            self._asyncio_loop.call_soon_threadsafe(self._note, kind, said)
 
     def _note(self, kind: str, said: dict[str, Any]) -> None:
         if self._loop is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Final, Literal, TypedDict, Unpack
@@ -30,7 +31,7 @@ ErrorHandler = Callable[[Any, Any], object]
 """Called with the view of a job that did not end well, and its error or None."""
 
 _HARNESS: Final = Harness()
-_CONTEXT_TOKENS: Final = 32_000
+CONTEXT_TOKENS: Final = 32_000
 
 
 class Bounds(TypedDict, total=False):
@@ -119,8 +120,19 @@ class Agent:
     def __repr__(self) -> str:
         return f"Agent({self.role!r})"
 
+    def with_warmup(self, warmup: Warmup, *, event_name: str | None = None) -> Agent:
+        """Return the same agent with another warm-up; raises `AgentRefused`."""
+        faults: list[str] = []
+        blocks = _warmup(warmup, event_name, self.tools, self.locals or (), faults)
+        faults += warmups.check(blocks.blocks, self.policy)
+        if faults:
+            raise AgentRefused(self.role, faults)
+        other = copy(self)
+        object.__setattr__(other, "warmup", blocks)
+        return other
+
     def definition(
-        self, exports: Collection[str] = (), harness: Harness = _HARNESS, context_tokens: int = _CONTEXT_TOKENS
+        self, exports: Collection[str] = (), harness: Harness = _HARNESS, context_tokens: int = CONTEXT_TOKENS
     ) -> AgentDefinition:
         """Return what is kept of the agent, in an application that exports variables of these names.
 

@@ -82,7 +82,7 @@ class Application:
         if self._file is not None:
             self.offer = _exported(_run(self._file), self._file)
         elif self._setup is not None:
-            self.offer = self._offered(variables=_set_up(self._setup))
+            self.offer = self._offered(variables=_set_up(self._setup, _PROGRAM))
 
     def take_up(self) -> None:
         """Say that what was loaded can be used, to whoever waits for it."""
