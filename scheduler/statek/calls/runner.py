@@ -87,6 +87,8 @@ class ToolRunner:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="arguments")
         """One thread, so that what hostile arguments may become in memory is there once."""
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._asleep: set[str] = set()
+        """Those among them that are a guest's sleep."""
         self._giving: set[asyncio.Task[None]] = set()
 
     @property
@@ -135,7 +137,13 @@ class ToolRunner:
             return
         task = asyncio.create_task(self._run(key, job, call, policy, waited_seconds))
         self._running[key] = task
-        task.add_done_callback(lambda _: self._running.pop(key, None))
+        if call.tool == SLEEP:
+            self._asleep.add(key)
+        task.add_done_callback(lambda _: self._ended(key))
+
+    def _ended(self, key: str) -> None:
+        self._running.pop(key, None)
+        self._asleep.discard(key)
 
     def encode(self, job: str, value: Any, terms: Terms) -> tuple[bytes, tuple[Event, ...]]:
         """Write the value of a future for a job; raises `ValueRefused`. In dbzero's thread."""
@@ -143,6 +151,12 @@ class ToolRunner:
         return self._in_space().encode(
             self.tables.of(job), value, terms.limits, lambda: self._futures.registration_on(job, terms, plain)
         )
+
+    async def settle(self, seconds: float) -> None:
+        """Wait for the calls under way, for so long; those that merely sleep are made again without harm."""
+        awake = [task for key, task in self._running.items() if key not in self._asleep]
+        if awake:
+            await asyncio.wait(awake, timeout=seconds)
 
     async def close(self) -> None:
         """Stop waiting for what is under way; a call without an outcome is unknown after the next start."""

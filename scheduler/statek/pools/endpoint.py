@@ -120,12 +120,16 @@ class RouterEndpoint:
             self._look_again()
         return Delivery.SENT
 
-    def close(self) -> None:
-        if self._authenticator is not None:
-            self._authenticator.stop()
+    def pause(self) -> None:
+        """Hand on nothing any more; what arrives stays unread, and sending goes on."""
         if self._loop is not None:
             self._loop.remove_reader(self._socket.fileno())
             self._loop = None
+
+    def close(self) -> None:
+        if self._authenticator is not None:
+            self._authenticator.stop()
+        self.pause()
         self._socket.close()
         if self._local is not None:
             self._local.close()
