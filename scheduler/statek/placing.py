@@ -64,6 +64,16 @@ class Placing:
         """Return how many jobs wait for an executor."""
         return len(self._ready)
 
+    @property
+    def active(self) -> int:
+        """Return how many interpreters are at work."""
+        return sum(executor.active for executor in self._loop.executors)
+
+    @property
+    def parked(self) -> int:
+        """Return how many jobs wait for a future and keep their interpreters."""
+        return len(self._parking)
+
     def enqueue(self, job: str) -> None:
         """Let a READY job wait for an executor."""
         self._ready.add(job)
@@ -124,7 +134,7 @@ class Placing:
                 tick.then(partial(held.send, reply))
 
     def _has_place(self, executor: Executor) -> bool:
-        return executor.active < executor.workers and self._active < self._max_concurrency
+        return executor.active < executor.workers and self.active < self._max_concurrency
 
     def _evict(self, tick: Tick, lease: str, reason: str) -> None:
         held = self._loop.held(lease)
@@ -145,10 +155,6 @@ class Placing:
 
     # READY jobs
 
-    @property
-    def _active(self) -> int:
-        return sum(executor.active for executor in self._loop.executors)
-
     def _sort_in(self, tick: Tick) -> None:
         """Sort in the jobs that have become READY, by what they require; many at a start take several turns."""
         if self._ready.sort_in(SORTED_AT_ONCE, partial(self._kind_of, tick)):
@@ -162,7 +168,7 @@ class Placing:
 
     def _grant(self, tick: Tick) -> None:
         """Give READY jobs to executors that have room, their agents in turn."""
-        free = self._max_concurrency - self._active
+        free = self._max_concurrency - self.active
         tries = GRANTED_AT_ONCE
         while free > 0 and tries and (found := self._ready.next(self._loop.executors.for_layers)):
             tries -= 1
@@ -181,7 +187,7 @@ class Placing:
 
     def _make_room(self, tick: Tick) -> None:
         """End the longest waits where READY jobs could run if it were not for them."""
-        wanted = min(len(self._ready), self._max_concurrency - self._active)
+        wanted = min(len(self._ready), self._max_concurrency - self.active)
         wanted -= sum(executor.becoming_free for executor in self._loop.executors)
         for required, jobs in self._ready.waiting():
             for _ in range(min(jobs, wanted)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -44,6 +45,8 @@ class Tick:
     """Agents that were defined or changed in this turn, by name."""
     queued: dict[int, QueueItem | None] = field(default_factory=dict)
     """What became of items of queues in this turn, by number; None for those that have left."""
+    moved: Counter[str] = field(default_factory=Counter)
+    """By how much the numbers of jobs have changed, by status."""
 
     def record(self, name: str, job: Job | None, events: Iterable[Event]) -> Job | None:
         """Fold the events of one decision into a job and keep both for the commit; returns the job as it stands now."""
@@ -57,6 +60,9 @@ class Tick:
                 self.resolved[name, event.number] = event
             elif isinstance(event, FutureCreated) and event.key:
                 self.promised.setdefault(event.key, set()).add((name, event.number))
+            self.moved[job.status] += 1
+            if before is not None:
+                self.moved[before.status] -= 1
         for event in decided:
             self.recorder.settle(name, event)
         return job

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loop_stand import LAYERS, FakeExecutor, Stand, finished, stand
 
+from statek.composing import Offered
 from statek.core.events import LeaseEnded, LeaseGranted
 from statek.core.jobs import ATTEMPTS_LIMIT
 from statek.loop import HEARTBEATS_MISSED, LEASE_SECONDS
@@ -372,6 +373,8 @@ def test_a_lease_under_which_anything_is_said_stops_nothing_and_its_record_can_b
         here.turn()
     with stand(path) as after:
         after.ledger.verify()
+        running = after.job(job).running
+        after.tools.offered = Offered(tuple(call.tool for call in running.calls) if running is not None else ())
         restarted = after.executor("b")
         after.turn()
         assert after.job(job).status == "DONE" or restarted.all(Grant)

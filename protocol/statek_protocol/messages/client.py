@@ -188,6 +188,14 @@ class Ping(Message):
     request: Identifier
 
 
+@dataclass(frozen=True, slots=True)
+class AskHealth(Message):
+    """client to scheduler: how are you?"""
+
+    kind: ClassVar[str] = "ask_health"
+    request: Identifier
+
+
 # scheduler to client
 
 
@@ -299,9 +307,50 @@ class Alive(Message):
     """It runs inside a command and ends with it: whoever is left behind may take its place."""
 
 
+@dataclass(frozen=True, slots=True)
+class Health(Message):
+    """scheduler to client: what somebody wants to know who watches over it; taken at once, from memory."""
+
+    kind: ClassVar[str] = "health"
+    request: Identifier
+    release: Identifier
+    uptime_seconds: float
+    lag_seconds: float
+    """How late the scheduler's loop came to anything at most, in the last ten seconds."""
+    backlog: Count
+    """Messages and outcomes that have arrived and are not decided upon."""
+    jobs: Annotated[dict[str, Count], Bounds(0, 10)]
+    """How many there are, by status."""
+    ready: Count
+    """Jobs that wait for an executor."""
+    active: Count
+    """Jobs whose interpreters are at work."""
+    parked: Count
+    """Jobs that wait for a future and keep their interpreters."""
+    executors: Count
+    workers: Count
+    cursor: Count
+    """The newest event in the ledger."""
+    ledger_bytes: Count
+    log_bytes: Count
+    """The ledger's write-ahead log."""
+    objects_behind: Count
+    """Events that dbzero's objects do not show yet."""
+    objects_waiting: Count
+    """Functions that wait for dbzero's thread: ordinary tools, operations on objects, conditions."""
+    objects_doing: Word
+    """What that thread does: "function", "objects", "commit", or nothing."""
+    objects_busy_seconds: float
+    """For how long it has been doing that; a function that hangs shows here."""
+    copy_seconds: float | None
+    """The age of the oldest among the newest copies of the application's prefixes; None where there is none."""
+    forgotten: Count = 0
+    """Jobs that retention has deleted since the start."""
+
+
 FROM_CLIENT: frozenset[type[Message]] = frozenset(
-    {Submit, Follow, Decide, Complete, CancelWait, StartJobs, Push, ReviseAgent, Redrive, Ping}
+    {Submit, Follow, Decide, Complete, CancelWait, StartJobs, Push, ReviseAgent, Redrive, Ping, AskHealth}
 )
 TO_CLIENT: frozenset[type[Message]] = frozenset(
-    {Accepted, Decided, Completed, Started, Pushed, Revised, Redriven, Refused, Events, Alive}
+    {Accepted, Decided, Completed, Started, Pushed, Revised, Redriven, Refused, Events, Alive, Health}
 )

@@ -15,6 +15,7 @@ _COMMANDS = {
     "doctor": "statek.cli.doctor_command:doctor_command",
     "exec": "statek.cli.exec_command:exec_command",
     "future": "statek.cli.future_command:future_command",
+    "health": "statek.cli.health_command:health_command",
     "job": "statek.cli.job_command:job_command",
     "policy": "statek.cli.policy_command:policy_command",
     "restore": "statek.cli.backup_command:restore_command",

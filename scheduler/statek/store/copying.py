@@ -49,6 +49,14 @@ class Copier:
         self._on_trouble = on_trouble
         self._due: dict[str, float] = {}
         self._verifying: threading.Thread | None = None
+        self._newest = {prefix: found[0].at_us for prefix in copies.prefixes() if (found := copies.of(prefix))}
+        """When the newest copy of each prefix was taken, in µs of Unix time."""
+
+    @property
+    def age(self) -> float | None:
+        """Return how old the oldest among the newest copies is, in seconds; None where there is none. Any thread's."""
+        newest = list(self._newest.values())
+        return max(0.0, time.time() - min(newest) / 1e6) if newest else None
 
     def opened(self) -> None:
         """Say that dbzero was opened and the application loaded: what it changed until now nobody has told."""
@@ -126,6 +134,7 @@ class Copier:
                 self._tell(new.parent.name, f"it does not open, so the prefix itself may be damaged: {error}")
             else:
                 if made is not None:
+                    self._newest[made.prefix] = made.at_us
                     log.info("prefix %r is copied to %s: %d objects", made.prefix, made.directory, made.objects)
 
     def _tell(self, prefix: str, trouble: str) -> None:

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -42,6 +43,20 @@ _GROUP_SECONDS: Final = 0.005
 """How long a change that is to be durable may wait for others to be committed with it; a commit takes about as long."""
 _ABANDON_SECONDS: Final = 10.0
 """How long `stop` waits for the commit once it has given up catching up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What dbzero's thread is doing."""
+
+    doing: str
+    """"function", "objects", "commit"; empty while it rests."""
+    seconds: float
+    """For how long."""
+    waiting: int
+    """Functions that wait for it."""
+    behind: int
+    """Events that the objects do not show yet."""
 
 
 class Mirror:
@@ -85,6 +100,7 @@ class Mirror:
         self._changed = threading.Condition()
         self._known = 0
         self._applied = 0
+        self._doing, self._since = "", time.monotonic()
         self._tasks: deque[Task] = deque()
         self._stopping = self._abandoned = self._ended = False
 
@@ -112,6 +128,22 @@ class Mirror:
             self._tasks.append(Task(run, durable, quiet, future))
             self._changed.notify_all()
         return future
+
+    @property
+    def activity(self) -> Activity:
+        """Return what the thread does now, since when, and what waits for it."""
+        with self._changed:
+            behind = max(0, self._known - self._applied)
+            return Activity(self._doing, time.monotonic() - self._since, len(self._tasks), behind)
+
+    @property
+    def copy_seconds(self) -> float | None:
+        """Return the age of the oldest among the newest copies of the application's prefixes; None without any."""
+        return self._copier.age
+
+    def _does(self, what: str) -> None:
+        with self._changed:
+            self._doing, self._since = what, time.monotonic()
 
     def wait_until(self, cursor: int, timeout: float) -> bool:
         """Wait until the objects show this event, or the mirror has ended, or time is over; tell whether they do."""
@@ -195,6 +227,7 @@ class Mirror:
             while self._wait(_sooner(session.seconds_to_commit, self._copier.seconds_to_copy)):
                 self._run_tasks(session)
                 self._step(session, ledger, step_size)
+                self._does("commit")
                 session.commit_if_due()
                 if not self._behind:
                     self._compaction.caught_up(ledger, session.commit)
@@ -205,6 +238,7 @@ class Mirror:
 
     def _wait(self, seconds: float | None) -> bool:
         """Sleep until there is something to do; False when it is time to close."""
+        self._does("")
         with self._changed:
             self._changed.wait_for(lambda: self._tasks or self._behind or self._stopping, seconds)
             unfinished = (self._behind and not self._abandoned) or bool(self._tasks)
@@ -244,6 +278,7 @@ class Mirror:
             with session.tracked() as changed:  # where this cannot even begin, the function stays in the queue
                 task = self._tasks.popleft()
                 if task.future.set_running_or_notify_cancel():
+                    self._does("function")
                     ran = run(task, changed)
         except BaseException as error:
             if ran is not None and not ran.durable:
@@ -259,6 +294,7 @@ class Mirror:
     def _step(self, session: Session, ledger: History, step_size: int) -> None:
         if not self._behind or self._abandoned:
             return
+        self._does("objects")
         events = ledger.events(None, session.cursor, step_size)
         if not events:
             raise BugInScheduler(f"told of event {self._known}, but the ledger ends at {session.cursor}")

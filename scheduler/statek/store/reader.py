@@ -20,6 +20,11 @@ class Reader:
         self._path = path
         self._connection = connection
 
+    @property
+    def path(self) -> Path:
+        """Return where the file is."""
+        return self._path
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """Open the file beside its writer, or without one; nothing can be changed through it. Raises a `StoreError`."""

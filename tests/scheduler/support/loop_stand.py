@@ -17,7 +17,10 @@ from statek.core.jobs import Job
 from statek.loop import Loop
 from statek.pools.endpoint import Delivery, RouterEndpoint
 from statek.pools.pool import Pool
+from statek.store.directory import StoreDirectory
 from statek.store.ledger import Ledger
+from statek.store.mirror import Mirror
+from statek.vitals import Vitals
 from statek_policies import Policy
 from statek_protocol.codec import decode, encode
 from statek_protocol.messages.base import Message
@@ -194,7 +197,9 @@ def make_stand(
     tools, executors, answers = RecordingTools(), RecordingEndpoint(), RecordingEndpoint()
     loop.calling.tools = cast(ToolRunner, tools)
     pool = Pool(loop, cast(RouterEndpoint, executors), "scheduler")
-    clients = Clients(loop, cast(RouterEndpoint, answers))
+    directory = StoreDirectory(ledger.path.parent)
+    vitals = Vitals(loop, Mirror(directory.dbzero, ledger.path, lambda _: None), directory)
+    clients = Clients(loop, cast(RouterEndpoint, answers), vitals.facts)
     loop.listeners.append(clients.on_committed)
     made = Stand(ledger, loop, tools, executors, answers, pool, clients)
     prepare(made)
