@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statek.errors import LogsUnusable
+from statek.logs.agents import JOBS, agent_of, remember_agent
 from statek.logs.configuring import LogOptions, Logs, log_for_command
 from statek.logs.files import LogFile, job_file, remove_older
 from statek.logs.handlers import OPEN_FILES
@@ -193,10 +194,20 @@ def test_the_records_of_a_job_are_in_its_file_and_in_the_schedulers(logger: logg
         logger.warning("one", extra=about("job-1", "my_agent"))
         logger.warning("two", extra=about("job-2"))
         logger.warning("nobody's")
-        logger.warning("whose agent is not told", extra={"job": "job-1"})
+        logger.warning("of a job of which nothing is known", extra={"job": "job-4"})
+        remember_agent("job-1", "my_agent")
+        logger.warning("three", extra={"job": "job-1"})
     assert {path.name for path in directory.iterdir()} == {"statek.log", "my_agent_job-1.log", "_job-2.log"}
-    assert (directory / "statek.log").read_text().count("\n") == 4
-    assert json.loads((directory / "my_agent_job-1.log").read_text())["event"] == "one"
+    assert (directory / "statek.log").read_text().count("\n") == 5
+    own = (directory / "my_agent_job-1.log").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in own] == ["one", "three"]
+
+
+def test_only_so_many_jobs_are_remembered_and_those_of_late() -> None:
+    for number in range(JOBS + 1):
+        remember_agent(f"remembered-{number}", "agent")
+    assert agent_of("remembered-0") is None
+    assert agent_of("remembered-1") == agent_of(f"remembered-{JOBS}") == "agent"
 
 
 @given(st.lists(st.tuples(st.text(max_size=150), st.text(max_size=150)), unique=True))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from statek.audit.escaping import shown
+from statek.logs.agents import agent_of
 from statek.logs.files import LogFile, job_file, remove_older
 from statek.logs.redaction import Redaction, redacted
 
@@ -82,7 +83,7 @@ class FileLines(LineHandler):
 
 
 class JobLines(LineHandler):
-    """Lines about a job in a file of its own: those of records with the fields `job` and `agent`, even an empty one."""
+    """Lines about a job in a file of its own: of records with a field `job`, and an `agent` if that is not known."""
 
     def __init__(
         self, formatter: logging.Formatter, directory: Path, max_bytes: int, *, retain_days: float | None = None
@@ -95,8 +96,9 @@ class JobLines(LineHandler):
         self._sweep_at = 0.0
 
     def write(self, record: logging.LogRecord, line: str) -> None:
-        job, agent = getattr(record, "job", None), getattr(record, "agent", None)
-        if job is None or agent is None:
+        job = getattr(record, "job", None)
+        agent = None if job is None else getattr(record, "agent", agent_of(job))
+        if agent is None:
             return
         self._sweep_if_due()
         self._file(job_file(str(agent), str(job))).write(line)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from statek.core import events
 from statek.core.events import Event
 from statek.core.jobs import Job, Outcome
+from statek.logs.agents import agent_of, remember_agent
 from statek.store.records import Record
 from statek_protocol.messages.interpreter import GuestError, LimitBreach
 
@@ -34,10 +35,12 @@ _LEVELS: Final[Mapping[Outcome, int]] = {
 
 def tell_of(records: Iterable[Record], jobs: Mapping[str, Job]) -> None:
     """Write the lines about events that are durable; `jobs` are those that they changed, as they stand now."""
+    for name, job in jobs.items():
+        remember_agent(name, job.agent)
     for record in records:
         level, text, fields = line(record.event)
         if log.isEnabledFor(level):
-            agent = jobs[record.job].agent if record.job in jobs else ""
+            agent = jobs[record.job].agent if record.job in jobs else agent_of(record.job)
             beside = {"job": record.job, "agent": agent, **_numbers(record.event), **fields}
             log.log(level, "%s", text, extra=beside)
 
