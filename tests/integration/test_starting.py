@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from statek import (
     temporal,
 )
 from statek.errors import SettingsRefused, SubmissionRefused
+from statek.service import SETTLE_SECONDS
 from statek.store.directory import StoreDirectory
 from statek.store.errors import StoreLocked
 
@@ -71,11 +71,10 @@ def test_inside_a_running_loop_the_other_way_to_start_is_named() -> None:
 
 def test_cancelling_stops_in_good_order_and_the_store_can_be_taken_again(store: Path) -> None:
     async def main() -> None:
-        for _ in range(2):
-            async with running(start_statek_async, [QUICK], store=store) as task:
-                with pytest.raises(StoreLocked):
-                    StoreDirectory(store).lock()
-            assert task.cancelled()
+        async with running(start_statek_async, [QUICK], store=store) as task:
+            with pytest.raises(StoreLocked):
+                StoreDirectory(store).lock()
+        assert task.cancelled()
         StoreDirectory(store).lock().release()
 
     asyncio.run(main())
@@ -117,25 +116,24 @@ def started(tmp_path: Path, commands: list[Command], store: Path, *, seconds: st
     return command
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, -signal.SIGINT)])
-def test_a_signal_ends_a_program_in_good_order(
-    tmp_path: Path, store: Path, commands: list[Command], number: signal.Signals, status: int
-) -> None:
+def test_an_interrupt_ends_a_program_in_good_order(tmp_path: Path, store: Path, commands: list[Command]) -> None:
     command = started(tmp_path, commands, store)
-    command.kill(number)
-    assert command.wait() == status, command.log.read_text()
-    assert command.said("returned") == (number == signal.SIGTERM)
+    command.kill(signal.SIGINT)
+    assert command.wait() == -signal.SIGINT, command.log.read_text()
+    assert command.said("KeyboardInterrupt")
+    assert not command.said("returned")
     StoreDirectory(store).lock().release()
 
 
 def test_a_call_under_way_has_its_outcome_on_record_when_a_signal_ends_the_program(
     tmp_path: Path, store: Path, commands: list[Command]
 ) -> None:
-    command = started(tmp_path, commands, store, seconds="1")
+    command = started(tmp_path, commands, store, seconds="0.3")
     job = submit_new_job("paying", store=store)
     wait_for(lambda: (tmp_path / "charges").exists(), "the tool runs")
     command.kill(signal.SIGTERM)
     assert command.wait() == 0, command.log.read_text()
+    assert command.said("returned")
     assert job.status != "DONE"
     started(tmp_path, commands, store)
     assert job.wait(30).exit_status == "paid"
@@ -147,11 +145,13 @@ def test_a_second_signal_ends_the_program_at_once(tmp_path: Path, store: Path, c
     command = started(tmp_path, commands, store, seconds="3600")
     submit_new_job("paying", store=store)
     wait_for(lambda: (tmp_path / "charges").exists(), "the tool runs")
-    command.kill(signal.SIGTERM)
-    begun = time.monotonic()
-    command.kill(signal.SIGTERM)
+
+    def ended_by_another() -> bool:
+        command.kill(signal.SIGTERM)  # one that comes before the one before was handled is none to the kernel
+        return command.process.poll() is not None
+
+    wait_for(ended_by_another, "it ends while its tool still runs", SETTLE_SECONDS / 2)
     assert command.wait() == -signal.SIGTERM, command.log.read_text()
-    assert time.monotonic() - begun < 5
 
 
 # jobs of the application's own choice
@@ -198,17 +198,14 @@ def test_queue_logic_is_asked_for_no_more_jobs_than_there_is_room_for(store: Pat
     assert len(names(store, outcome="ok")) == 10
 
 
-@pytest.mark.parametrize("error", [ValueError("no queue today"), SystemExit(1)])
-def test_queue_logic_that_raises_harms_nobody_and_is_asked_again(
-    store: Path, caplog: pytest.LogCaptureFixture, error: BaseException
-) -> None:
+def test_queue_logic_that_raises_harms_nobody_and_is_asked_again(store: Path, caplog: pytest.LogCaptureFixture) -> None:
     calls = 0
 
     def fail_once(capacity: int) -> None:
         nonlocal calls
         calls += 1
         if calls == 1:
-            raise error
+            raise SystemExit(1)
         if calls == 2:
             submit_new_job(QUICK)
 
@@ -254,15 +251,12 @@ def test_for_each_task_that_waits_there_is_one_job_about_to_pick_it(store: Path)
 
 
 def test_no_more_jobs_are_started_than_may_be_under_way(store: Path) -> None:
-    started = asyncio.Event()
-
     async def main() -> None:
         async with running(run_agentic_loop, QUICK, None, lambda: 1, store=store, max_concurrency=2):
             await until(lambda: len(names(store, status="DONE")) >= 5, "jobs are started anew as others end")
             assert len(names(store, status=["READY", "WARMING_UP", "STARTED"])) <= 2
 
     asyncio.run(main())
-    assert not started.is_set()
 
 
 def test_an_agent_whose_warm_up_fails_and_one_whose_queue_fails_leave_the_others_alone(store: Path) -> None:
