@@ -270,6 +270,19 @@ def test_a_log_that_cannot_be_written_says_so_once_and_repeats_nothing_of_the_re
     )
 
 
+def test_an_applications_own_handlers_get_a_record_as_it_was(log: Log) -> None:
+    seen: list[logging.LogRecord] = []
+    own = logging.Handler()
+    own.emit = seen.append  # type: ignore[method-assign]
+    log.logger.addHandler(own)
+    error = ValueError(KEYS["bearer"])
+    log.logger.error("in %s", "it", exc_info=error)
+    (record,) = seen
+    assert record.exc_info is not None
+    assert (record.exc_info[1], record.args, record.exc_text) == (error, ("it",), None)
+    assert HIDDEN["bearer"] not in log.text
+
+
 def test_an_application_gives_its_own_handlers_the_same_filter() -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)

@@ -15,7 +15,7 @@ from typing import Literal
 from statek.errors import LogsUnusable
 from statek.logs.files import SERVICE_FILE, LogFile, take_directory
 from statek.logs.formats import COMMAND_FORMAT, HumanFormat, JsonFormat
-from statek.logs.handlers import FileLines, JobLines, StreamLines
+from statek.logs.handlers import FileLines, JobFiles, StreamLines
 from statek.logs.redaction import redacted
 
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -73,8 +73,8 @@ class Logs:
         except OSError as error:
             os.close(self._lock)
             raise LogsUnusable(directory / SERVICE_FILE, error.strerror or "cannot be opened") from error
-        jobs = JobLines(_formatter(options), directory, options.job_bytes, retain_days=options.retain_days)
-        return [FileLines(_formatter(options), file), jobs]
+        jobs = JobFiles(directory, options.job_bytes, retain_days=options.retain_days)
+        return [FileLines(_formatter(options), file, jobs)]
 
     def _on_stderr(self, options: LogOptions) -> list[logging.Handler]:
         root = logging.getLogger()

@@ -1,4 +1,4 @@
-"""Where lines go: to a stream, to the scheduler's file, to a file of each job. Writing one never fails whoever logs.
+"""Where lines go: to a stream, or to the scheduler's file and each job's. Writing one never fails whoever logs.
 
 Python's own handlers print a record as it is, with its arguments and the exception that it is about, when they cannot
 write it. That would tell what redaction had just taken out, so these say only why, and how many records were lost.
@@ -12,6 +12,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -36,6 +37,10 @@ class LineHandler(logging.Handler):
         self.addFilter(_REDACTION)
         self.setFormatter(formatter)
         self._lost = 0
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Work on a copy: an application's own handlers get the record as it was, with its exception."""
+        return bool(super().handle(copy(record)))
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -68,45 +73,44 @@ class StreamLines(LineHandler):
 
 
 class FileLines(LineHandler):
-    """Lines in one file of bounded size."""
+    """Lines in the scheduler's file, and those about a job in the job's as well."""
 
-    def __init__(self, formatter: logging.Formatter, file: LogFile) -> None:
+    def __init__(self, formatter: logging.Formatter, file: LogFile, jobs: JobFiles) -> None:
         super().__init__(formatter)
         self._file = file
+        self._jobs = jobs
 
     def write(self, record: logging.LogRecord, line: str) -> None:
         self._file.write(line)
+        job = getattr(record, "job", None)
+        agent = None if job is None else getattr(record, "agent", agent_of(job))
+        if agent is not None:
+            self._jobs.write(str(agent), str(job), line)
 
     def close(self) -> None:
         self._file.close()
+        self._jobs.close()
         super().close()
 
 
-class JobLines(LineHandler):
-    """Lines about a job in a file of its own: of records with a field `job`, and an `agent` if that is not known."""
+class JobFiles:
+    """The files of jobs, of which only so many are open."""
 
-    def __init__(
-        self, formatter: logging.Formatter, directory: Path, max_bytes: int, *, retain_days: float | None = None
-    ) -> None:
-        super().__init__(formatter)
+    def __init__(self, directory: Path, max_bytes: int, *, retain_days: float | None = None) -> None:
         self._directory = directory
         self._max_bytes = max_bytes
         self._retain_days = retain_days
         self._files: OrderedDict[str, LogFile] = OrderedDict()
         self._sweep_at = 0.0
 
-    def write(self, record: logging.LogRecord, line: str) -> None:
-        job = getattr(record, "job", None)
-        agent = None if job is None else getattr(record, "agent", agent_of(job))
-        if agent is None:
-            return
+    def write(self, agent: str, job: str, line: str) -> None:
+        """Append a line to a job's file; raises OSError."""
         self._sweep_if_due()
-        self._file(job_file(str(agent), str(job))).write(line)
+        self._file(job_file(agent, job)).write(line)
 
     def close(self) -> None:
         while self._files:
             self._files.popitem()[1].close()
-        super().close()
 
     def _file(self, name: str) -> LogFile:
         file = self._files.pop(name, None)
