@@ -61,7 +61,7 @@ def test_a_kind_that_there_is_not_is_told_with_the_nearest() -> None:
     assert checked_kinds(["kill", "limit"]) == {"kill", "limit"}
     with pytest.raises(QueryError, match="did you mean violation"):
         checked_kinds(["violations"])
-    with pytest.raises(QueryError, match="there are batch_ended"):
+    with pytest.raises(QueryError, match="there are agent_defined"):
         checked_kinds(["?"])
 
 
