@@ -22,7 +22,7 @@ from statek import asking
 from statek.agents.agent import CONTEXT_TOKENS
 from statek.api.clients import Clients
 from statek.calls.application import Application
-from statek.calls.error_handlers import ErrorHandlers
+from statek.calls.handlers import Handlers
 from statek.calls.runner import TIMEOUT_SECONDS, ToolRunner
 from statek.core.agents import Harness
 from statek.core.futures import Settlement
@@ -196,7 +196,8 @@ class Service:
         mirror.notify(ledger.last_cursor)
         if not application.is_known:
             await asyncio.wrap_future(application.loaded)
-        handlers = ErrorHandlers(application, mirror, self._directory.ledger, self._note_from_anywhere)
+        handlers = Handlers(application, mirror, self._directory.ledger, self._note_from_anywhere)
+        loop.conversing.ask_application = handlers.ask
         loop.witnesses.append(handlers.on_committed)
         self._enlist(loop)
         work = (

@@ -251,7 +251,7 @@ NOTED: Final = {
     "future_cancelled": "what was waited for was given up from outside",
     "agent_defined": "a program defined an agent differently than it was known",
     "agent_revised": "an operator changed fields of an agent for new jobs, or took changes back",
-    "error_handler_failed": "the application's handler for jobs that did not end well raised",
+    "handler_failed": "an agent's `error_handler` or `on_push` raised",
     "event_delivered": "an event of a queue became a job of its agent",
     "dead_letter": "something could not be delivered out of a queue, and stays there",
     "dead_letters_decided": "somebody put dead letters back into their queue, or threw them away",
