@@ -156,6 +156,22 @@ def test_records_below_the_level_are_not_written_and_the_logger_is_left_as_it_wa
     assert (logger.level, logger.handlers) == (before, [])
 
 
+def test_what_is_said_to_models_is_not_in_the_log_at_any_level(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    before = root.level
+    with Logs(LogOptions(level="DEBUG", directory=directory)):
+        for name in ("openai._base_client", "httpx", "httpcore.http11"):
+            logging.getLogger(name).debug("Request options: the prompt")
+            logging.getLogger(name).warning("slow")
+        logging.getLogger("statek.test").debug("ours")
+    text = (directory / "statek.log").read_text()
+    assert (text.count("slow"), text.count("ours"), text.count("prompt")) == (3, 1, 0)
+    assert (root.level, logging.getLogger("httpx").level) == (before, logging.NOTSET)
+
+
 def test_an_application_that_logs_itself_gets_no_second_line_on_standard_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from statek.agents.providers import ProviderUnusable, Secret
+from statek.cli.scheduler_command import scheduler_command
 from statek.core.agents import Harness
 from statek.settings import Settings, SettingsRefused, load_settings
 from statek.settings.former import INSTEAD
@@ -97,6 +98,10 @@ def test_a_path_in_the_file_starts_beside_the_file_and_one_in_the_environment_wh
     assert settings.keys == Path("/keys")
     assert settings.logs_path == Path.home() / "logs"
     assert settings.store == Path("store")
+
+
+def test_every_option_of_the_scheduler_is_a_setting() -> None:
+    assert {option.name for option in scheduler_command.params} <= set(Settings.model_fields)
 
 
 # what is refused

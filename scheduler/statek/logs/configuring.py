@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from traceback import format_exception
 from types import TracebackType
-from typing import Literal
+from typing import Final, Literal
 
 from statek.errors import LogsUnusable
 from statek.logs.files import SERVICE_FILE, LogFile, take_directory
@@ -20,6 +20,9 @@ from statek.logs.redaction import redacted
 
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Format = Literal["human", "json"]
+
+
+_TELL_OF_PROMPTS: Final = ("openai", "httpx", "httpcore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,10 @@ class Logs:
         self._logger = logger or logging.getLogger()
         self._lock: int | None = None
         self._handlers = self._in_files(options) if options.directory else self._on_stderr(options)
-        self._level_before = self._logger.level
+        self._levels_before = {self._logger: self._logger.level}
         self._logger.setLevel(options.level)
+        if self._logger is logging.getLogger():
+            self._bound_clients()
         for handler in self._handlers:
             self._logger.addHandler(handler)
 
@@ -59,10 +64,18 @@ class Logs:
             self._logger.removeHandler(handler)
             handler.close()
         self._handlers = []
-        self._logger.setLevel(self._level_before)
+        for logger, level in self._levels_before.items():
+            logger.setLevel(level)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _bound_clients(self) -> None:
+        """Keep prompts and replies out of the log, which the clients of models write there at DEBUG."""
+        for name in _TELL_OF_PROMPTS:
+            logger = logging.getLogger(name)
+            self._levels_before[logger] = logger.level
+            logger.setLevel("WARNING")
 
     def _in_files(self, options: LogOptions) -> list[logging.Handler]:
         directory = options.directory

@@ -227,6 +227,6 @@ class Settings(LogSettings, HttpSettings, HarnessSettings, ModelSettings, StoreS
         )
 
     def shown(self) -> dict[str, Any]:
-        """Return each setting as plain data, with `********` in the place of secrets, in the order of the groups."""
+        """Return each setting as plain data, with secrets masked, in the order of the groups."""
         plain = self.model_dump(mode="json")
         return {name: plain[name] for group in self.GROUPS for name in group.model_fields}

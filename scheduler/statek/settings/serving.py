@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Final
 
 from statek.agents.providers import Provider, Secret, key_from_file
 from statek.calls.application import Application
 from statek.logs.configuring import LogOptions
+from statek.models import ModelOptions
 from statek.service import ServiceOptions
 from statek.settings.fields import OPENAI, Settings
 from statek_protocol.transport.endpoints import parse_endpoint
@@ -54,8 +56,14 @@ def _key(settings: Settings) -> Secret | None:
     return None if settings.model_api_key_path is None else key_from_file(settings.model_api_key_path)
 
 
-def service_options(settings: Settings, application: Application | None = None) -> ServiceOptions:
-    """Return the options of a scheduler; the application is the one that the settings name unless it is given."""
+def service_options(
+    settings: Settings, application: Application | None = None, providers: Sequence[Provider] = ()
+) -> ServiceOptions:
+    """Return the options of a scheduler; the application is the one that the settings name unless it is given.
+
+    Providers that are given come before the one of the settings. Raises `ProviderUnusable`.
+    """
+    configured = model_provider(settings)
     return ServiceOptions(
         keys=settings.keys,
         listen=None if settings.listen is None else parse_endpoint(settings.listen),
@@ -69,6 +77,9 @@ def service_options(settings: Settings, application: Application | None = None) 
         copy_seconds=settings.copy_seconds,
         copies_kept=settings.copies_kept,
         compact_factor=settings.compact_factor,
+        models=ModelOptions(
+            (*providers, *(() if configured is None else (configured,))), settings.model, settings.prices_path
+        ),
         retain_seconds=None if settings.retain_days is None else settings.retain_days * DAY_SECONDS,
         harness=settings.harness(),
         context_tokens=settings.context_tokens,
