@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,3 +57,33 @@ def program(directory: Path, text: str, *arguments: str) -> Command:
             [sys.executable, "-P", str(file), *arguments], stdout=output, stderr=subprocess.STDOUT, text=True
         )
     return Command(process, log)
+
+
+@contextmanager
+def in_background(start: Start, *args: Any, **options: Any) -> Iterator[None]:
+    """Run one of the starting functions in a thread of its own, from when it has started until the block ends."""
+    ready: queue.SimpleQueue[BaseException | tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = queue.SimpleQueue()
+
+    async def main() -> None:
+        async with running(start, *args, **options) as task:
+            ready.put((asyncio.get_running_loop(), task))
+            await asyncio.gather(task, return_exceptions=True)
+
+    def work() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the start raises it
+            ready.put(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    came = ready.get(timeout=DEADLINE_SECONDS)
+    if isinstance(came, BaseException):
+        thread.join()
+        raise came
+    loop, task = came
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(task.cancel)
+        thread.join(DEADLINE_SECONDS)
