@@ -136,7 +136,8 @@ def _row(key: _Key, used: Used) -> tuple[Any, ...]:
 
 
 def _model(event: Event) -> str:
-    return event.model if isinstance(event, TurnAnswered) else ""
+    """Name the model in text that SQLite takes: the name is a provider's, and may have lone surrogates."""
+    return event.model.encode(errors="backslashreplace").decode() if isinstance(event, TurnAnswered) else ""
 
 
 def _used(event: Event) -> Used:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import types
-from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from statek.core.events import EVENTS, Event
-from statek.core.jobs import Job
+from statek.core.jobs import Digest, Job
 from statek.store.errors import StoreDamaged
 from statek.store.ledger import Ledger, Record
 from statek.store.records import UnreadableRow, pack, unpack_event, unpack_job
@@ -30,6 +30,8 @@ def values(cls: type) -> st.SearchStrategy[Any]:
 
 def value(hint: Any, bounds: Bounds = Bounds(0, LONGEST)) -> st.SearchStrategy[Any]:  # noqa: B008 - frozen
     origin, arguments = get_origin(hint), get_args(hint)
+    if hint == Digest:  # never another's words: the ledger keeps them as text
+        return st.text("0123456789abcdef", max_size=64)
     if origin is Annotated:
         return value(arguments[0], next((mark for mark in arguments[1:] if isinstance(mark, Bounds)), bounds))
     if origin in (Union, types.UnionType):
@@ -80,19 +82,18 @@ def test_bytes_that_are_no_event_are_told_and_never_guessed(data: bytes, kind: s
     assert unpack_event(kind, pack(event)) == event
 
 
-def test_every_kind_of_event_passes_through_a_ledger_on_disk(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite3"
+def test_every_kind_of_event_passes_through_a_ledger_on_disk(ledger: Ledger) -> None:
+    jobs = (f"job-{number}" for number in itertools.count())  # a job is forgotten once
 
-    @settings(max_examples=30, deadline=None)
-    @given(written=st.tuples(*map(values, EVENTS.values())))
-    def check(written: tuple[Event, ...]) -> None:
-        cursors = ledger.append([Record("job", 5, event) for event in written], [Job("job", "digest")], {})
-        read = ledger.events("job", cursors.start - 1)
-        assert [stored.event for stored in read] == list(written)
+    def check(event: Event) -> None:
+        job = next(jobs)
+        cursors = ledger.append([Record(job, 5, event)], [Job(job, "digest")], {})
+        [read] = ledger.events(job, cursors.start - 1)
+        assert read.event == event
 
-    with Ledger.open(path) as ledger:
-        check()
-        ledger.verify()
+    for cls in EVENTS.values():
+        settings(max_examples=10)(given(values(cls))(check))()
+    ledger.verify()
 
 
 def test_an_event_of_an_unknown_kind_names_its_cursor(ledger: Ledger) -> None:
