@@ -20,8 +20,9 @@ from statek.store.objects import PREFIX, Root
 from statek.store.records import Stored
 from statek.store.texts import to_bytes
 
-_UNCOMMITTED_LIMIT: Final = 2_000
-"""Events that may wait for a commit, whatever the time: dbzero has failed on very large uncommitted changes."""
+_UNCOMMITTED_LIMIT: Final = 500
+"""Events that may wait for a commit, whatever the time: dbzero has failed on very large uncommitted changes, and holds
+the interpreter's lock while it commits."""
 
 
 class Session:
