@@ -30,7 +30,7 @@ LIMIT = LimitBreach("calls", 200, 201)
 @pytest.fixture
 def logs(tmp_path: Path) -> Iterator[Path]:
     """The lines about jobs go into files in this directory."""
-    logger = logging.getLogger("statek.logs.jobs")
+    logger = logging.getLogger("statek.jobs")
     with Logs(LogOptions(level="DEBUG", format="json", directory=tmp_path / "logs"), logger):
         yield tmp_path / "logs"
 

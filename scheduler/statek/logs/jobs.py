@@ -17,7 +17,7 @@ from statek.logs.agents import agent_of, remember_agent
 from statek.store.records import Record
 from statek_protocol.messages.interpreter import GuestError, LimitBreach
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("statek.jobs")
 
 Line = tuple[int, str, Mapping[str, Any]]
 """Level, text, and fields beside those of the job."""
