@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from loop_stand import RecordingTools, Stand, make_stand
+from loop_stand import FakeExecutor, RecordingTools, Stand, make_stand
 
 from statek.agents.agent import Agent
 from statek.calls.runner import ToolRunner
@@ -22,6 +22,8 @@ from statek.store.given import encode_given
 from statek.store.ledger import Ledger
 from statek.store.queue_table import QueueItem
 from statek.tick import Tick
+from statek_policies import BASE_LAYERS
+from statek_protocol.messages.executor import LayerReport
 from statek_protocol.values import encode_value
 
 
@@ -53,6 +55,10 @@ class AgentStand:
     @property
     def ledger(self) -> Ledger:
         return self.stand.ledger
+
+    def executor(self, workers: int = 1) -> FakeExecutor:
+        """An executor with the layers that every policy asks for."""
+        return self.stand.executor(workers=workers, layers={layer: LayerReport(True, "") for layer in BASE_LAYERS})
 
     def decide(self, decide: Callable[[Tick], Any]) -> Any:
         """Have something decided in a turn, and return what came of it; a refusal is raised here."""
