@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -350,6 +351,28 @@ def test_files_of_jobs_are_deleted_when_they_are_old_and_no_others(directory: Pa
     remove_older(directory, 1)
     left = {"statek.log", "statek.log.1", "notes_of_mine.txt", "_job-3.log"}
     assert {path.name for path in directory.iterdir()} == left
+
+
+def test_old_files_of_jobs_go_when_the_log_is_begun(logger: logging.Logger, directory: Path) -> None:
+    directory.mkdir(mode=0o700)
+    (directory / "_job-1.log").touch()
+    os.utime(directory / "_job-1.log", (0, 0))
+    with Logs(LogOptions(directory=directory, retain_days=1), logger):
+        logger.warning("x", extra=about("job-2"))
+        for thread in threading.enumerate():
+            if thread.name == "old job logs":
+                thread.join(20)
+    assert {path.name for path in directory.iterdir()} == {"statek.log", "_job-2.log"}
+
+
+def test_a_directory_is_the_same_wherever_the_process_goes(
+    logger: logging.Logger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Logs(LogOptions(directory=Path("logs")), logger):
+        monkeypatch.chdir("/")
+        logger.warning("x", extra=about("job-1"))
+    assert (tmp_path / "logs" / "_job-1.log").exists()
 
 
 def test_a_file_that_was_moved_or_deleted_is_begun_anew(directory: Path) -> None:

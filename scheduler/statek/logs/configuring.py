@@ -78,8 +78,8 @@ class Logs:
             logger.setLevel("WARNING")
 
     def _in_files(self, options: LogOptions) -> list[logging.Handler]:
-        directory = options.directory
-        assert directory is not None
+        assert options.directory is not None
+        directory = options.directory.absolute()  # the process may go elsewhere
         self._lock = take_directory(directory)
         try:
             file = LogFile(directory / SERVICE_FILE, options.file_bytes, options.files_kept)
