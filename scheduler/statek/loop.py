@@ -20,9 +20,10 @@ from statek.audit.recorder import Recorder
 from statek.audit.records import Body
 from statek.calling import Calling
 from statek.composing import compose_load, compose_run
+from statek.conversing import Conversing
 from statek.core import holds, machine
 from statek.core.decisions import Decision, LeaseFault
-from statek.core.events import Event
+from statek.core.events import Event, JobEnded
 from statek.core.instructions import AnswerFromLedger, CheckFuture, EndLease, Instruction, RunTool, Send, StartBatch
 from statek.core.jobs import Job
 from statek.core.leases import Lease, lease_id
@@ -95,6 +96,7 @@ class Loop:
             park_seconds=park_seconds,
             max_parked=max_parked,
         )
+        self.conversing = Conversing(self, self.placing.shares)
 
     # what the rims call
 
@@ -145,8 +147,11 @@ class Loop:
         for job in jobs:
             self._jobs[job.job] = job
             if job.leased:
-                self.end_former_lease(tick, job)
-            self.placing.enqueue(job.job)
+                job = self.end_former_lease(tick, job)
+            if job.conversation is not None and job.conversation.asking:
+                self.conversing.take_up(tick, job)
+            else:
+                self.placing.enqueue(job.job)
         self.waiting.begin()
         self.waiting.take_up(tick)
         self._commit(tick)
@@ -186,6 +191,7 @@ class Loop:
     def stopped(self) -> None:
         """Put on the audit log that this scheduler ends in good order; nothing is decided after it."""
         tick = self._new_tick()
+        self.conversing.take_last(tick)
         tick.drafts += self._recorder.overdue(tick.at_us, all_of_it=True)
         tick.note("scheduler_stopped", {"release": RELEASE, "cursor": tick.after})
         tick.commit(self.ledger)
@@ -251,10 +257,15 @@ class Loop:
         job = tick.record(name, before, decision.events)
         assert job is not None
         self.waiting.follow(tick, before, job)
+        self.conversing.follow(tick, before, job)
         if job.status == "DONE" or (job.awaited is not None and not job.leased):
             self._jobs.pop(name, None)
         else:
             self._jobs[name] = job
+        if job.parent:
+            for event in decision.events:
+                if isinstance(event, JobEnded):
+                    self.waiting.complete_subtask(tick, job, event)
         return job
 
     # leases
@@ -291,7 +302,7 @@ class Loop:
         if held is not None:
             return self._apply(tick, held, decision)
         after = self._record(tick, name, decision, job)
-        if after.status == "READY" and job.status == "SUSPENDED":
+        if after.status == "READY" and job.status != "READY":
             self.placing.enqueue(name)
         return after
 

@@ -16,9 +16,10 @@ from statek.core import machine
 from statek.core.jobs import Job
 from statek.core.leases import Lease, lease_id
 from statek.pools.executors import Executor
+from statek.pools.fairness import Shares
 from statek.pools.leasing import HeldLease
 from statek.pools.parking import Parking
-from statek.pools.ready import ReadyJobs
+from statek.pools.ready import Kind, ReadyJobs
 from statek.tick import Tick
 from statek_policies import Policy
 from statek_protocol.messages.executor import Grant
@@ -57,7 +58,13 @@ class Placing:
         self._parking = Parking(park_seconds, max_parked)
         self._held_up: dict[str, tuple[HeldLease, Reply]] = {}
         """Leases whose wait is over and whose guests go on when there is a place, oldest first."""
+        self._models_first = False
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def shares(self) -> Shares:
+        """Return which agents have which places, for all that share them out."""
+        return self._ready.shares
 
     @property
     def ready(self) -> int:
@@ -66,8 +73,8 @@ class Placing:
 
     @property
     def active(self) -> int:
-        """Return how many interpreters are at work."""
-        return sum(executor.active for executor in self._loop.executors)
+        """Return how many jobs are at work: in an interpreter, or while their model is asked."""
+        return sum(executor.active for executor in self._loop.executors) + self._loop.conversing.asking
 
     @property
     def parked(self) -> int:
@@ -86,7 +93,7 @@ class Placing:
         self._let_go_on(tick)
         self._sort_in(tick)
         self._give_up_unplaceable_jobs(tick)
-        self._grant(tick)
+        self._share_out(tick)
         self._make_room(tick)
         self._look_again_at(self._parking.next_overdue(now))
 
@@ -160,11 +167,28 @@ class Placing:
         if self._ready.sort_in(SORTED_AT_ONCE, partial(self._kind_of, tick)):
             self._loop.do(self._nothing)
 
-    def _kind_of(self, tick: Tick, name: str) -> tuple[frozenset[str], str] | None:
+    def _kind_of(self, tick: Tick, name: str) -> Kind | None:
         job = self._loop.ready_job(name)
         if job is None or self._loop.calling.lacks_tools(tick, job):
             return None
-        return self._loop.policy_in_turn(tick, job.policy_due).required_layers, job.agent
+        return Kind(self._loop.policy_in_turn(tick, job.policy_due).required_layers, job.agent, job.has_begun)
+
+    def _share_out(self, tick: Tick) -> None:
+        """Give free places to jobs that need an interpreter and to those that need their model, in turn first."""
+        self._models_first = not self._models_first
+        if self._models_first:
+            self._ask_models(tick)
+        self._grant(tick)
+        if not self._models_first:
+            self._ask_models(tick)
+
+    def _ask_models(self, tick: Tick) -> None:
+        """Have models asked where there is room, and jobs with a reply keep theirs until they have an interpreter.
+
+        These keep half of all places at most, because they may wait for executors that never come.
+        """
+        replied = min(self._loop.conversing.replied, self._max_concurrency // 2)
+        self._loop.conversing.ask(tick, self._max_concurrency - self.active - replied)
 
     def _grant(self, tick: Tick) -> None:
         """Give READY jobs to executors that have room, their agents in turn."""

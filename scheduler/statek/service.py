@@ -32,6 +32,7 @@ from statek.futures.watcher import Watcher
 from statek.local_pool import LocalPool
 from statek.logs.jobs import tell_of
 from statek.loop import Loop
+from statek.models import ModelOptions, ModelsAtWork
 from statek.placing import MAX_PARKED, PARK_SECONDS
 from statek.pools.endpoint import RouterEndpoint
 from statek.pools.pool import Pool
@@ -90,6 +91,7 @@ class ServiceOptions:
     """What bounds the conversations of agents that do not say it themselves."""
     context_tokens: int = CONTEXT_TOKENS
     """What a prompt may have, for agents that do not say it themselves."""
+    models: ModelOptions = ModelOptions()  # noqa: RUF009 - frozen
 
 
 class Service:
@@ -105,6 +107,7 @@ class Service:
         self._pool: Pool | None = None
         self._runner: ToolRunner | None = None
         self._watcher: Watcher | None = None
+        self._models: ModelsAtWork | None = None
         self._loop: Loop | None = None
 
     def stop(self) -> None:
@@ -199,6 +202,8 @@ class Service:
         handlers = Handlers(application, mirror, self._directory.ledger, self._note_from_anywhere)
         loop.conversing.ask_application = handlers.ask
         loop.witnesses.append(handlers.on_committed)
+        if not self._options.passing:
+            self._models = ModelsAtWork(loop, self._options.models, lambda: application.offer)
         self._enlist(loop)
         work = (
             loop.run(),
@@ -297,6 +302,8 @@ class Service:
         if self._watcher is not None:
             self._watcher.close()
             self._stop_answering()
+        if self._models is not None:
+            await self._models.close()
         if self._runner is not None:
             await self._runner.close()
         await local.stop()

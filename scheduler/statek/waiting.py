@@ -10,10 +10,10 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from statek.core import futures, waits
+from statek.core import futures, subtasks, waits
 from statek.core.awaiting import FutureEntry
 from statek.core.decisions import Decision
-from statek.core.events import Event, FutureCreated, FutureResolved, FutureTroubled
+from statek.core.events import Event, FutureCreated, FutureResolved, FutureTroubled, JobEnded
 from statek.core.futures import FUTURE_FAILED, WAIT_CANCELLED, Settlement
 from statek.core.instructions import CheckFuture
 from statek.core.jobs import Job, digest
@@ -158,14 +158,22 @@ class Waiting:
             tick.note("future_cancelled", {"key": key, "futures": len(waiting)})
         return len(waiting)
 
-    def cancel_job(self, tick: Tick, name: str) -> int:
+    def cancel_job(self, tick: Tick, name: str, reason: str = "") -> int:
         """Give up what a job waits for; returns how many futures that are, 0 or 1."""
         job = tick.changed.get(name) or self._loop.job(name)
         if job is None or job.awaited is None:
             return 0
         tick.note("future_cancelled", {"waiting_job": name, "future": job.awaited.future.number})
-        self._settled(name, job.awaited.future.number, CANCELLED, (), tick)
+        cancelled = Settlement.failed(WAIT_CANCELLED, reason) if reason else CANCELLED
+        self._settled(name, job.awaited.future.number, cancelled, (), tick)
         return 1
+
+    def complete_subtask(self, tick: Tick, job: Job, end: JobEnded) -> None:
+        """Let whoever waits for a subtask know how it ended: its first end counts."""
+        try:
+            self.complete(tick, f"job/{job.job}", subtasks.settlement(job, end))
+        except TooManyCompletions:
+            log.exception("what came of %s cannot be kept for %s", job.job, job.parent, extra={"job": job.job})
 
     def _completion(self, tick: Tick, key: str) -> Completion | None:
         return tick.completed.get(key) or self._loop.ledger.completion(key)

@@ -16,7 +16,7 @@ from statek.core.events import BatchSubmitted, Event, JobCreated
 from statek.core.evolve import evolve
 from statek.core.jobs import Job, digest
 from statek.pools.fairness import FairQueue, Shares
-from statek.pools.ready import ReadyJobs
+from statek.pools.ready import Kind, ReadyJobs
 from statek.store.ledger import Ledger, Record
 from statek_protocol.messages.executor import Grant, Pull
 from statek_protocol.messages.interpreter import Run
@@ -42,7 +42,7 @@ class Waiting(RuleBasedStateMachine):
             self.made += 1
             self.ready.add(f"{agent}/{self.made}")
             self.model[kind, agent].append(f"{agent}/{self.made}")
-            self.ready.sort_in(1, lambda _: (kind, agent))
+            self.ready.sort_in(1, lambda _: Kind(kind, agent))
 
     @rule(kinds=st.sets(st.sampled_from(KINDS)))
     def get_a_place(self, kinds: set[frozenset[str]]) -> None:

@@ -27,6 +27,11 @@ def plain(value: object) -> bytes:
     return encode_value(value, max_bytes=_SMALL, max_depth=1, crossing=_REFERENCES)
 
 
+def text(value: str) -> bytes:
+    """Write a text of any length."""
+    return encode_value(value, max_bytes=5 * len(value) + _SMALL, max_depth=1, crossing=_REFERENCES)
+
+
 def future_reference(number: int) -> bytes:
     return plain(FutureRef(number))
 

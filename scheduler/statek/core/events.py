@@ -428,6 +428,8 @@ class TurnAnswered(Event):
     usage: TurnUsage
     model: Sentence = ""
     """As the provider names it in the reply."""
+    remark: Sentence = ""
+    """Of a reply that is of no use: what is wrong with it, in a sentence for the model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,6 +225,12 @@ class Job:
         batch = self.running or (self.pending[0] if self.pending else None)
         return batch.policy if batch is not None else self.policy
 
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether it is in the middle of a batch or of its conversation."""
+        talk = self.conversation
+        return self.running is not None or (talk is not None and talk.turn > 0)
+
     def future(self, number: int) -> FutureEntry | None:
         """Return the future of that number unless it is resolved, or there is none."""
         return next((entry for entry in self.futures if entry.number == number), None)

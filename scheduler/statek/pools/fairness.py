@@ -1,16 +1,17 @@
 """Whose READY job comes next, when agents have different numbers of them? Pure; no clock, no job, no executor.
 
 The next place goes to the agent that has the fewest places now; among equals, to the one that was served longest ago.
-So places are shared evenly among agents that have something to run, whatever their numbers and however long their jobs
-take, and an agent with one job gets the next place that comes free beside another with ten thousand. Within an agent it
-is first come, first served. Every step costs the logarithm of the number of agents that wait.
+So places are shared evenly among agents that have something to run, whatever their numbers and however long their
+jobs take, and an agent with one job gets the next place that comes free beside another with ten thousand. Within an
+agent, jobs that have begun go on before others begin, and otherwise it is first come, first served. Every step costs
+the logarithm of the number of agents that wait.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter, deque
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Rank: TypeAlias = tuple[int, int]
 """How many places an agent has, and when it was served last."""
@@ -59,12 +60,19 @@ class Shares:
             self._served.pop(agent, None)
 
 
+class _Line(NamedTuple):
+    """The jobs of one agent in a queue."""
+
+    begun: deque[str]
+    new: deque[str]
+
+
 class FairQueue:
     """Jobs of many agents that wait for the same kind of place."""
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
-        self._waiting: dict[str, deque[str]] = {}
+        self._waiting: dict[str, _Line] = {}
         self._ranked: list[tuple[Rank, str]] = []
         """A heap with an entry for each agent that waits, by its rank as it is now; others in it are out of date."""
         self._jobs = 0
@@ -77,13 +85,13 @@ class FairQueue:
         """Tell whether a job of an agent is in the queue."""
         return agent in self._waiting
 
-    def push(self, agent: str, job: str) -> None:
-        """Let a job wait behind the others of its agent."""
+    def push(self, agent: str, job: str, *, begun: bool = False) -> None:
+        """Let a job wait behind the others of its agent that have begun, or also behind those that have not."""
         jobs = self._waiting.get(agent)
         if jobs is None:
-            jobs = self._waiting[agent] = deque()
+            jobs = self._waiting[agent] = _Line(deque(), deque())
             heapq.heappush(self._ranked, (self._shares.rank(agent), agent))
-        jobs.append(job)
+        (jobs.begun if begun else jobs.new).append(job)
         self._jobs += 1
 
     def moved_up(self, agent: str) -> None:
@@ -109,10 +117,9 @@ class FairQueue:
             raise IndexError("no job waits")
         agent = self._ranked[0][1]
         jobs = self._waiting[agent]
-        job = jobs.popleft()
+        job = (jobs.begun or jobs.new).popleft()
         self._jobs -= 1
         self._shares.serve(agent)
-        if not jobs:
+        if not jobs.begun and not jobs.new:
             del self._waiting[agent]
-            self._shares.forget_if_idle(agent)
         return job

@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TypeAlias, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from statek.pools.fairness import FairQueue, Shares
 
 T = TypeVar("T")
 Layers: TypeAlias = frozenset[str]
+
+
+class Kind(NamedTuple):
+    """What is to be known of a job that waits."""
+
+    layers: Layers
+    agent: str
+    begun: bool = False
+    """It is in the middle of a batch or of a conversation, so it goes before others of its agent."""
 
 
 class ReadyJobs:
@@ -31,8 +40,8 @@ class ReadyJobs:
         """Let a job wait; what it requires is asked when it is sorted in."""
         self._new.append(job)
 
-    def sort_in(self, limit: int, kind_of: Callable[[str], tuple[Layers, str] | None]) -> bool:
-        """Sort in so many of the new ones at most by their layers and agents; tell whether any are left.
+    def sort_in(self, limit: int, kind_of: Callable[[str], Kind | None]) -> bool:
+        """Sort in so many of the new ones at most; tell whether any are left.
 
         `kind_of` returns None for a job that is not READY any more.
         """
@@ -40,10 +49,9 @@ class ReadyJobs:
             job = self._new.popleft()
             kind = kind_of(job)
             if kind is not None:
-                layers, agent = kind
-                if layers not in self._kinds:
-                    self._kinds[layers] = FairQueue(self.shares)
-                self._kinds[layers].push(agent, job)
+                if kind.layers not in self._kinds:
+                    self._kinds[kind.layers] = FairQueue(self.shares)
+                self._kinds[kind.layers].push(kind.agent, job, begun=kind.begun)
         return bool(self._new)
 
     def waiting(self) -> Iterator[tuple[Layers, int]]:

@@ -108,6 +108,11 @@ class History(Reader):
         sql = " ".join((_EVENTS, "WHERE", " AND ".join(conditions), "ORDER BY e.cursor LIMIT :limit"))
         return self._stored(sql, {"job": job, "after": after, "limit": limit, "kinds": _json(kinds)})
 
+    def events_before(self, job: str, before: int, kinds: Collection[str], limit: int = 100) -> list[Stored]:
+        """Return the last events of a job before a cursor, of some kinds, the newest first."""
+        sql = f"{_EVENTS} WHERE {_OF_JOB} AND e.cursor < :before AND {_OF_KINDS} ORDER BY e.cursor DESC LIMIT :limit"
+        return self._stored(sql, {"job": job, "before": before, "kinds": _json(kinds), "limit": limit})
+
     def batch_events(self, job: str, batch: int, kinds: Collection[str] | None = None) -> list[Stored]:
         """Return what happened under one batch, in order."""
         conditions = [_OF_JOB, "e.batch = :batch", *([_OF_KINDS] if kinds is not None else [])]

@@ -1,0 +1,377 @@
+"""The loop's part about conversations: whose model is asked next, what it replied, and what people want of a job.
+
+That a turn is asked for is durable before the model is; its reply is durable before any code of it runs. A reply that
+was awaited when the scheduler ended is asked for again. What a reply or a message means is decided in `core.turns`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from statek.agents.model import ModelCall, OnDone
+from statek.agents.pricing import PriceTable
+from statek.agents.replies import Code, Malformed, Meaning, Plain, Refusal, pack, read_reply
+from statek.agents.requests import ModelReply, ModelRequest, ModelResult
+from statek.core import holds, steering, turns
+from statek.core.agents import AgentDefinition
+from statek.core.decisions import Decision
+from statek.core.events import BatchEnded, BatchSkipped, BatchSubmitted, Event, JobEnded, TurnAnswered, TurnUsage
+from statek.core.jobs import Conversation, Job, digest
+from statek.errors import StatekError
+from statek.pools.fairness import Shares
+from statek.pools.questions import Questions
+from statek.prompting import Prompting
+from statek.store.errors import StoreError
+from statek.tick import Tick
+from statek_protocol.errors import ProtocolError
+from statek_protocol.messages.base import TEXT_LIMIT
+
+if TYPE_CHECKING:
+    from statek.loop import Loop
+
+log = logging.getLogger(__name__)
+
+ASK_SECONDS: Final = 0.01
+"""After so long no further prompt is put together in a turn of the loop."""
+SAID_CHARACTERS: Final = 200
+"""Of a message, where it is quoted."""
+_STEERED: Final = tuple(event.kind for event in (BatchSubmitted, BatchEnded, BatchSkipped, JobEnded))
+_PAGE: Final = 1_000
+
+Wish = Literal["keep", "wake", "cancel"]
+"""What a message does to a job that waits for a future."""
+Decider = Callable[[str, str, str, Callable[[Wish], None]], bool]
+"""Asks the application (agent, job, text) and brings its answer; False where there is nobody to ask."""
+
+
+class Asker(Protocol):
+    """Asks models; see `agents.model`."""
+
+    def ask(self, provider: str, request: ModelRequest, on_done: OnDone) -> ModelCall:
+        """Ask, and have the callback called once in another thread; raises a `StatekError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Whom this scheduler can ask, and what that costs."""
+
+    thread: Asker
+    prompting: Prompting
+    prices: PriceTable
+    most_questions: Mapping[str, int] = field(default_factory=dict)
+    """How many questions a provider takes at once, by its name; the first one is asked where none is named."""
+
+    def most(self, provider: str) -> int:
+        """Return how many questions may be under way; one that is not known is asked at once, to hear so."""
+        name = provider or next(iter(self.most_questions), "")
+        return self.most_questions.get(name, 1)
+
+    def cost_micros(self, asked: str, reply: ModelReply) -> int | None:
+        """Return what a reply costs by the table, or else by what the provider says; None where neither knows."""
+        used = (reply.input_tokens, reply.cached_tokens, reply.output_tokens)
+        for model in (reply.model, asked):
+            cost = self.prices.cost_micros(model, *used)
+            if cost is not None:
+                return cost
+        return reply.reported_cost_micros
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question under way: of which turn, in which attempt."""
+
+    job: str
+    turn: int
+    attempt: int
+    model: str
+
+    def is_awaited(self, job: Job | None) -> bool:
+        """Tell whether the job still waits for this very reply."""
+        talk = None if job is None else job.conversation
+        return talk is not None and talk.asking and (talk.turn, talk.attempts) == (self.turn, self.attempt)
+
+
+class Conversing:
+    """Jobs of agents between their batches."""
+
+    def __init__(self, loop: Loop, shares: Shares) -> None:
+        self._loop = loop
+        self.models: Models | None = None
+        """None in a scheduler that asks no models: jobs whose turn is due wait for one that does."""
+        self.ask_application: Decider = lambda *_: False
+        self._questions = Questions(shares)
+        self._calls: dict[str, ModelCall] = {}
+        self._arrived: list[tuple[Asked, ModelResult]] = []
+        """Replies that no turn of the loop has taken yet."""
+        self._replied: set[str] = set()
+        """Jobs whose reply is there and waits for an executor: they are in the middle of something."""
+
+    @property
+    def asking(self) -> int:
+        """Return for how many jobs a reply is awaited."""
+        return len(self._questions)
+
+    @property
+    def replied(self) -> int:
+        """Return how many jobs wait for an executor with the code of a reply."""
+        return len(self._replied)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many jobs wait to have their model asked."""
+        return self._questions.waiting
+
+    # turns
+
+    def follow(self, tick: Tick, before: Job | None, job: Job) -> None:
+        """Take notice of what a decision means for the question of a job, once it is durable."""
+        talk = job.conversation
+        if talk is None:
+            return
+        if job.status != "READY":
+            self._replied.discard(job.job)
+        was = before.conversation if before is not None else None
+        if was is not None and _question(was) == _question(talk):
+            return
+        if was is not None and was.asking:
+            tick.then(partial(self._drop, job.job))
+        if talk.asking:
+            tick.then(partial(self._wait, job.job))
+
+    def take_up(self, tick: Tick, job: Job) -> None:
+        """Ask anew for a reply that was awaited in a scheduler before this one."""
+        self._loop.decide(tick, job.job, lambda job, lease: Decision(turns.asked_again(job), (), lease))
+
+    def ask(self, tick: Tick, free: int) -> None:
+        """Have so many models asked at most, for jobs whose turn it is; part of every turn."""
+        if self.models is None:
+            return
+        until = time.monotonic() + ASK_SECONDS
+        while free > 0 and (name := self._questions.next(self.models.most)) is not None:
+            job = tick.changed.get(name) or self._loop.job_in_hand(name)
+            if job is not None and name not in self._questions:
+                free -= self._ask(tick, self.models, job)
+            if time.monotonic() > until:
+                self._loop.do(_nothing)
+                return
+
+    def take_last(self, tick: Tick) -> None:
+        """Put on record what has arrived when the scheduler ends; the rest is asked for again by the next one."""
+        while self._arrived:
+            self._take_next(tick)
+
+    def _wait(self, name: str) -> None:
+        """Let a job wait for its turn to have its model asked."""
+        job = self._loop.job_in_hand(name)
+        if job is not None and job.conversation is not None and job.conversation.asking:
+            begun = job.conversation.turn > 1 or job.batches > 0
+            self._questions.wait(name, job.conversation.provider, job.agent, begun=begun)
+            self._loop.do(_nothing)
+
+    def _drop(self, name: str) -> None:
+        """Give up a question whose reply is not awaited any more."""
+        self._questions.over(name)
+        call = self._calls.pop(name, None)
+        if call is not None:
+            call.cancel()
+
+    def _ask(self, tick: Tick, models: Models, job: Job) -> bool:
+        """Ask the model of a job if its turn is still due, and tell whether a reply is awaited now."""
+        talk, version = job.conversation, self._loop.roster.version(job, tick)
+        if talk is None or version is None or not talk.asking or self._loop.calling.lacks_tools(tick, job):
+            return False
+        try:
+            request = models.prompting.request(job, version)
+            if not request.model:
+                raise NoModel(job.agent)
+            asked = Asked(job.job, talk.turn, talk.attempts, request.model)
+            self._calls[job.job] = models.thread.ask(talk.provider, request, self._bring(asked))
+        except (StoreError, ProtocolError, LookupError, ValueError) as error:
+            log.exception("the conversation of %s cannot be read", job.job, extra={"job": job.job, "agent": job.agent})
+            self._fail(tick, job.job, "unreadable", f"the conversation cannot be read: {error}")
+            return False
+        except StatekError as error:
+            self._fail(tick, job.job, "unanswerable", str(error))
+            return False
+        self._questions.begin(job.job, talk.provider, job.agent)
+        return True
+
+    def _bring(self, asked: Asked) -> OnDone:
+        """Make what brings a result from the models' thread into the loop."""
+        asyncio_loop = asyncio.get_running_loop()
+
+        def bring(result: ModelResult) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the next scheduler asks again
+                asyncio_loop.call_soon_threadsafe(self._on_arrived, asked, result)
+
+        return bring
+
+    def _on_arrived(self, asked: Asked, result: ModelResult) -> None:
+        self._arrived.append((asked, result))
+        self._loop.do(self._take_next)
+
+    def _take_next(self, tick: Tick) -> None:
+        if not self._arrived:
+            return  # `take_last` was there first
+        asked, result = self._arrived.pop(0)
+        job = tick.changed.get(asked.job) or self._loop.job(asked.job)
+        if not asked.is_awaited(job):
+            return
+        assert job is not None
+        if isinstance(result, ModelReply):
+            self._answered(tick, job, asked, result)
+        elif result.kind != "cancelled":  # by nobody but the end of this scheduler, while the reply is awaited
+            self._fail(tick, asked.job, result.kind, result.message)
+
+    def _answered(self, tick: Tick, job: Job, asked: Asked, reply: ModelReply) -> None:
+        """Put a reply on record, with what it brings."""
+        version = self._loop.roster.version(job, tick)
+        assert version is not None, "a job of an agent has a version of it"
+        meaning = read_reply(reply.turn, reply.finish_reason, reply.refusal)
+        said = pack(reply.turn)
+        sources = _sources(meaning)
+        tick.blobs.update({digest(data): data for data in (said, *sources)})
+        answer = TurnAnswered(
+            asked.turn, digest(said), _OUTCOMES[type(meaning)], self._usage(asked, reply), reply.model, _remark(meaning)
+        )
+        last_words = meaning.text if isinstance(meaning, Plain) else ""
+        decide = partial(_replied, answer=answer, sources=sources, last_words=last_words, version=version)
+        after = self._loop.decide(tick, asked.job, lambda job, lease: Decision(decide(job), (), lease))
+        if after is not None and after.status == "READY":
+            self._replied.add(asked.job)
+
+    def _usage(self, asked: Asked, reply: ModelReply) -> TurnUsage:
+        assert self.models is not None
+        return TurnUsage(
+            reply.input_tokens,
+            reply.cached_tokens,
+            reply.output_tokens,
+            self.models.cost_micros(asked.model, reply),
+            reply.usage_estimated,
+            reply.seconds,
+        )
+
+    def _fail(self, tick: Tick, name: str, cause: str, detail: str) -> None:
+        def decide(job: Job) -> tuple[Event, ...]:
+            return turns.failed(turns.talk_of(job).turn, cause, detail)
+
+        self._loop.decide(tick, name, lambda job, lease: Decision(decide(job), (), lease))
+
+    # people
+
+    def push(self, tick: Tick, name: str, text: bytes, source: str) -> bool:
+        """Take a message for a job; False where there is no such job, or it takes none any more."""
+        job = tick.changed.get(name) or self._loop.job(name)
+        if job is None or job.conversation is None or holds.why_over(job) is not None:
+            return False
+        after = self._loop.decide(tick, name, lambda job, lease: Decision(turns.pushed(job, text, source), (), lease))
+        if after is not None and after.awaited is not None:
+            self._tell_waiting(tick, after, text.decode("utf-8", "backslashreplace"), source)
+        return True
+
+    def _tell_waiting(self, tick: Tick, job: Job, text: str, source: str) -> None:
+        """Do with a job that waits for a future what its agent says that a message does."""
+        version = self._loop.roster.version(job, tick)
+        wish = "keep" if version is None else version.on_message
+        if wish != "ask":
+            self._carry_out(tick, job.job, wish, text, source)
+            return
+
+        def decided(wish: Wish) -> None:
+            self._loop.do(lambda tick: self._carry_out(tick, job.job, wish, text, source))
+
+        if not self.ask_application(job.agent, job.job, text, decided):
+            log.warning("nobody says what a message does to %s: its application is not here", job.job)
+
+    def _carry_out(self, tick: Tick, name: str, wish: Wish, text: str, source: str) -> None:
+        said = f"{source or 'somebody'} said: {text[:SAID_CHARACTERS]}"
+        if wish == "cancel":
+            self.cancel(tick, name, f"a message came while it waited: {said}")
+        elif wish == "wake":
+            self._loop.waiting.cancel_job(tick, name, f"a message came: {said}")
+
+    def cancel(self, tick: Tick, name: str, reason: str, request: str = "") -> Literal["cancelled", "nothing"]:
+        """End a job whatever it is at; asked again by the same request, it is said again that it was."""
+        job = tick.changed.get(name) or self._loop.job(name)
+        if job is None:
+            return "nothing"
+        if job.status in steering.OVER:
+            return "cancelled" if request and job.decided == request else "nothing"
+        self._loop.decide(tick, name, lambda job, lease: steering.cancel(job, lease, reason, request))
+        return "cancelled"
+
+    def retry(self, tick: Tick, name: str, request: str = "") -> Literal["retried", "nothing"]:
+        """Let a job that did not end as it should be tried again."""
+        job = tick.changed.get(name) or self._loop.job(name)
+        if job is None or holds.why_over(job) is not None:
+            return "nothing"
+        if request and job.decided == request:
+            return "retried"
+        events = steering.retry(job, self._to_do(tick, job), request)
+        if not events:
+            return "nothing"
+        self._loop.decide(tick, name, lambda _, lease: Decision(events, (), lease))
+        return "retried"
+
+    def _to_do(self, tick: Tick, job: Job) -> tuple[BatchSubmitted, ...]:
+        """Return the batches of a job's last life that were skipped, or did not end as they should."""
+        if job.status != "DONE" or job.outcome == "ok":
+            return ()
+        found: list[Event] = []
+        after = 0
+        while page := self._loop.ledger.events(job.job, after, _PAGE, _STEERED):
+            found += [stored.event for stored in page]
+            after = page[-1].cursor
+        now = [record.event for record in tick.records if record.job == job.job]
+        return steering.LastLife.of((*found, *now)).to_do
+
+
+class NoModel(StatekError):
+    """Neither the agent nor the configuration names a model."""
+
+    def __init__(self, agent: str) -> None:
+        super().__init__(f"the agent {agent!r} names no model, and no default is configured: set `model`")
+
+
+_OUTCOMES: Final[dict[type, Literal["code", "plain", "malformed", "refusal"]]] = {
+    Code: "code",
+    Plain: "plain",
+    Malformed: "malformed",
+    Refusal: "refusal",
+}
+
+
+def _replied(
+    job: Job, *, answer: TurnAnswered, sources: tuple[bytes, ...], last_words: str, version: AgentDefinition
+) -> tuple[Event, ...]:
+    return turns.answered(job, answer, sources, last_words, plain_ends=version.plain_reply == "ends")
+
+
+def _sources(meaning: Meaning) -> tuple[bytes, ...]:
+    if not isinstance(meaning, Code):
+        return ()
+    return tuple(block.source.encode("utf-8", "surrogatepass") for block in meaning.blocks)
+
+
+def _remark(meaning: Meaning) -> str:
+    match meaning:
+        case Malformed(reason):
+            return reason[:TEXT_LIMIT]
+        case Refusal(text):
+            return text[:TEXT_LIMIT]
+    return ""
+
+
+def _question(talk: Conversation) -> tuple[bool, int, int]:
+    return talk.asking, talk.turn, talk.attempts
+
+
+def _nothing(_: Tick) -> None:
+    """Have a turn."""

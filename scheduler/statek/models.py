@@ -1,0 +1,54 @@
+"""The models of one scheduler: whom it can ask, at which prices; the thread in which it does so, from first use on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from statek.agents.model import ModelCall, ModelThread, OnDone
+from statek.agents.pricing import load_prices
+from statek.agents.providers import Provider
+from statek.agents.requests import ModelRequest
+from statek.calls.offers import Offer
+from statek.conversing import Models
+from statek.loop import Loop
+from statek.prompting import Prompting
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """What a scheduler needs to ask models."""
+
+    providers: Sequence[Provider] = ()
+    """The first one is asked where an agent names none."""
+    model: str = ""
+    """Asked where an agent names none."""
+    prices: Path | None = None
+    """A table of prices; None for the one that comes with STATEK."""
+
+
+class ModelsAtWork:
+    """Asks models for one loop; it has a thread once a model was asked."""
+
+    def __init__(self, loop: Loop, options: ModelOptions, offer: Callable[[], Offer]) -> None:
+        """Let the loop ask these models; raises `PricesUnusable`."""
+        self._thread = ModelThread(options.providers)
+        self._started = False
+        prompting = Prompting(loop.ledger, offer, lambda: loop.calling.offered, options.model)
+        most = {provider.name: provider.concurrency for provider in options.providers}
+        loop.conversing.models = Models(self, prompting, load_prices(options.prices), most)
+
+    def ask(self, provider: str, request: ModelRequest, on_done: OnDone) -> ModelCall:
+        """Ask as `ModelThread.ask` does."""
+        if not self._started:
+            self._started = True
+            self._thread.start()
+        return self._thread.ask(provider, request, on_done)
+
+    async def close(self) -> None:
+        """Give up what is under way and end the thread; what was answered by then has come to the loop."""
+        if self._started:
+            await asyncio.to_thread(self._thread.close)
+            await asyncio.sleep(0)  # what the thread has brought meanwhile is taken
