@@ -210,20 +210,20 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
     ids=lambda text: text[:12],
 )
 def test_text_that_somebody_made_for_the_patterns_takes_no_longer_than_other_text(text: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     redacted(text)
     half = len(text) // 2
-    middle = time.perf_counter()
+    middle = time.process_time()
     redacted(text[:half])
-    ended = time.perf_counter()
+    ended = time.process_time()
     assert middle - began < 5.0
     assert middle - began < 8 * (ended - middle) + 0.05
 
 
-@given(st.text(), st.text(), st.text(min_size=8))
+@given(st.text(), st.text(), st.text(st.characters(exclude_characters=MASK), min_size=8))
 def test_whatever_stands_around_a_known_secret_it_is_found(before: str, after: str, secret: str) -> None:
     hide(secret)
-    assert secret not in redacted(before + secret + after).replace(MASK, "")
+    assert secret not in redacted(before + secret + after)
 
 
 class _Unspeakable(Exception):
