@@ -50,7 +50,7 @@ async def run(plan: Plan) -> None:
     application = Application(
         agents=plan.agents, push_queues=plan.queues, tools=plan.tools, classes=plan.classes, setup=plan.setup
     )
-    options = service_options(settings, application)
+    options = service_options(settings, application, _providers(plan.provider))
     directory = StoreDirectory.create_or_open(settings.store)
     lock = directory.lock()
     try:
@@ -83,9 +83,9 @@ def settings_of(plan: Plan) -> Settings:
     return load_settings(**plan.settings, **said)
 
 
-def _providers(given: Provider | Sequence[Provider] | None) -> tuple[Provider, ...] | None:
+def _providers(given: Provider | Sequence[Provider] | None) -> tuple[Provider, ...]:
     if given is None:
-        return None
+        return ()
     return (given,) if isinstance(given, Provider) else tuple(given)
 
 
