@@ -24,6 +24,9 @@ class Effort:
     quick: bool = False
     """Only show that it works; the figures mean nothing."""
 
+    thorough: bool = False
+    """Also what takes many minutes."""
+
     def rounds(self, number: int) -> int:
         return QUICK_ROUNDS if self.quick else number
 

@@ -38,6 +38,10 @@ class Row:
     ratio: float | None = None
     """The median of the ratios within each round, which need not be the ratio of the two medians."""
     target: Target | None = None
+    at: int | None = None
+    """The number that it was measured at, where it is one of a series."""
+    measure: str = ""
+    """What the series is of."""
 
     @property
     def met(self) -> bool | None:
@@ -60,11 +64,11 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    floor = "" if row.floor is None else _shown(row.floor, row.unit)
+    floor = "" if row.floor is None else shown(row.floor, row.unit)
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
     verdict = {None: "", True: "met", False: "MISSED"}[row.met]
     target = "" if row.target is None else str(row.target)
-    return row.name, _shown(row.ours, row.unit), floor, row.floor_name, ratio, target, verdict
+    return row.name, shown(row.ours, row.unit), floor, row.floor_name, ratio, target, verdict
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -76,7 +80,8 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(aligned).rstrip()
 
 
-def _shown(value: float, unit: Unit) -> str:
+def shown(value: float, unit: Unit) -> str:
+    """Write a measurement with its unit."""
     if unit == "s":
         return _time(value)
     return f"{value:,.0f} {unit}"

@@ -8,9 +8,11 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from bench.measuring import Effort
+from bench.plot import svg
 from bench.rows import Row, as_json, table
 
 Bench: TypeAlias = Callable[[Effort], Iterable[Row]]
@@ -38,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status. A target that was missed is no failure: the machine may be busy."""
     options = _parser().parse_args(arguments)
     started = time.monotonic()
-    rows = [row for name in options.names or BENCHES for row in _measure(name, Effort(options.quick))]
+    effort = Effort(options.quick, options.thorough)
+    rows = [row for name in options.names or BENCHES for row in _measure(name, effort)]
+    if options.plot is not None:
+        options.plot.write_text(svg(rows, "jobs"))
     if options.json:
         print(json.dumps({"quick": options.quick, "rows": as_json(rows)}))
         return 0
@@ -54,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Measure the real pieces beside their floors, in interleaved runs. Ratios are medians.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", type=_known, help=f"of {', '.join(BENCHES)} (default: all)")
+    parser.add_argument("--thorough", action="store_true", help="also what takes many minutes: 100,000 waiting jobs")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE.svg", help="draw what was measured for several numbers"
+    )
     parser.add_argument("--json", action="store_true", help="print exactly one JSON object")
     parser.add_argument("--quick", action="store_true", help="only show that every bench works")
     return parser

@@ -15,7 +15,7 @@ from typing import Final
 import psutil
 
 from bench.measuring import Effort
-from bench.rows import Row, Target
+from bench.rows import Row, Target, Unit
 from bench.services import ServiceFailed, await_words, service
 from bench.stores import Model, fill, of_the_job, with_own_keys
 from statek.cli.client import Client, Submission
@@ -28,6 +28,7 @@ from statek_protocol.values import encode_value
 
 WAITING: Final = (1_000, 10_000)
 """Suspended jobs."""
+THOROUGH: Final = (*WAITING, 100_000)
 ACTIVE: Final = 1_000
 """Jobs in the middle of a batch when their scheduler ends."""
 WOKEN: Final = 30
@@ -40,7 +41,7 @@ IDLE_SECONDS: Final = 5.0
 QUIET_SECONDS: Final = 2.0
 QUIET_SHARE: Final = 0.03
 """Of a core, over that time: whoever uses less has nothing left to catch up with."""
-PATIENCE_SECONDS: Final = 240.0
+PATIENCE_SECONDS: Final = 1_200.0
 POLL_SECONDS: Final = 0.005
 IDLE_TARGET: Final = Target(most=0.02)
 MEMORY_TARGET: Final = Target(most=4096)
@@ -99,8 +100,11 @@ def measure(effort: Effort) -> Iterator[Row]:
         model = _suspended_job(place)
         with place.scheduler(_make(place, model, 1)) as process:
             few = _resident(process)
-        for jobs in [50] if effort.quick else WAITING:
-            yield from _waiting(place, model, jobs, few, effort)
+        before = (1, few)
+        for jobs in [50] if effort.quick else THOROUGH if effort.thorough else WAITING:
+            waiting = _Waiting(place, model, jobs, effort)
+            yield from waiting.measure(*before)
+            before = (jobs, waiting.resident)
         yield from _restart(place, 20 if effort.quick else ACTIVE)
 
 
@@ -144,45 +148,61 @@ def _resident(process: subprocess.Popen[bytes]) -> int:
     return int(psutil.Process(process.pid).memory_info().rss)
 
 
-def _waiting(place: Place, model: Model, jobs: int, few: int, effort: Effort) -> Iterator[Row]:
+class _Waiting:
     """What so many waiting jobs cost: at rest, in memory, on disk, and for the one that goes on."""
-    name = f"{jobs:,} wait"
-    store = _make(place, model, jobs)
-    with place.scheduler(store) as process:
-        memory = (_resident(process) - few) / jobs
-        yield Row(f"{name}: idle scheduler, CPU per second", _idle(process, effort), "s", target=IDLE_TARGET)
-        yield Row(f"{name}: memory per job", memory, "bytes", target=MEMORY_TARGET)
-        yield Row(f"{name}: dbzero's file, per job", _objects_bytes(store) / jobs, "bytes")
-        with place.executor(), Client(store_socket(store)) as client:
-            before = _objects_bytes(store)
-            names = list(_names(jobs))[:: max(1, jobs // WOKEN)][: effort.rounds(WOKEN)]
-            _ready_to_done(client, names[0])  # the executor may only have started
-            times = [_ready_to_done(client, name) for name in names[1:]]
-            yield Row(f"{name}: ready to done, median", statistics.median(times), "s", target=READY_TARGET)
-            _await_quiet(process)
-            grown = (_objects_bytes(store) - before) / len(names)
-            yield Row(f"{name}: growth of dbzero's file, per job done", grown, "bytes")
-    yield from _sustained(place, store, name, effort)
 
+    def __init__(self, place: Place, model: Model, jobs: int, effort: Effort) -> None:
+        self.resident = 0
+        """Memory of a scheduler at rest, in bytes."""
+        self._place = place
+        self._jobs = jobs
+        self._effort = effort
+        self._store = _make(place, model, jobs)
 
-def _sustained(place: Place, store: Path, name: str, effort: Effort) -> Iterator[Row]:
-    """How many small events the ledger takes when they come a few at a time, and what dbzero makes of them."""
-    directory, before = StoreDirectory(store), _objects_bytes(store)
-    records = [Record(job, time.time_ns() // 1_000, ConsolePrinted(1, "output", _LINE)) for job in _names(GROUP)]
-    appended, started = 0, time.perf_counter()
-    with directory.lock(), closing(Ledger.open(directory.ledger)) as ledger:
-        while appended < (GROUP if effort.quick else SUSTAINED):
-            ledger.append(records, (), {})
-            appended += GROUP
-    yield Row(
-        f"{name}: sustained, {GROUP} events a turn",
-        appended / (time.perf_counter() - started),
-        "events/s",
-        target=SUSTAINED_TARGET,
-    )
-    with place.scheduler(store) as process:
+    def measure(self, fewer: int, resident: int) -> Iterator[Row]:
+        """Rows for a running scheduler, then for its ledger; a scheduler with fewer jobs had so much memory."""
+        store = self._store
+        started = time.perf_counter()
+        with self._place.scheduler(store) as process:
+            yield self._row("scheduler ready", time.perf_counter() - started, "s")
+            self.resident = _resident(process)
+            more = (self.resident - resident) / (self._jobs - fewer)
+            yield self._row(f"memory per job beyond {fewer:,}", more, "bytes", MEMORY_TARGET, "memory per further job")
+            yield self._row("idle scheduler, CPU per second", _idle(process, self._effort), "s", IDLE_TARGET)
+            yield self._row("dbzero's file, per job", _objects_bytes(store) / self._jobs, "bytes")
+            with self._place.executor(), Client(store_socket(store)) as client:
+                yield from self._going_on(client, process)
+        yield from self._sustained()
+
+    def _going_on(self, client: Client, process: subprocess.Popen[bytes]) -> Iterator[Row]:
+        before = _objects_bytes(self._store)
+        names = list(_names(self._jobs))[:: max(1, self._jobs // WOKEN)][: self._effort.rounds(WOKEN)]
+        _ready_to_done(client, names[0])  # the executor may only have started
+        times = [_ready_to_done(client, name) for name in names[1:]]
+        yield self._row("ready to done, median", statistics.median(times), "s", READY_TARGET)
         _await_quiet(process)
-    yield Row(f"{name}: growth of dbzero's file, per event", (_objects_bytes(store) - before) / appended, "bytes")
+        grown = (_objects_bytes(self._store) - before) / len(names)
+        yield self._row("growth of dbzero's file, per job done", grown, "bytes")
+
+    def _sustained(self) -> Iterator[Row]:
+        """How many small events the ledger takes when they come a few at a time, and what dbzero makes of them."""
+        directory, before = StoreDirectory(self._store), _objects_bytes(self._store)
+        records = [Record(job, time.time_ns() // 1_000, ConsolePrinted(1, "output", _LINE)) for job in _names(GROUP)]
+        appended, started = 0, time.perf_counter()
+        with directory.lock(), closing(Ledger.open(directory.ledger)) as ledger:
+            while appended < (GROUP if self._effort.quick else SUSTAINED):
+                ledger.append(records, (), {})
+                appended += GROUP
+        rate = appended / (time.perf_counter() - started)
+        yield self._row(f"sustained, {GROUP} events a turn", rate, "events/s", SUSTAINED_TARGET)
+        with self._place.scheduler(self._store) as process:
+            _await_quiet(process)
+        yield self._row(
+            "growth of dbzero's file, per event", (_objects_bytes(self._store) - before) / appended, "bytes"
+        )
+
+    def _row(self, name: str, ours: float, unit: Unit, target: Target | None = None, measure: str = "") -> Row:
+        return Row(f"{self._jobs:,} wait: {name}", ours, unit, target=target, at=self._jobs, measure=measure or name)
 
 
 def _ready_to_done(client: Client, job: str) -> float:
