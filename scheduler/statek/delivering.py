@@ -45,7 +45,8 @@ class Delivering:
         """Lines that wait until it is known whether their events' objects are there."""
         self._seen: dict[int, str | None] = {}
         """Of events with objects: what is missing, None for nothing."""
-        self._turns = 0
+        self._last_queue: dict[str, str] = {}
+        """By agent: the queue that had its turn last."""
 
     def begin(self, queues: Collection[str] | None, jobs: Iterable[Job]) -> None:
         """Deliver from now on, out of these queues or all; `jobs` are under way already."""
@@ -62,15 +63,30 @@ class Delivering:
         if not self._serving:
             return
         tick.then(partial(self._take_notice, tick))
-        lines = [line for line in self._loop.queueing.waiting() if self._is_served(line)]
-        if not lines:
-            return
-        self._turns += 1
-        first = self._turns % len(lines)
-        share = max(1, PER_TURN // len(lines))
-        left = [self._deliver(tick, line, share) for line in (*lines[first:], *lines[:first])]
-        if any(items >= share for items in left):
+        queues: dict[str, list[str]] = defaultdict(list)
+        for queue, agent in sorted(filter(self._is_served, self._loop.queueing.waiting())):
+            queues[agent].append(queue)
+        most = PER_TURN // max(1, len(queues))
+        left = [self._serve(tick, agent, lines, max(1, most)) for agent, lines in queues.items()]
+        if any(left):
             tick.then(self._stir)
+
+    def _serve(self, tick: Tick, agent: str, queues: list[str], most: int) -> int:
+        """Deliver up to so many items for an agent, out of its queues in turn; returns how many left them."""
+        last = self._last_queue.get(agent, "")
+        turns = [queue for queue in queues if queue > last] + [queue for queue in queues if queue <= last]
+        share = max(1, min(most, self._room(agent)) // len(queues))
+        left = 0
+        for queue in turns:
+            taken = self._deliver(tick, (queue, agent), min(share, most - left, self._room(agent)))
+            if taken:
+                self._last_queue[agent] = queue
+            left += taken
+        return left
+
+    def _room(self, agent: str) -> int:
+        """Return how many more items may be delivered for an agent."""
+        return self.max_under_way - len(self._under_way[agent]) if agent else PER_TURN
 
     def _is_served(self, line: Line) -> bool:
         queue, agent = line
@@ -82,11 +98,10 @@ class Delivering:
         active = self._loop.roster.active
         return not agent or active is None or agent in active or self._loop.roster.definition(agent) is None
 
-    def _deliver(self, tick: Tick, line: Line, share: int) -> int:
+    def _deliver(self, tick: Tick, line: Line, most: int) -> int:
         """Deliver up to so many items out of a line; returns how many left it."""
         queue, agent = line
-        room = min(share, self.max_under_way - len(self._under_way[agent])) if agent else share
-        items = self._loop.ledger.queue_items(queue, agent, limit=room) if room > 0 else []
+        items = self._loop.ledger.queue_items(queue, agent, limit=most) if most > 0 else []
         waiting = [item for item in items if item.number not in tick.queued]
         unseen = {item.number: item.body for item in waiting if agent and not self._is_seen(item)}
         if unseen:
