@@ -1,19 +1,23 @@
-"""Schedulers inside of programs: in the event loop of a test, or in a process of their own."""
+"""Schedulers inside of programs, in the event loop of a test or a process of their own, and what their model says."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 import queue
 import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from integration.services import DEADLINE_SECONDS, POLL_SECONDS, Command
+from scripted_model import Answer, ChatRequest
 
 T = TypeVar("T")
 
@@ -48,13 +52,19 @@ async def until(condition: Callable[[], T], what: str) -> T:
     return found
 
 
-def program(directory: Path, text: str, *arguments: str) -> Command:
+def program(
+    directory: Path, text: str, *arguments: str, environment: Mapping[str, str] = MappingProxyType({})
+) -> Command:
     """Start a Python program of an application's; what it says goes to a log."""
     file, log = directory / "program.py", directory / "program.log"
     file.write_text(textwrap.dedent(text))
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-P", str(file), *arguments], stdout=output, stderr=subprocess.STDOUT, text=True
+            [sys.executable, "-P", str(file), *arguments],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **environment},
         )
     return Command(process, log)
 
@@ -87,3 +97,26 @@ def in_background(start: Start, *args: Any, **options: Any) -> Iterator[None]:
     finally:
         loop.call_soon_threadsafe(task.cancel)
         thread.join(DEADLINE_SECONDS)
+
+
+class Scripts:
+    """What a scripted model says to whom: by a text in the messages of the conversation."""
+
+    def __init__(self, otherwise: Answer | None = None) -> None:
+        self.by_marker: dict[str, tuple[Answer, ...]] = {}
+        self._otherwise = otherwise
+        self._numbers = itertools.count(1)
+
+    def add(self, *answers: Answer, marker: str = "") -> str:
+        """Have the conversation with that text go so; returns the text."""
+        marker = marker or f"conversation-{next(self._numbers)}-begins"
+        self.by_marker[marker] = answers
+        return marker
+
+    def __call__(self, request: ChatRequest) -> Answer:
+        for marker, answers in self.by_marker.items():
+            if request.mentions(marker):
+                return answers[request.turn]
+        if self._otherwise is None:
+            raise LookupError("nobody has said what is to be said here")
+        return self._otherwise
