@@ -55,6 +55,16 @@ class AgentRefused(StatekError):
         super().__init__(f"agent {agent!r}: {'; '.join(self.faults)}")
 
 
+class AlreadyRunning(StatekError):
+    """A scheduler runs in this process already; dbzero can be open once in a process. Start another one in another."""
+
+    def __init__(self, store: Path) -> None:
+        super().__init__(
+            f"a scheduler on {store} runs in this process already: stop it first, or start this one in another process"
+        )
+        self.store = store
+
+
 class SubmissionRefused(StatekError):
     """The scheduler refused a client's request; nothing was changed."""
 

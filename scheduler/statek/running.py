@@ -15,6 +15,7 @@ from statek.agents.agent import Agent
 from statek.agents.providers import Provider
 from statek.calls.application import Application
 from statek.dispatching import Dispatching, QueueLogic
+from statek.errors import AlreadyRunning
 from statek.logs.configuring import Logs
 from statek.service import Service
 from statek.settings import Settings, load_settings
@@ -44,9 +45,26 @@ class Plan:
     on_started: Callable[[str], object] | None = None
 
 
+_here: list[Path] = []
+"""The store of the scheduler that runs in this process."""
+
+
 async def run(plan: Plan) -> None:
-    """Run a scheduler until its work is over, or this is cancelled; then it ends in good order."""
+    """Run a scheduler until its work is over, or this is cancelled; then it ends in good order.
+
+    Raises `AlreadyRunning` where there is one in this process, and other `StatekError`s that keep it from starting.
+    """
     settings = settings_of(plan)
+    if _here:
+        raise AlreadyRunning(_here[0])
+    _here.append(settings.store)
+    try:
+        await _run(plan, settings)
+    finally:
+        _here.clear()
+
+
+async def _run(plan: Plan, settings: Settings) -> None:
     application = Application(
         agents=plan.agents, push_queues=plan.queues, tools=plan.tools, classes=plan.classes, setup=plan.setup
     )

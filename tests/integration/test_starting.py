@@ -30,7 +30,7 @@ from statek import (
     submit_new_jobs_batch,
     temporal,
 )
-from statek.errors import SettingsRefused, SubmissionRefused
+from statek.errors import AlreadyRunning, SettingsRefused, SubmissionRefused
 from statek.service import SETTLE_SECONDS
 from statek.store.directory import StoreDirectory
 from statek.store.errors import StoreLocked
@@ -74,7 +74,10 @@ def test_cancelling_stops_in_good_order_and_the_store_can_be_taken_again(store: 
         async with running(start_statek_async, [QUICK], store=store) as task:
             with pytest.raises(StoreLocked):
                 StoreDirectory(store).lock()
+            with pytest.raises(AlreadyRunning, match="in another process"):
+                await start_statek_async([QUICK], store=store.with_name("second"))
         assert task.cancelled()
+        assert not store.with_name("second").exists()
         StoreDirectory(store).lock().release()
 
     asyncio.run(main())
