@@ -24,7 +24,7 @@ from statek.core.agents import AgentDefinition
 from statek.core.decisions import Decision
 from statek.core.events import BatchEnded, BatchSkipped, BatchSubmitted, Event, JobEnded, TurnAnswered, TurnUsage
 from statek.core.jobs import Conversation, Job, digest
-from statek.errors import StatekError
+from statek.errors import StatekError, SubmissionRefused
 from statek.pools.fairness import Shares
 from statek.pools.questions import Questions
 from statek.prompting import Prompting
@@ -298,20 +298,25 @@ class Conversing:
             self._loop.waiting.cancel_job(tick, name, f"a message came: {said}")
 
     def cancel(self, tick: Tick, name: str, reason: str, request: str = "") -> Literal["cancelled", "nothing"]:
-        """End a job whatever it is at; asked again by the same request, it is said again that it was."""
-        job = tick.changed.get(name) or self._loop.job(name)
-        if job is None:
-            return "nothing"
+        """End a job whatever it is at; asked again by the same request, it is said again that it was.
+
+        Raises `SubmissionRefused` for a job that is not there, or not any more.
+        """
+        job = self._known(tick, name)
         if job.status in steering.OVER:
             return "cancelled" if request and job.decided == request else "nothing"
         self._loop.decide(tick, name, lambda job, lease: steering.cancel(job, lease, reason, request))
         return "cancelled"
 
     def retry(self, tick: Tick, name: str, request: str = "") -> Literal["retried", "nothing"]:
-        """Let a job that did not end as it should be tried again."""
-        job = tick.changed.get(name) or self._loop.job(name)
-        if job is None or holds.why_over(job) is not None:
-            return "nothing"
+        """Let a job that did not end as it should be tried again; asked again by the same request, it is not.
+
+        Raises `SubmissionRefused` for one that is not there, or was ended for good.
+        """
+        job = self._known(tick, name)
+        over = holds.why_over(job)
+        if over is not None:
+            raise SubmissionRefused(*over)
         if request and job.decided == request:
             return "retried"
         events = steering.retry(job, self._to_do(tick, job), request)
@@ -319,6 +324,14 @@ class Conversing:
             return "nothing"
         self._loop.decide(tick, name, lambda _, lease: Decision(events, (), lease))
         return "retried"
+
+    def _known(self, tick: Tick, name: str) -> Job:
+        job = tick.changed.get(name) or self._loop.job(name)
+        if job is None:
+            raise SubmissionRefused("unknown_job", f"there is no job {name!r} in this store")
+        if job.status == "FORGOTTEN":
+            raise SubmissionRefused("forgotten", f"the job {name!r} ended long ago and its record was deleted")
+        return job
 
     def _to_do(self, tick: Tick, job: Job) -> tuple[BatchSubmitted, ...]:
         """Return the batches of a job's last life that were skipped, or did not end as they should."""

@@ -56,6 +56,14 @@ class FutureFailed(ToolError):
     """The value will never be there; the text says what happened instead."""
 
 
+class JobCancelled(FutureFailed):
+    """The job whose result was waited for was cancelled."""
+
+
+class SubTaskFailed(FutureFailed):
+    """The job whose result was waited for did not end as it should; the text says how it ended."""
+
+
 class ToolDenied(PolicyViolation):
     """The policy does not allow this tool, or this member of an object, to this job; the scheduler has it on record."""
 
@@ -66,7 +74,7 @@ class ToolDenied(PolicyViolation):
 GUEST_ERRORS: Final = (
     *(LimitError, TimeLimitError),
     *(ToolError, ToolOutcomeUnknown, ToolTimeout, ObjectGone, ToolDenied),
-    *(WaitTimeout, WaitCancelled, FutureFailed),
+    *(WaitTimeout, WaitCancelled, FutureFailed, JobCancelled, SubTaskFailed),
 )
 """Exceptions of ours that guest code can meet, and so needs the names of."""
 
@@ -79,6 +87,8 @@ _ERRORS: Final[Mapping[str, type[Exception]]] = {
     "WaitTimeout": WaitTimeout,
     "WaitCancelled": WaitCancelled,
     "FutureFailed": FutureFailed,
+    "JobCancelled": JobCancelled,
+    "SubTaskFailed": SubTaskFailed,
 }
 
 _NATURAL: Final[Mapping[str, type[Exception]]] = {

@@ -124,6 +124,30 @@ class CancelWait(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class CancelJob(Message):
+    """client to scheduler: end this job, whatever it is doing."""
+
+    kind: ClassVar[str] = "cancel_job"
+    request: Identifier
+    """The idempotency key: asked again, it gets the same answer."""
+    job: Identifier
+    reason: Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class RetryJob(Message):
+    """client to scheduler: let this job, which did not end as it should, be tried again.
+
+    A job of batches runs those again that failed or were skipped; one of an agent has another turn.
+    """
+
+    kind: ClassVar[str] = "retry_job"
+    request: Identifier
+    """The idempotency key: asked again, it gets the same answer and tries nothing twice."""
+    job: Identifier
+
+
+@dataclass(frozen=True, slots=True)
 class StartJobs(Message):
     """client to scheduler: start these jobs of an agent, all of them or none."""
 
@@ -233,6 +257,20 @@ class Completed(Message):
     request: Identifier
     outcome: Literal["completed", "kept", "late", "duplicate", "cancelled", "nothing"]
     futures: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Steered(Message):
+    """scheduler to client: what became durable for `CancelJob` or `RetryJob`, and where the job is now.
+
+    nothing: there was nothing to cancel, or to try again.
+    """
+
+    kind: ClassVar[str] = "steered"
+    request: Identifier
+    job: Identifier
+    outcome: Literal["cancelled", "retried", "nothing"]
+    status: Identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,8 +387,22 @@ class Health(Message):
 
 
 FROM_CLIENT: frozenset[type[Message]] = frozenset(
-    {Submit, Follow, Decide, Complete, CancelWait, StartJobs, Push, ReviseAgent, Redrive, Ping, AskHealth}
+    {
+        Submit,
+        Follow,
+        Decide,
+        Complete,
+        CancelWait,
+        CancelJob,
+        RetryJob,
+        StartJobs,
+        Push,
+        ReviseAgent,
+        Redrive,
+        Ping,
+        AskHealth,
+    }
 )
 TO_CLIENT: frozenset[type[Message]] = frozenset(
-    {Accepted, Decided, Completed, Started, Pushed, Revised, Redriven, Refused, Events, Alive, Health}
+    {Accepted, Decided, Completed, Steered, Started, Pushed, Revised, Redriven, Refused, Events, Alive, Health}
 )

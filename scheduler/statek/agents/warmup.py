@@ -35,6 +35,8 @@ _HIDDEN: Final = re.compile(r"#\s*hidden\s*", re.IGNORECASE)
 PROVIDED: Final = frozenset(
     {
         "FutureFailed",
+        "JobCancelled",
+        "SubTaskFailed",
         "HostObject",
         "LimitError",
         "ObjectGone",

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 from statek.api.agents import AgentRequest, AgentRequests
 from statek.core import holds
@@ -23,14 +23,21 @@ from statek.core.events import (
     BatchStarted,
     ConsolePrinted,
     FutureTroubled,
+    HarnessReached,
     HoldDecided,
+    JobCancelled,
     JobEnded,
     JobHeld,
     JobResumed,
+    JobRevived,
     JobSuspended,
     LeaseEnded,
     LeaseGranted,
+    MessagePushed,
     PolicyViolated,
+    TurnAnswered,
+    TurnFailed,
+    TurnRequested,
     UsageMetered,
 )
 from statek.core.futures import Settlement
@@ -53,6 +60,7 @@ from statek_protocol.messages.client import (
     Accepted,
     Alive,
     AskHealth,
+    CancelJob,
     CancelWait,
     Complete,
     Completed,
@@ -66,8 +74,10 @@ from statek_protocol.messages.client import (
     Push,
     Redrive,
     Refused,
+    RetryJob,
     ReviseAgent,
     StartJobs,
+    Steered,
     Submit,
 )
 from statek_protocol.values import MalformedValue, decode_value
@@ -90,6 +100,13 @@ FOLLOWED: Final[Collection[str]] = tuple(
         BatchSkipped,
         JobHeld,
         HoldDecided,
+        MessagePushed,
+        TurnRequested,
+        TurnAnswered,
+        TurnFailed,
+        HarnessReached,
+        JobCancelled,
+        JobRevived,
         JobEnded,
     )
 )
@@ -177,6 +194,8 @@ class Clients:
                 self._on_complete(identity, message, tick)
             case CancelWait():
                 self._on_cancel_wait(identity, message, tick)
+            case CancelJob() | RetryJob():
+                self._on_steer(identity, message, tick)
             case StartJobs() | Push() | ReviseAgent() | Redrive():
                 self._on_agent_request(identity, message, tick)
 
@@ -241,6 +260,22 @@ class Clients:
                 job = self._loop.decide_hold(tick, job, message.choice, message.request)
             decided = Decided(message.request, message.job, len(job.pending))
             tick.then(partial(self._send, identity, decided))
+
+    def _on_steer(self, identity: bytes, message: CancelJob | RetryJob, tick: Tick) -> None:
+        """Cancel a job or let it be tried again, once for a request."""
+        try:
+            outcome = self._steered(message, tick)
+        except SubmissionRefused as refused:
+            self._refuse(identity, message.request, refused.code, str(refused))
+            return
+        job = self._job(message.job, tick)
+        assert job is not None, "one that is not there was refused"
+        tick.then(partial(self._send, identity, Steered(message.request, message.job, outcome, job.status)))
+
+    def _steered(self, message: CancelJob | RetryJob, tick: Tick) -> Literal["cancelled", "retried", "nothing"]:
+        if isinstance(message, CancelJob):
+            return self._loop.conversing.cancel(tick, message.job, message.reason, message.request)
+        return self._loop.conversing.retry(tick, message.job, message.request)
 
     def _on_complete(self, identity: bytes, message: Complete, tick: Tick) -> None:
         """Complete a key from outside; the value is read once, so that no guest is given what is none."""

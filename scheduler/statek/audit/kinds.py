@@ -18,15 +18,22 @@ from statek.core.events import (
     CallRequested,
     Event,
     FutureTroubled,
+    HarnessReached,
     HoldDecided,
+    JobCancelled,
     JobCreated,
     JobEnded,
     JobForgotten,
     JobHeld,
+    JobRevived,
     LeaseEnded,
     LeaseGranted,
+    MessagePushed,
     PolicyChanged,
     PolicyViolated,
+    TurnAnswered,
+    TurnFailed,
+    TurnRequested,
 )
 from statek.core.jobs import Job, RunningBatch, Usage, digest
 from statek_protocol import schema
@@ -169,6 +176,46 @@ def _future_troubled(event: FutureTroubled, _: Scene) -> Body:
     return {"future": event.number, "error": event.error, "failures": event.failures}
 
 
+def _job_cancelled(event: JobCancelled, _: Scene) -> Body:
+    return {"reason": event.reason, "request": event.request}
+
+
+def _job_revived(event: JobRevived, _: Scene) -> Body:
+    return {"reason": event.reason, "request": event.request}
+
+
+def _message_pushed(event: MessagePushed, _: Scene) -> Body:
+    """Tell that something was said, by whom and how much; a digest stands for the text."""
+    return {"number": event.number, "source": event.source, "text": digest(event.text), "bytes": len(event.text)}
+
+
+def _turn_requested(event: TurnRequested, _: Scene) -> Body:
+    return {"turn": event.turn, "attempt": event.attempt, "model": event.model, "provider": event.provider}
+
+
+def _turn_answered(event: TurnAnswered, _: Scene) -> Body:
+    """Tell which model said something, what that used and cost; a digest stands for what it said."""
+    return {
+        "turn": event.turn,
+        "model": event.model,
+        "outcome": event.outcome,
+        "reply": event.reply,
+        "input_tokens": event.usage.input_tokens,
+        "cached_tokens": event.usage.cached_tokens,
+        "output_tokens": event.usage.output_tokens,
+        "cost_micros": event.usage.cost_micros,
+        "estimated": event.usage.estimated,
+    }
+
+
+def _turn_failed(event: TurnFailed, _: Scene) -> Body:
+    return {"turn": event.turn, "cause": event.cause}
+
+
+def _harness_reached(event: HarnessReached, _: Scene) -> Body:
+    return {"limit": event.limit.name, "allowed": event.limit.allowed, "used": event.limit.used}
+
+
 def _job_closed(event: JobEnded, _: Scene) -> Body:
     return {"outcome": event.outcome}
 
@@ -231,6 +278,13 @@ ENTRIES: Final = (
     Entry(FutureTroubled, "future_troubled", _future_troubled),
     Entry(JobHeld, "job_held", _job_held),
     Entry(HoldDecided, "hold_decided", _hold_decided),
+    Entry(JobCancelled, "job_cancelled", _job_cancelled),
+    Entry(JobRevived, "job_revived", _job_revived),
+    Entry(MessagePushed, "message_pushed", _message_pushed),
+    Entry(TurnRequested, "turn_requested", _turn_requested),
+    Entry(TurnAnswered, "turn_answered", _turn_answered),
+    Entry(TurnFailed, "turn_failed", _turn_failed),
+    Entry(HarnessReached, "harness_reached", _harness_reached),
     Entry(JobEnded, "job_closed", _job_closed, lambda event: event.final),
     Entry(JobForgotten, "job_forgotten", _job_forgotten),
 )
@@ -264,6 +318,7 @@ NOTED: Final = {
     "executor_rejected": "an executor was refused",
     "executor_left": "an executor is gone, and why",
     "client_refused": "a client's request was refused",
+    "http_refused": "somebody was not let in over HTTP, or not to what was asked",
     "message_refused": "a message of an executor was dropped: fencing, schema, sequence",
 }
 """Kinds of records that speak of no event."""

@@ -21,7 +21,7 @@ TEXT_LIMIT: Final = 2_000
 """Characters of an error that a guest gets to see."""
 RESERVED: Final = frozenset(
     {"PolicyViolation", "LimitError", "ToolOutcomeUnknown", "ToolTimeout", "ObjectGone", "IsMethod"}
-    | {"WaitTimeout", "WaitCancelled", "FutureFailed"}
+    | {"WaitTimeout", "WaitCancelled", "FutureFailed", "JobCancelled", "SubTaskFailed"}
 )
 """Types of error that mean something between us and the interpreter; an application's own do not pass as these."""
 

@@ -13,12 +13,13 @@ import zmq
 
 from statek.errors import SchedulerSilent, SubmissionRefused
 from statek_protocol.codec import decode, encode
-from statek_protocol.messages.base import FRAME_LIMIT, Message
+from statek_protocol.messages.base import FRAME_LIMIT, TEXT_LIMIT, Message
 from statek_protocol.messages.client import (
     TO_CLIENT,
     Accepted,
     Alive,
     AskHealth,
+    CancelJob,
     CancelWait,
     Complete,
     Completed,
@@ -36,10 +37,12 @@ from statek_protocol.messages.client import (
     Redrive,
     Redriven,
     Refused,
+    RetryJob,
     ReviseAgent,
     Revised,
     Started,
     StartJobs,
+    Steered,
     Submit,
 )
 from statek_protocol.messages.interpreter import GuestError
@@ -48,7 +51,7 @@ from statek_protocol.transport.endpoints import LocalAddress
 if TYPE_CHECKING:
     from statek.core.holds import Choice
 
-A = TypeVar("A", Accepted, Decided, Completed, Started, Pushed, Revised, Redriven)
+A = TypeVar("A", Accepted, Decided, Completed, Steered, Started, Pushed, Revised, Redriven)
 
 ASK_AGAIN_SECONDS: Final = 1.0
 """After this much silence the client asks again; every request may be made twice without harm."""
@@ -136,6 +139,16 @@ class Client:
         """Give up the open futures of a key, or what a job waits for; raises as `complete` does."""
         request = secrets.token_hex(16)
         return self._ask(CancelWait(request, key, job), request, Completed, "cancelled")
+
+    def cancel_job(self, job: str, reason: str) -> Steered:
+        """End a job whatever it is doing; raises `SubmissionRefused` or `SchedulerSilent`."""
+        request = secrets.token_hex(16)
+        return self._ask(CancelJob(request, job, reason[:TEXT_LIMIT]), request, Steered, "cancelled")
+
+    def retry_job(self, job: str) -> Steered:
+        """Let a job be tried again that did not end as it should; raises as `cancel_job` does."""
+        request = secrets.token_hex(16)
+        return self._ask(RetryJob(request, job), request, Steered, "decided")
 
     def start_jobs(self, agent: str, jobs: Sequence[NewJob], *, parent: str = "", key: str = "") -> tuple[str, ...]:
         """Start jobs of an agent, all of them or none, once for a key; returns their names. Raises as `submit` does."""
