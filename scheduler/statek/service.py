@@ -21,6 +21,7 @@ import zmq
 from statek import asking
 from statek.agents.agent import CONTEXT_TOKENS
 from statek.api.clients import Clients
+from statek.api.http.server import HttpOptions, HttpServer
 from statek.calls.application import Application
 from statek.calls.handlers import Handlers
 from statek.calls.runner import TIMEOUT_SECONDS, ToolRunner
@@ -36,6 +37,7 @@ from statek.models import ModelOptions, ModelsAtWork
 from statek.placing import MAX_PARKED, PARK_SECONDS
 from statek.pools.endpoint import RouterEndpoint
 from statek.pools.pool import Pool
+from statek.queueing import MAX_DEPTH
 from statek.retaining import Retention
 from statek.store.compaction import CompactionRules
 from statek.store.copying import CopyRules
@@ -46,6 +48,7 @@ from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
 from statek.store.recovery import RecoveryReport
 from statek.vitals import Vitals
+from statek_protocol import schema
 from statek_protocol.transport.endpoints import Endpoint, parse_endpoint
 
 log = logging.getLogger(__name__)
@@ -75,6 +78,8 @@ class ServiceOptions:
     max_concurrency: int = MAX_CONCURRENCY
     max_suspended: int | None = MAX_SUSPENDED
     """Jobs that may wait for futures at the same time; None for no bound."""
+    max_queued: int = MAX_DEPTH
+    """Items that one queue may have, its dead letters among them; what comes beyond is refused."""
     passing: bool = False
     """It runs inside a command and ends with it."""
     park_seconds: float = PARK_SECONDS
@@ -91,6 +96,8 @@ class ServiceOptions:
     """What bounds the conversations of agents that do not say it themselves."""
     context_tokens: int = CONTEXT_TOKENS
     """What a prompt may have, for agents that do not say it themselves."""
+    http: HttpOptions | None = None
+    """How it is to be served over HTTP; None for not at all."""
     models: ModelOptions = ModelOptions()  # noqa: RUF009 - frozen
 
 
@@ -109,6 +116,7 @@ class Service:
         self._watcher: Watcher | None = None
         self._models: ModelsAtWork | None = None
         self._loop: Loop | None = None
+        self._http: HttpServer | None = None
 
     def stop(self) -> None:
         """Begin to stop in good order; call it in the service's own thread."""
@@ -214,11 +222,13 @@ class Service:
         )
         executors.start(pool.on_frames)
         clients.start(api.on_frames)
+        await self._serve_http(loop, vitals)
         return [asyncio.create_task(self._watch(part)) for part in work]
 
     def _enlist(self, loop: Loop) -> None:
         """Let the application's agents be known, and begin to deliver what waits for them; raises `AgentRefused`."""
         options, application = self._options, self._options.application
+        loop.queueing.max_depth = options.max_queued
         loop.roster.active = None if application.all_agents else frozenset(application.offer.agents)
         exports, agents = tuple(application.offer.variables), application.offer.agents.values()
         definitions = [agent.definition(exports, options.harness, options.context_tokens) for agent in agents]
@@ -226,6 +236,27 @@ class Service:
         loop.turn()
         if not options.passing:
             loop.delivering.begin(application.offer.push_queues, loop.in_hand)
+
+    async def _serve_http(self, loop: Loop, vitals: Vitals) -> None:
+        """Let clients come over HTTP; raises `EndpointUnusable` or `TokensUnusable`."""
+        if self._options.http is None:
+            return
+        scheduler = self._asyncio_loop
+
+        async def facts() -> dict[str, Any]:
+            return schema.dump(vitals.facts("http"))
+
+        async def health() -> dict[str, Any]:
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(facts(), scheduler))
+
+        def refused(code: str, said: dict[str, Any]) -> None:
+            scheduler.call_soon_threadsafe(loop.refuse, "http_refused", code, said)
+
+        self._http = HttpServer(
+            self._options.http, self._directory.path, health=health, refused=refused, listen=loop.listeners.append
+        )
+        await asyncio.to_thread(self._http.start)
+        log.info("clients may come over HTTP to %s", self._http.address)
 
     def _forget_jobs(self, loop: Loop, vitals: Vitals) -> Iterator[Coroutine[None, None, None]]:
         """Where jobs are not kept for ever, the work that it is to forget them."""
@@ -297,6 +328,8 @@ class Service:
             self._loop.do(lambda tick: tick.note(kind, said))
 
     async def _shut_down(self, local: LocalPool, mirror: Mirror | None, ledger: Ledger | None) -> None:
+        if self._http is not None:
+            await asyncio.to_thread(self._http.stop)
         if self._pool is not None:
             self._pool.drain()
         if self._watcher is not None:

@@ -1,0 +1,97 @@
+"""Who asks: the bearer token of a request, and what is done where there is none that fits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Header, Request
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.responses import Response
+
+from statek.api.http.acts import Who
+from statek.api.http.problems import Problem
+
+_SCHEME: Final = HTTPBearer(auto_error=False, description="A token that `statek token create` made.")
+_DEPTH: Final = 64
+CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
+
+
+def who(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)],
+    idempotency_key: Annotated[str | None, Header(description="The same request again is the same act.")] = None,
+) -> Who:
+    """Return who asks; raises `Problem` 401 where no token says it."""
+    if bearer is None:
+        raise Problem(401, "no_token", "a bearer token is needed: Authorization: Bearer statek_...", CHALLENGE)
+    token = request.app.state.tokens.find(bearer.credentials)
+    if token is None:
+        challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+        raise Problem(401, "unknown_token", "this server does not know that token", challenge)
+    request.state.token = token.name
+    return Who(token, idempotency_key)
+
+
+Asker = Annotated[Who, Depends(who)]
+
+
+class StrictRequest(Request):
+    """A request whose JSON is JSON: no NaN, no key twice, and not nested beyond all measure."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_strict_json"):
+            self._strict_json = read_json(await self.body())
+        return self._strict_json
+
+
+class StrictRoute(APIRoute):
+    """A route that reads JSON strictly."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        handle = super().get_route_handler()
+
+        async def strictly(request: Request) -> Response:
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return strictly
+
+
+def read_json(body: bytes) -> Any:
+    """Read the body of a request; raises `Problem` 400 where it is none that means the same to everybody."""
+    try:
+        value = json.loads(body, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise Problem(400, "malformed", "the body is nested too deeply") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise Problem(400, "malformed", f"the body is no JSON: {error}") from None
+    if _deeper_than(value, _DEPTH):
+        raise Problem(400, "malformed", f"the body is nested more than {_DEPTH} deep")
+    return value
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _deeper_than(value: Any, layers: int) -> bool:
+    here = [value]
+    for _ in range(layers):
+        here = [
+            part
+            for one in here
+            if isinstance(one, dict | list)
+            for part in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not here:
+            return False
+    return True

@@ -1,0 +1,274 @@
+"""What can be done over HTTP, whichever of its two faces is asked: each act checks what its token allows, and does it.
+
+They run in worker threads and may wait for the scheduler's turn. What a token is not for does not exist for it: a job
+of another agent is an unknown job.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from statek import completing
+from statek.api.http.bodies import (
+    EventBody,
+    FindParameters,
+    JobStartBody,
+    MessageBody,
+    OutcomeBody,
+    PageParameters,
+    ReasonBody,
+    RedriveBody,
+    SinceParameters,
+    SubmitBatchBody,
+    SubmitBody,
+)
+from statek.api.http.problems import Problem
+from statek.api.http.tokens import Scope, Token
+from statek.client_api import LOCALE, NewAgentJob, start_jobs
+from statek.inspecting import StoreView, UnknownJob
+from statek.inspection.plain import plain
+from statek.inspection.views import JobView
+from statek.job_handle import cancel_job, retry_job
+from statek.queues.push_queue import PushQueue
+
+Plain = dict[str, Any]
+
+_KEY_CHARACTERS: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who asks: the token, and the idempotency key of the request if it has one."""
+
+    token: Token
+    key: str | None = None
+
+    def may(self, scope: Scope) -> None:
+        """Raise `Problem` where the token does not have the scope."""
+        if not self.token.allows(scope):
+            reason = f"this takes the scope {scope!r}, which the token {self.token.name!r} does not have"
+            raise Problem(
+                403, "scope", reason, {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'}
+            )
+
+    def may_all(self, scope: Scope) -> None:
+        """Raise `Problem` where the token does not have the scope, or not for all agents."""
+        self.may(scope)
+        if self.token.agents is not None:
+            raise Problem(403, "agents", f"the token {self.token.name!r} is for some agents only, and this is for all")
+
+    def may_for(self, scope: Scope, agent: str) -> None:
+        """Raise `Problem` where the token does not have the scope for that agent."""
+        self.may(scope)
+        if not self.token.is_for(agent):
+            raise Problem(403, "agents", f"the token {self.token.name!r} is not for the agent {agent!r}")
+
+    @property
+    def once(self) -> str | None:
+        """Return the idempotency key as the store keeps it: another token's key is another key."""
+        if self.key is None:
+            return None
+        if not self.key.isprintable() or not 0 < len(self.key) <= _KEY_CHARACTERS:
+            raise Problem(400, "idempotency_key", f"an Idempotency-Key has 1 to {_KEY_CHARACTERS} printable characters")
+        return hashlib.sha256(f"{self.token.name}\n{self.key}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Acts:
+    """What can be done on one store."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._view = StoreView(store)
+
+    # starting jobs
+
+    def submit(self, who: Who, body: SubmitBody) -> Plain:
+        """Start a job; the same again for the same key."""
+        return self._start(who, body.agent, [body], body.parent, body.locale)
+
+    def submit_batch(self, who: Who, body: SubmitBatchBody) -> Plain:
+        """Start jobs, all of them or none."""
+        return self._start(who, body.agent, body.jobs, body.parent, None)
+
+    def _start(
+        self,
+        who: Who,
+        agent: str,
+        bodies: list[JobStartBody] | list[SubmitBody],
+        parent: str | None,
+        locale: str | None,
+    ) -> Plain:
+        who.may_for("submit", agent)
+        if parent is not None:
+            self._job(who, parent)
+        more = {} if locale is None else {LOCALE: locale}
+        jobs = [NewAgentJob({**body.variables, **more}, body.message, body.name) for body in bodies]
+        try:
+            names = start_jobs(agent, jobs, key=who.once, parent=parent, store=self._store)
+        except TypeError as error:
+            raise Problem(422, "variables", str(error)) from error
+        return {"jobs": list(names)}
+
+    # saying something
+
+    def push_message(self, who: Who, job: str, body: MessageBody) -> Plain:
+        """Say something to a job."""
+        who.may("push")
+        self._job(who, job)
+        return {"number": self._queue(body.queue).push_to_job_console(job, body.message, key=who.once)}
+
+    def push_event(self, who: Who, agent: str, body: EventBody) -> Plain:
+        """Have an agent get an event."""
+        who.may_for("push", agent)
+        try:
+            return {"number": self._queue(body.queue).push_to_agent_queue(agent, body.event, key=who.once)}
+        except TypeError as error:
+            raise Problem(422, "event", str(error)) from error
+
+    def complete_future(self, who: Who, key: str, body: OutcomeBody) -> Plain:
+        """Give the futures of a key their value, or let them fail."""
+        who.may_all("push")
+        try:
+            if body.error is not None:
+                told = completing.fail_future(key, body.error, store=self._store)
+            else:
+                told = completing.complete_future(key, body.value, store=self._store)
+        except (TypeError, ValueError) as error:
+            raise Problem(422, "future", str(error)) from error
+        return {"outcome": told.outcome, "futures": told.futures}
+
+    def cancel_future(self, who: Who, key: str) -> Plain:
+        """Give up the open futures of a key."""
+        who.may_all("push")
+        try:
+            told = completing.cancel_future(key, store=self._store)
+        except (TypeError, ValueError) as error:
+            raise Problem(422, "future", str(error)) from error
+        return {"outcome": told.outcome, "futures": told.futures}
+
+    # steering
+
+    def cancel(self, who: Who, job: str, body: ReasonBody) -> Plain:
+        """End a job."""
+        who.may("steer")
+        self._job(who, job)
+        return {"cancelled": cancel_job(job, body.reason, store=self._store)}
+
+    def retry(self, who: Who, job: str) -> Plain:
+        """Let a job that did not end well go on."""
+        who.may("steer")
+        self._job(who, job)
+        return {"retried": retry_job(job, store=self._store)}
+
+    def redrive(self, who: Who, queue: str, body: RedriveBody) -> Plain:
+        """Put dead letters back, or throw them away."""
+        who.may_all("steer")
+        name = self._queue(queue)
+        return {"items": name.redrive(body.number) if body.act == "redrive" else name.discard(body.number)}
+
+    # looking
+
+    def find(self, who: Who, asked: FindParameters) -> Plain:
+        """List jobs, without their logs."""
+        who.may("read")
+        if who.token.agents is not None and (asked.agent is None or not who.token.is_for(asked.agent)):
+            names = ", ".join(sorted(who.token.agents))
+            raise Problem(
+                403, "agents", f"the token {who.token.name!r} is for some agents only: ask for one of {names}"
+            )
+        page = self._view.find(
+            status=asked.status,
+            agent=asked.agent,
+            outcome=asked.outcome,
+            parent=asked.parent,
+            newest=asked.newest,
+            after=asked.after,
+            limit=asked.limit,
+        )
+        return {"jobs": [view.to_plain(logs=False) for view in page.jobs], "after": page.after}
+
+    def job(self, who: Who, job: str) -> Plain:
+        """Return a job, without its logs."""
+        who.may("read")
+        return self._job(who, job).to_plain(logs=False)
+
+    def chat(self, who: Who, job: str, asked: PageParameters) -> Plain:
+        """Return entries of a job's chat_log."""
+        who.may("read")
+        return _page(self._job(who, job).chat(asked.after, asked.limit))
+
+    def calls(self, who: Who, job: str, asked: PageParameters) -> Plain:
+        """Return entries of a job's tool_log."""
+        who.may("read")
+        return _page(self._job(who, job).calls(asked.after, asked.limit))
+
+    def console(self, who: Who, job: str, asked: PageParameters) -> Plain:
+        """Return what a job printed."""
+        who.may("read")
+        return _page(self._job(who, job).printed(asked.after, asked.limit))
+
+    def violations(self, who: Who, job: str, asked: PageParameters) -> Plain:
+        """Return what the policy refused to a job."""
+        who.may("read")
+        return _page(self._job(who, job).refusals(asked.after, asked.limit))
+
+    def queues(self, who: Who) -> Plain:
+        """Return what waits and what is dead in all queues."""
+        who.may("read")
+        with self._view.reading() as ledger:
+            depths = ledger.queue_depths()
+        return {"queues": [plain(depth) for depth in depths if who.token.is_for(depth.agent)]}
+
+    def dead_letters(self, who: Who, queue: str, asked: PageParameters) -> Plain:
+        """Return what could not be delivered, without what it says."""
+        who.may_all("read")
+        letters = self._queue(queue).dead_letters(after=asked.after, limit=asked.limit)
+        told = [{**plain(letter), "body": len(letter.body)} for letter in letters]
+        return {"letters": told, "after": letters[-1].number if len(letters) == asked.limit else None}
+
+    def agents(self, who: Who) -> Plain:
+        """Return the agents, in the version that new jobs get."""
+        who.may("read")
+        with self._view.reading() as ledger:
+            known = ledger.agents()
+        counts: dict[str, dict[str, int]] = {}
+        for counted in self._view.counts():
+            counts.setdefault(counted.agent, {})[counted.status] = counted.jobs
+        return {
+            "agents": [
+                {
+                    "agent": one.name, "model": version.model, "provider": version.provider,
+                    "policy": version.policy_name, "tools": list(version.tools), "jobs": counts.get(one.name, {}),
+                    "revised": sorted(one.changes or ()),
+                }
+                for one in known
+                if who.token.is_for(one.name)
+                for version in (one.definition(),)
+            ]
+        }
+
+    def usage(self, who: Who, asked: SinceParameters) -> Plain:
+        """Return what all jobs used, by day, agent and model."""
+        who.may_all("read")
+        return {"usage": [plain(total) for total in self._view.usage(asked.since)]}
+
+    def state(self, who: Who, job: str) -> None:
+        """Raise `Problem` or `UnknownJob` where the token may not look at the job."""
+        who.may("read")
+        self._job(who, job)
+
+    def _job(self, who: Who, name: str) -> JobView:
+        found = self._view.job(name)
+        if not who.token.is_for(found.agent):
+            raise UnknownJob(name, ())
+        return found
+
+    def _queue(self, name: str) -> PushQueue:
+        return PushQueue(name, store=self._store)
+
+
+def _page(page: Any) -> Plain:
+    return {"items": plain(page.items), "after": page.after}

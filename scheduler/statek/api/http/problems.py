@@ -1,0 +1,115 @@
+"""What went wrong, as HTTP says it: an RFC 9457 problem with a status, a code for programs, and the way out.
+
+Nothing of the host is in one: a bug of ours is logged, and told as that alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from statek.api.http.tokens import TokensUnusable
+from statek.errors import AgentRefused, SchedulerSilent, StatekError, SubmissionRefused
+from statek.inspecting import UnknownJob
+from statek.store.errors import StoreError
+from statek.waiting import TooManyCompletions
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+FIELDS_TOLD: Final = 20
+_TEXT: Final = 2_000
+_BY_CODE: Final = {
+    "unknown_job": 404,
+    "unknown_agent": 404,
+    "unknown_queue": 404,
+    "unknown_item": 404,
+    "job_exists": 409,
+    "job_held": 409,
+    "job_ended": 409,
+    "agent_job": 409,
+    "forgotten": 409,
+    "queue_full": 503,
+}
+"""Of a `SubmissionRefused`; any other code is a request that cannot be carried out as it is, 422."""
+_BY_STATUS: Final = {400: "malformed", 404: "not_found", 405: "method", 413: "too_large", 415: "media_type"}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem(Exception):
+    """Why a request was not carried out; nothing was changed."""
+
+    status: int
+    code: str
+    detail: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fields: Sequence[Mapping[str, str]] = ()
+    """What is wrong with which field."""
+
+    def to_plain(self) -> dict[str, Any]:
+        told = {"type": "about:blank", "status": self.status, "code": self.code, "detail": self.detail[:_TEXT]}
+        return {**told, "fields": list(self.fields)} if self.fields else told
+
+
+def problem_of(error: Exception) -> Problem:
+    """Say what an error of ours means to whoever asked; one of our own making is logged."""
+    match error:
+        case Problem():
+            return error
+        case UnknownJob():
+            return Problem(404, "unknown_job", str(error))
+        case SubmissionRefused():
+            return Problem(_BY_CODE.get(error.code, 422), error.code, str(error))
+        case AgentRefused():
+            return Problem(422, "agent", str(error))
+        case TooManyCompletions():
+            return Problem(503, "too_many_completions", str(error))
+        case TokensUnusable():
+            log.error("%s", error)
+            return Problem(503, "tokens", "nobody is let in: the server's file of tokens cannot be used")
+        case SchedulerSilent():
+            return Problem(503, "scheduler_silent", str(error), {"Retry-After": "1"})
+        case StoreError():
+            log.error("%s", error)
+            return Problem(503, "store", "the store cannot be read; its operator finds the reason in the log")
+        case ValidationError():
+            return invalid(error.errors(include_url=False, include_context=False, include_input=False))
+        case HTTPException():
+            code = _BY_STATUS.get(error.status_code, "refused")
+            return Problem(error.status_code, code, str(error.detail), error.headers or {})
+    log.error("a request over HTTP met a bug", exc_info=error)
+    return Problem(500, "bug", "this is a bug of the server; its log has the details")
+
+
+def invalid(faults: Iterable[Mapping[str, Any]], within: int = 0) -> Problem:
+    """Name the fields that are wrong; `within` is how many leading parts of their places say nothing."""
+    fields = []
+    for fault in faults:
+        place = ".".join(str(part) for part in fault["loc"][within:]) or "body"
+        fields.append({"field": place[:200], "reason": str(fault["msg"])[:200]})
+    said = "; ".join(f"{one['field']}: {one['reason']}" for one in fields[:3])
+    return Problem(422, "invalid", f"what is asked cannot be understood: {said}", fields=fields[:FIELDS_TOLD])
+
+
+def install(app: FastAPI) -> None:
+    """Have all errors of an application told as problems."""
+
+    async def told(_: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, RequestValidationError):
+            return respond(invalid(error.errors(), within=1))
+        return respond(problem_of(error))
+
+    for kind in (Problem, StatekError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, told)
+
+
+def respond(problem: Problem) -> JSONResponse:
+    return JSONResponse(problem.to_plain(), problem.status, dict(problem.headers), MEDIA_TYPE)

@@ -1,0 +1,173 @@
+"""The HTTP server: a thread of its own beside the scheduler's loop, so that neither waits for the other.
+
+Off unless it is asked for. It listens on the loopback unless it is told otherwise, and only with a file of tokens.
+There is no TLS here: what listens for other machines stands behind a proxy that has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from statek.errors import EndpointUnusable
+
+log = logging.getLogger(__name__)
+
+CONNECTIONS: Final = 500
+KEEP_ALIVE_SECONDS: Final = 15
+STOP_SECONDS: Final = 5.0
+_BACKLOG: Final = 128
+_HEADER_BYTES: Final = 16 * 1024
+
+Health = Callable[[], Awaitable[dict[str, Any]]]
+Refused = Callable[[str, dict[str, Any]], None]
+Listen = Callable[[Callable[[set[str]], None]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpOptions:
+    """How the HTTP face is to be served."""
+
+    tokens: Path
+    host: str = "127.0.0.1"
+    port: int = 8700
+    """0 for any that is free."""
+    max_body_bytes: int = 1 << 20
+
+
+class HttpServer:
+    """Serves one store. `start` and `stop` in the scheduler's thread."""
+
+    def __init__(self, options: HttpOptions, store: Path, *, health: Health, refused: Refused, listen: Listen) -> None:
+        """`health` is awaited here and answered by the scheduler; `refused` is told of who was not let in.
+
+        `listen` takes what is to be called with the names of the jobs that a commit changed, in any thread.
+        """
+        self._options = options
+        self._store = store
+        self._health = health
+        self._refused = refused
+        self._listen = listen
+        self._socket: socket.socket | None = None
+        self._stop: Callable[[], None] = lambda: None
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="statek-http", daemon=True)
+        self._failure: BaseException | None = None
+
+    @property
+    def address(self) -> str:
+        """Return where it listens, as clients write it."""
+        assert self._socket is not None
+        host, port = self._socket.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def start(self) -> None:
+        """Begin to serve; raises `TokensUnusable` or `EndpointUnusable`."""
+        from statek.api.http.tokens import Tokens
+
+        self._tokens = Tokens(self._options.tokens)
+        self._socket = _bound(self._options.host, self._options.port)
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            self._socket.close()
+            raise self._failure
+
+    def stop(self) -> None:
+        """Let requests in hand end, for a while, and close everything."""
+        if self._thread.ident is None:
+            return
+        self._stop()
+        self._thread.join(2 * STOP_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            self._failure = error
+            if self._ready.is_set():
+                log.exception("the HTTP server has ended")
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        import uvicorn
+
+        from statek.api.http.app import make_app
+        from statek.api.http.listening import ImpatientProtocol, Server
+        from statek.api.http.stream import Commits
+
+        commits = Commits()
+        self._listen(commits.on_committed)
+        hosts = _names_of_loopback(self._options.host)
+        app = make_app(
+            self._store,
+            self._tokens,
+            commits,
+            health=self._health,
+            refused=self._refused,
+            hosts=hosts,
+            max_body_bytes=self._options.max_body_bytes,
+        )
+        config = uvicorn.Config(
+            app,
+            http=ImpatientProtocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=CONNECTIONS,
+            backlog=_BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=round(STOP_SECONDS),
+            h11_max_incomplete_event_size=_HEADER_BYTES,
+        )
+        server = Server(config, self._ready.set)
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            def end() -> None:
+                commits.close()
+                server.should_exit = True
+
+            loop.call_soon_threadsafe(end)
+
+        self._stop = stop
+        await server.serve(sockets=[self._socket])  # type: ignore[list-item]
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """Return a socket on the first address of the host; raises `EndpointUnusable`."""
+    name = f"{host}:{port}"
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        made = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise EndpointUnusable(name, error.strerror or str(error)) from error
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+        made.set_inheritable(False)
+    except OSError as error:
+        made.close()
+        raise EndpointUnusable(name, error.strerror or str(error)) from error
+    return made
+
+
+def _names_of_loopback(host: str) -> frozenset[str] | None:
+    """Return the names under which a server on the loopback is known; None for any, on other addresses."""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    return frozenset({"localhost", "127.0.0.1", "::1", host.lower()}) if loopback else None

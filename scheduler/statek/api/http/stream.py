@@ -1,0 +1,170 @@
+"""A job's events as they become durable, as Server-Sent Events: the id of each is its cursor in the ledger.
+
+A client that was cut off asks again from the last id that it has seen (`Last-Event-ID`, which browsers and clients send
+by themselves) and misses nothing. Nothing is kept for it meanwhile: the ledger has it all. One that does not read is
+cut off after a while, and can do the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Collection
+from typing import Any, Final
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from statek.api.clients import FOLLOWED
+from statek.api.http.guard import Receive, Scope, Send
+from statek.core import events
+from statek.inspecting import StoreView
+from statek.inspection.plain import plain
+from statek.store.records import Stored
+
+SILENCE_SECONDS: Final = 15.0
+"""After so much of it a comment is sent, so that proxies and clients know that the stream is there."""
+STALLED_SECONDS: Final = 30.0
+"""A client that takes nothing for so long is cut off."""
+PAGE: Final = 200
+RETRY_MS: Final = 1_000
+"""After which a client is to connect again."""
+
+TOLD: Final[tuple[str, ...]] = tuple(
+    dict.fromkeys(
+        (
+            *FOLLOWED,
+            *(
+                event.kind
+                for event in (
+                    events.JobCreated,
+                    events.BatchSubmitted,
+                    events.CallRequested,
+                    events.CallAnswered,
+                    events.MessagePushed,
+                    events.TurnRequested,
+                    events.TurnAnswered,
+                    events.TurnFailed,
+                    events.HarnessReached,
+                    events.JobCancelled,
+                    events.JobRevived,
+                )
+            ),
+        )
+    )
+)
+"""What a stream tells of."""
+_UNTOLD: Final = frozenset({"arguments", "value", "policy", "definition", "given", "source", "reply"})
+"""Fields that are blobs, digests of blobs, or encoded values: the job's logs have them in words."""
+
+
+class Commits:
+    """Wakes the streams of jobs to which something has happened. In the HTTP server's loop but for `on_committed`."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._closed = False
+
+    def on_committed(self, jobs: Collection[str]) -> None:
+        """Take the names of jobs that changed. In any thread."""
+        if self._waiting.keys() & set(jobs):
+            self._loop.call_soon_threadsafe(self._wake, frozenset(jobs))
+
+    def close(self) -> None:
+        """Let all streams end."""
+        self._closed = True
+        self._wake(frozenset(self._waiting))
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def watch(self, job: str) -> asyncio.Event:
+        """Return what is set whenever something has happened to the job, until `leave`."""
+        event = asyncio.Event()
+        self._waiting.setdefault(job, set()).add(event)
+        return event
+
+    def leave(self, job: str, event: asyncio.Event) -> None:
+        watching = self._waiting.get(job, set())
+        watching.discard(event)
+        if not watching:
+            self._waiting.pop(job, None)
+
+    @property
+    def streams(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def _wake(self, jobs: frozenset[str]) -> None:
+        for job in jobs & self._waiting.keys():
+            for event in self._waiting[job]:
+                event.set()
+
+
+class EventStream(Response):
+    """The events of one job after a cursor, for as long as the client stays."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, view: StoreView, commits: Commits, job: str, after: int) -> None:
+        super().__init__(status_code=200, media_type=self.media_type)
+        del self.headers["content-length"]
+        self._view = view
+        self._commits = commits
+        self._job = job
+        self._cursor = after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        happened = self._commits.watch(self._job)
+        gone = asyncio.ensure_future(_disconnected(receive))
+        gone.add_done_callback(lambda _: happened.set())
+        try:
+            await self._give(send, f"retry: {RETRY_MS}\n\n")
+            while not gone.done() and not self._commits.closed:
+                happened.clear()
+                await self._tell_news(send)
+                await self._wait(happened, send)
+            await self._give(send, "", more=False)
+        except TimeoutError:
+            pass  # it does not read; the connection is closed, as this response was not brought to its end
+        finally:
+            gone.cancel()
+            self._commits.leave(self._job, happened)
+
+    async def _tell_news(self, send: Send) -> None:
+        while page := await run_in_threadpool(self._next_page):
+            self._cursor = page[-1].cursor
+            await self._give(send, "".join(map(_as_text, page)))
+
+    def _next_page(self) -> list[Stored]:
+        with self._view.reading() as ledger:
+            return ledger.events(self._job, self._cursor, PAGE, TOLD)
+
+    async def _wait(self, happened: asyncio.Event, send: Send) -> None:
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                await happened.wait()
+        except TimeoutError:
+            await self._give(send, ": quiet\n\n")
+
+    async def _give(self, send: Send, text: str, *, more: bool = True) -> None:
+        async with asyncio.timeout(STALLED_SECONDS):
+            await send({"type": "http.response.body", "body": text.encode(), "more_body": more})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def told(stored: Stored) -> dict[str, Any]:
+    """Say what has happened, in a form that JSON has."""
+    fields = {name: value for name, value in plain(stored.event).items() if name not in _UNTOLD}
+    return {"cursor": stored.cursor, "job": stored.job, "kind": stored.event.kind, "at_us": stored.at_us, **fields}
+
+
+def _as_text(stored: Stored) -> str:
+    data = json.dumps(told(stored), separators=(",", ":"))  # ASCII on one line: nothing of a guest's can end it
+    return f"id: {stored.cursor}\nevent: {stored.event.kind}\ndata: {data}\n\n"
