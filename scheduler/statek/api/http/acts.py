@@ -240,8 +240,12 @@ class Acts:
         return {
             "agents": [
                 {
-                    "agent": one.name, "model": version.model, "provider": version.provider,
-                    "policy": version.policy_name, "tools": list(version.tools), "jobs": counts.get(one.name, {}),
+                    "agent": one.name,
+                    "model": version.model,
+                    "provider": version.provider,
+                    "policy": version.policy_name,
+                    "tools": list(version.tools),
+                    "jobs": counts.get(one.name, {}),
                     "revised": sorted(one.changes or ()),
                 }
                 for one in known
