@@ -42,16 +42,24 @@ _BY_CODE: Final = {
 _BY_STATUS: Final = {400: "malformed", 404: "not_found", 405: "method", 413: "too_large", 415: "media_type"}
 
 
-@dataclass(frozen=True, slots=True)
 class Problem(Exception):
     """Why a request was not carried out; nothing was changed."""
 
-    status: int
-    code: str
-    detail: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    fields: Sequence[Mapping[str, str]] = ()
-    """What is wrong with which field."""
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        fields: Sequence[Mapping[str, str]] = (),
+    ) -> None:
+        """`fields` say what is wrong with which field of the request."""
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = headers
+        self.fields = fields
 
     def to_plain(self) -> dict[str, Any]:
         told = {"type": "about:blank", "status": self.status, "code": self.code, "detail": self.detail[:_TEXT]}
