@@ -88,3 +88,9 @@ def show_neighbours(console: Console, alone: Sequence[Course], together: Sequenc
         seconds = [course.seconds for course in courses]
         figures = f"median {statistics.median(seconds):.2f} s, slowest {max(seconds):.2f} s"
         console.print(Text(f"  {len(seconds)} honest jobs {name}: {figures}"), soft_wrap=True)
+
+
+def say(console: Console, text: str) -> None:
+    """Print a heading."""
+    console.print()
+    console.print(Text(text, style="bold"))

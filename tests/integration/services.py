@@ -88,9 +88,9 @@ class Site:
         """Start a scheduler for executors from outside, and wait until it listens."""
         return self._scheduler("--listen", self.endpoint, *arguments)
 
-    def embedded_scheduler(self) -> Command:
+    def embedded_scheduler(self, *arguments: str) -> Command:
         """Start a scheduler with a local pool of its own."""
-        return self._scheduler("--workers", "2")
+        return self._scheduler("--workers", "2", *arguments)
 
     def _scheduler(self, *arguments: str) -> Command:
         command = self._start("statek", "scheduler", "--store", str(self.store), *arguments)
@@ -128,11 +128,18 @@ class Site:
         path.write_bytes(source.encode() if isinstance(source, str) else source)
         return path
 
+    def program(self, file: Path) -> Command:
+        """Start an application that has its scheduler in it, on this store."""
+        return self._launch(file.stem, str(file))
+
     def _start(self, module: str, *arguments: str) -> Command:
-        log = self.directory / f"{module}-{len(self.commands)}.log"
+        return self._launch(module, "-m", module, *arguments)
+
+    def _launch(self, name: str, *arguments: str) -> Command:
+        log = self.directory / f"{name}-{len(self.commands)}.log"
         with log.open("w") as output:
             process = subprocess.Popen(
-                [*self.python, "-m", module, *arguments],
+                [*self.python, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
