@@ -51,9 +51,9 @@ class NewItem:
 class Queueing:
     """The queues of one store, as of this moment in the turn."""
 
-    def __init__(self, loop: Loop, *, max_depth: int = MAX_DEPTH) -> None:
+    def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._max_depth = max_depth
+        self.max_depth = MAX_DEPTH
         self._last: int | None = None
         self._waiting: Counter[Line] = Counter()
         self._depths: Counter[str] = Counter()
@@ -80,10 +80,8 @@ class Queueing:
         if known is not None:
             return known
         self._count()
-        if self._depths[new.queue] >= self._max_depth:
-            text = (
-                f"the queue {new.queue!r} is full: {self._max_depth} items wait in it or are dead letters; push later"
-            )
+        if self._depths[new.queue] >= self.max_depth:
+            text = f"the queue {new.queue!r} is full: {self.max_depth} items wait in it or are dead letters; push later"
             raise SubmissionRefused("queue_full", text)
         self._last = number = (self._last or 0) + 1
         agent, job, source = new.agent or MESSAGES, new.job or "", new.source or new.queue

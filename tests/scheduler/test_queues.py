@@ -215,7 +215,7 @@ def test_a_request_that_is_sent_twice_pushes_once(here: AgentStand) -> None:
 
 
 def test_a_full_queue_refuses_what_comes_and_no_other_does(here: AgentStand) -> None:
-    here.stand.loop.queueing._max_depth = 2
+    here.stand.loop.queueing.max_depth = 2
     here.push("one")
     here.push("two")
     with pytest.raises(SubmissionRefused, match="the queue 'main' is full: 2 items wait in it") as refused:

@@ -258,6 +258,9 @@ class History(Reader):
         after = 0
         while page := self.events(None, after):
             after = page[-1].cursor
+        self.agents()
+        for (number,) in self._rows("SELECT number FROM queue_items"):
+            self.queue_item(number)
         for (name,) in self._rows("SELECT digest FROM blobs"):
             self.blob(name)
 

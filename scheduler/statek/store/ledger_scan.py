@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -18,7 +18,7 @@ from statek.core.evolve import evolve
 from statek.core.jobs import Job, digest
 from statek.core.workspaces import EMPTY_ROOT, Manifest, StoredSegment
 from statek.errors import BugInScheduler
-from statek.store import segments
+from statek.store import agent_table, queue_table, segments
 from statek.store.blob_uses import blobs_of
 from statek.store.database import open_reader
 from statek.store.records import UnreadableRow, checksum, unpack_event, unpack_job
@@ -132,6 +132,8 @@ class _Scanner:
         self._read_events()
         self._read_segments()
         blobs = self._read_blobs()
+        self._read_others("agents", agent_table.COLUMNS, agent_table.agent)
+        self._read_others("queue_items", queue_table.COLUMNS, queue_table.item)
         for job in self._jobs.values():
             _judge(job, blobs)
         return Scan(self._jobs, blobs, self._lost)
@@ -192,6 +194,17 @@ class _Scanner:
             else:
                 self._lost.append(f"blob {row[0] if row else place} is not what was written")
         return good
+
+    def _read_others(self, table: str, columns: str, read: Callable[[Row], object]) -> None:
+        """Read what belongs to no job."""
+        for place, row in rows(self._connection, table, "number", columns):
+            if row is None:
+                self._blame(None, f"row {place} of {table}", "its page cannot be read")
+                continue
+            try:
+                read(row)
+            except UnreadableRow as error:
+                self._blame(None, f"row {place} of {table}", str(error))
 
     def _blame(self, number: int | None, what: str, why: str) -> None:
         if number is not None and number in self._jobs:

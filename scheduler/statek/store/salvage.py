@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -61,9 +61,8 @@ def salvage(damaged: Path, new: Path, found: Scan) -> Salvage:
         _put(target, "segments", 5, (row for _, row in _of(source, _SEGMENTS, []) if row[0] in kept))
         _put(target, "submissions", 4, (row for row in _submissions(source, lost) if row[1] in kept))
         _put_completions(target, _of(source, _COMPLETIONS, lost), lost)
-        agent_table.write(target, _readable(_of(source, _AGENTS, lost), agent_table.agent, "agent", lost))
-        queued = _readable(_of(source, _QUEUED, lost), queue_table.item, "item of a queue", lost)
-        queue_table.write(target, {item.number: item for item in queued})
+        agent_table.write(target, _readable(_of(source, _AGENTS, []), agent_table.agent))
+        queue_table.write(target, {item.number: item for item in _readable(_of(source, _QUEUED, []), queue_table.item)})
         _index_promises(target)
         blob_uses.make_anew(target)
         _put_totals(target, source, lost)
@@ -113,12 +112,11 @@ def _put_completions(target: sqlite3.Connection, found: Iterator[tuple[int, Row]
         _put(target, "completions", 7, [(number, key, value, error_, at_us, taken, total)])
 
 
-def _readable(found: Iterator[tuple[int, Row]], read: Callable[[Row], T], what: str, lost: list[str]) -> Iterator[T]:
-    for number, row in found:
-        try:
+def _readable(found: Iterator[tuple[int, Row]], read: Callable[[Row], T]) -> Iterator[T]:
+    """Yield what can be read of rows; the scan has named the others."""
+    for _, row in found:
+        with suppress(UnreadableRow):
             yield read(row)
-        except UnreadableRow as error:
-            lost.append(f"{what} {number}: {error}")
 
 
 def _put_totals(target: sqlite3.Connection, source: sqlite3.Connection, lost: list[str]) -> None:
