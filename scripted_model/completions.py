@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 from scripted_model.requests import ChatRequest
@@ -46,10 +47,11 @@ def pieces(request: ChatRequest, answer: Answer, number: int) -> Iterator[dict[s
         yield {**envelope, "choices": [], "usage": usage_of(request, answer, text, calls)}
 
 
-def error(message: str, status: int) -> dict[str, Any]:
+def error(message: str, status: int, code: str | None = None) -> dict[str, Any]:
     """Return an error in the API's form."""
-    kind = "rate_limit_error" if status == 429 else "invalid_request_error" if status < 500 else "server_error"
-    return {"error": {"message": message, "type": kind, "param": None, "code": None}}
+    kind = "rate_limit_error" if status == HTTPStatus.TOO_MANY_REQUESTS else "invalid_request_error"
+    kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else kind
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
 def usage_of(request: ChatRequest, answer: Answer, text: str, calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

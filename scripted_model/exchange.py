@@ -56,9 +56,9 @@ class Exchange:
         self._reader = reader
         self._writer = writer
 
-    async def refuse(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+    async def refuse(self, status: int, message: str) -> None:
         """Answer with an error in the API's form."""
-        self._writer.write(http.response(status, completions.error(message, status), headers))
+        self._writer.write(http.response(status, completions.error(message, status)))
         await self._writer.drain()
 
     async def chat_request(self, request: http.Request) -> ChatRequest | None:
@@ -84,7 +84,7 @@ class Exchange:
             await self.refuse(400, str(error))
             return
         await asyncio.sleep(answer.pause_seconds)
-        if fault is not None and fault.kind in ("status", "hang", "close"):
+        if fault is not None and fault.kind in ("status", "hang", "close", "raw"):
             await self._fail(fault)
         elif request.stream:
             await self._stream(request, answer, fault, number)
@@ -95,10 +95,14 @@ class Exchange:
     async def _fail(self, fault: Fault) -> None:
         if fault.kind == "hang":
             await self._wait_for_end()
-        if fault.kind == "close":
+        if fault.kind in ("close", "raw"):
+            self._writer.write(fault.raw.encode("latin-1"))
+            await self._writer.drain()
             raise ConnectionEnded
         headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
-        await self.refuse(fault.status, fault.message, headers)
+        error = completions.error(fault.message, fault.status, fault.code)
+        self._writer.write(http.response(fault.status, error, headers))
+        await self._writer.drain()
 
     async def _stream(self, request: ChatRequest, answer: Answer, fault: Fault | None, number: int) -> None:
         self._writer.write(http.stream_head())

@@ -29,7 +29,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from scripted_model.requests import ChatRequest
 
-FaultKind: TypeAlias = Literal["status", "hang", "close", "cut", "stall", "malformed", "error"]
+FaultKind: TypeAlias = Literal["status", "hang", "close", "raw", "cut", "stall", "malformed", "error"]
 
 
 class ScriptUnusable(Exception):
@@ -41,11 +41,15 @@ class Fault:
     """Something that goes wrong in the place of a reply, for as many requests; then the reply is given."""
 
     kind: FaultKind
-    """An HTTP status; no answer at all; a connection closed without one; and, after some pieces of a stream, one that
-    is cut, one that stands still, a piece that is no JSON, an error in the API's form."""
+    """An HTTP status; no answer at all; a connection closed without one, or after `raw`; and, after some pieces of a
+    stream, one that is cut, one that stands still, a piece that is no JSON, an error in the API's form."""
     status: int = 500
     retry_after: float | None = None
     message: str = "as the script has it"
+    code: str | None = None
+    """As the API names the error."""
+    raw: str = ""
+    """The whole response, head and all."""
     after: int = 1
     """Pieces of a stream that come before it."""
     times: int | None = 1

@@ -93,6 +93,7 @@ class ModelThread:
         self._providers = {provider.name: provider for provider in providers}
         self._most_calls = most_calls
         self._endpoints: dict[str, Endpoint] = {}
+        self._tasks: set[asyncio.Task[ModelResult]] = set()
         self._lock = threading.Lock()
         self._open = False
         self._calls = 0
@@ -113,15 +114,15 @@ class ModelThread:
         name = provider or next(iter(self._providers), "")
         if name not in self._providers:
             raise UnknownProvider(name, self._providers)
-        call = ModelCall(self._loop, on_done)
         with self._lock:
             if not self._open:
                 raise ModelsClosed
             if self._calls >= self._most_calls:
                 raise ModelsBusy(self._calls)
             self._calls += 1
+            call = ModelCall(self._loop, on_done)
             self._loop.call_soon_threadsafe(self._start, call, name, request)
-        return call
+            return call
 
     def close(self, timeout_seconds: float = 10.0) -> None:
         """Cancel every question, and end the thread; a second time it does nothing. Not to be called in the thread."""
@@ -140,15 +141,15 @@ class ModelThread:
 
     async def _serve(self) -> None:
         await self._stop.wait()
-        questions = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in questions:
+        for task in self._tasks:  # and not what they have started: it is theirs to cancel, in their own order
             task.cancel()
-        await asyncio.gather(*questions, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for endpoint in self._endpoints.values():
             await endpoint.close()
 
     def _start(self, call: ModelCall, provider: str, request: ModelRequest) -> None:
         task = self._loop.create_task(self._ask(provider, request))
+        self._tasks.add(task)
         task.add_done_callback(self._count_down)
         call._begin(task)
 
@@ -162,7 +163,8 @@ class ModelThread:
             self._endpoints[name] = Endpoint(self._providers[name])
         return self._endpoints[name]
 
-    def _count_down(self, _: asyncio.Task[ModelResult]) -> None:
+    def _count_down(self, task: asyncio.Task[ModelResult]) -> None:
+        self._tasks.discard(task)
         with self._lock:
             self._calls -= 1
 
