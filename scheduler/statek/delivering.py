@@ -25,8 +25,8 @@ from statek.tick import Tick
 if TYPE_CHECKING:
     from statek.loop import Loop
 
-PER_TURN: Final = 200
-"""Items that are delivered in one turn, so that it stays short."""
+PER_TURN: Final = 30
+"""Items that are delivered in one turn; an event takes about a millisecond, most of it in the commit."""
 UNDER_WAY: Final[Collection[str]] = frozenset({"READY", "WARMING_UP", "STARTED"})
 
 
