@@ -57,6 +57,10 @@ class Command:
     def said(self, text: str) -> bool:
         return text in self.log.read_text()
 
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
     def kill(self, number: int = signal.SIGKILL) -> None:
         self.process.send_signal(number)
 
@@ -79,6 +83,8 @@ class Site:
     environment: dict[str, str] = field(default_factory=dict)
     commands: list[Command] = field(default_factory=list)
     clients: list[subprocess.Popen[str]] = field(default_factory=list)
+    serving: Command | None = None
+    """The scheduler that was started last."""
 
     @property
     def store(self) -> Path:
@@ -93,7 +99,7 @@ class Site:
         return self._scheduler("--workers", "2", *arguments)
 
     def _scheduler(self, *arguments: str) -> Command:
-        command = self._start("statek", "scheduler", "--store", str(self.store), *arguments)
+        command = self.serving = self._start("statek", "scheduler", "--store", str(self.store), *arguments)
         wait_for(lambda: command.said("scheduler ready") or command.process.poll() is not None, "a scheduler")
         return command
 
@@ -104,8 +110,11 @@ class Site:
         )
 
     def welcomed(self, executor: Command) -> Command:
-        wait_for(lambda: executor.said("welcomed by") or executor.process.poll() is not None, "a welcome")
-        assert executor.process.poll() is None, executor.log.read_text()
+        """Wait until the executor is connected; there is nothing to wait for when it or its scheduler has ended."""
+        sides = [side for side in (executor, self.serving) if side is not None]
+        wait_for(lambda: executor.said("welcomed by") or any(side.has_ended for side in sides), "a welcome")
+        for side in sides:
+            assert not side.has_ended, side.log.read_text()
         return executor
 
     def exec(self, *arguments: str, source: str | bytes | None = None, seconds: float = DEADLINE_SECONDS) -> Run:
