@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from remarks import remarks
 
 from statek.settings import Settings
+from statek.settings.fields import ModelSettings, ProviderSettings
 from statek.settings.former import INSTEAD
 from statek.settings.kinds import in_words, plain
 from statek.settings.sources import PREFIX, USUAL
@@ -46,6 +47,8 @@ def tables() -> Iterator[str]:
     """Return the lines of every table."""
     for group in Settings.GROUPS:
         yield from _group(group)
+        if group is ModelSettings:
+            yield from _group(ProviderSettings)
     yield from ("## Names of the in-process STATEK", "", "They are refused, with a word on what takes their place.", "")
     yield from ("| variable | instead |", "|---|---|")
     for name, instead in INSTEAD.items():
@@ -70,7 +73,7 @@ def _default(name: str, field: FieldInfo) -> str:
     if name in HERE:
         return HERE[name]
     value: Any = field.get_default()
-    return "" if value == "" else plain(value)
+    return "" if value == "" or field.is_required() else plain(value)
 
 
 def _also(name: str) -> str:

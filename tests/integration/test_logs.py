@@ -10,7 +10,7 @@ from typing import Any
 from integration.services import Site, wait_for
 
 KEY = "sk-live-0123456789abcdef"
-NO_PATTERN = "the secret of the settings"
+NO_PATTERN = "nothing-tells-that-this-is-one"
 APP = f"""
 import logging
 

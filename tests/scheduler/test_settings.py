@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from statek.agents.providers import ProviderUnusable, Secret
+from statek.agents.providers import Provider, ProviderUnusable, Secret
 from statek.cli.scheduler_command import scheduler_command
 from statek.core.agents import Harness
+from statek.logs.redaction import MASK, redacted
 from statek.settings import Settings, SettingsRefused, load_settings
+from statek.settings.fields import ProviderSettings
 from statek.settings.former import INSTEAD
-from statek.settings.serving import log_options, model_provider, service_options
-from statek.settings.sources import SECRETS
+from statek.settings.serving import log_options, model_providers, service_options
+from statek.settings.sources import is_secret
 from statek_policies.errors import nearest
 
 KEY = "sk-test-0123456789abcdef"
@@ -112,7 +114,7 @@ def test_all_faults_of_all_sources_are_told_at_once_and_each_names_its_place_and
     assert faults(STATEK_MAX_TOKENS_USAGE="1", STATEK_HTTP_PORT="http", STATEK_LISTEN="here") == (
         "statek.toml:1: max_turn: there is no such setting; did you mean 'max_turns'?",
         "statek.toml:4: http: there is no such setting; did you mean 'http_port'?; "
-        "the file has no tables, a setting is written as one name",
+        "the file has no tables but [providers.NAME], a setting is written as one name",
         "statek.toml:2: workers: 0 is not what it takes: a whole number from 1 to 1000, or none",
         "statek.toml:3: park_seconds: True is not what it takes: a number from 0 up (it is a truth value)",
         "STATEK_MAX_TOKENS_USAGE: there is no such setting; did you mean 'STATEK_MAX_TOKEN_USAGE'?",
@@ -249,8 +251,10 @@ def test_a_password_in_an_address_is_refused_without_being_repeated() -> None:
 
 
 def test_the_names_of_secrets_are_known_where_sources_are_read() -> None:
-    typed = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
-    assert typed == SECRETS
+    fields = {**Settings.model_fields, **ProviderSettings.model_fields}
+    assert {name for name in fields if is_secret(name)} == {
+        name for name, field in fields.items() if "SecretStr" in str(field.annotation)
+    }
 
 
 # what becomes of them
@@ -273,23 +277,95 @@ def test_a_scheduler_and_its_logs_get_what_the_settings_say() -> None:
     assert log_options(settings).directory == Path("logs")
 
 
+def default_provider(**environment: str) -> Provider:
+    (provider,) = model_providers(load_settings(environment=environment))
+    return provider
+
+
 def test_the_model_is_asked_of_whom_the_settings_name() -> None:
-    assert model_provider(load_settings(environment={})) is None
+    assert model_providers(load_settings(environment={})) == ()
     Path("key").write_text("sk-of-a-key-file-0123456789\n")
-    provider = model_provider(load_settings(environment={"STATEK_MODEL_API_KEY_PATH": "key"}, model_retries=0))
-    assert provider is not None
+    provider = default_provider(STATEK_MODEL_API_KEY_PATH="key", STATEK_MODEL_RETRIES="0")
     assert (provider.base_url, provider.retries) == ("https://api.openai.com/v1", 0)
     assert provider.key == Secret("sk-of-a-key-file-0123456789")
-    provider = model_provider(load_settings(environment={"OPENAI_API_KEY": KEY, "STATEK_MODEL_API_KEY_PATH": "key"}))
-    assert provider is not None
-    assert provider.key == Secret(KEY)
+    assert default_provider(OPENAI_API_KEY=KEY, STATEK_MODEL_API_KEY_PATH="key").key == Secret(KEY)
 
 
 def test_a_key_does_not_go_to_another_host_in_readable_form_unless_that_is_said() -> None:
     environment = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": "http://models.example/v1"}
     with pytest.raises(ProviderUnusable, match="anybody on the way"):
-        model_provider(load_settings(environment=environment))
-    assert model_provider(load_settings(environment=environment, model_plain_http=True)) is not None
+        default_provider(**environment)
+    assert default_provider(**environment, STATEK_MODEL_PLAIN_HTTP="true").plain_http
+
+
+LOCAL = """
+[providers.local]
+base_url = "http://127.0.0.1:8000/v1"
+retries = 1
+
+[providers."other.one"]
+base_url = "https://models.example/v1"
+api_key_path = "keys/one"
+"""
+
+
+def test_agents_may_name_further_providers_which_the_file_describes() -> None:
+    Path("keys").mkdir()
+    Path("keys/one").write_text("sk-of-the-other-0123456789")
+    settings = load_settings(written(LOCAL), environment={"OPENAI_API_KEY": KEY})
+    default, local, other = model_providers(settings)
+    assert (default.name, local.name, other.name) == ("default", "local", "other.one")
+    assert (local.base_url, local.key, local.retries) == ("http://127.0.0.1:8000/v1", None, 1)
+    assert other.key == Secret("sk-of-the-other-0123456789")
+    assert settings.shown()["providers.local.retries"] == 1
+    assert settings.origins["providers.local.retries"] == "statek.toml:4"
+
+
+def test_a_provider_that_is_given_takes_the_place_of_one_of_the_settings() -> None:
+    settings = load_settings(written(LOCAL.partition('[providers."')[0]), environment={"OPENAI_API_KEY": KEY})
+    given = Provider(name="default", base_url="http://localhost:1/v1")
+    assert service_options(settings, providers=[given]).models.providers[0] is given
+    assert [one.name for one in service_options(settings, providers=[given]).models.providers] == ["default", "local"]
+
+
+def test_what_is_wrong_with_a_provider_is_told_by_its_line() -> None:
+    text = """
+[providers.local]
+base_ulr = "x"
+retries = 99
+api_key = 3
+[providers.default]
+base_url = "https://models.example/v1"
+[providers.none]
+[providers.deep.er]
+base_url = { x = 1 }
+"""
+    assert faults(written(text)) == (
+        "statek.toml:8: providers.none: a provider is a table [providers.NAME] of the file, and has a base_url",
+        "statek.toml:3: providers.local.base_ulr: there is no such setting; did you mean 'base_url'?",
+        "statek.toml:3: providers.local.base_ulr: beside it there has to be a base_url",
+        "statek.toml:5: providers.local.api_key: its value is not what it takes: "
+        "visible ASCII characters without spaces, or none",
+        "statek.toml:4: providers.local.retries: 99 is not what it takes: a whole number from 0 to 20",
+        "statek.toml:7: providers.default.base_url: that provider is what model_base_url and the like say",
+        "statek.toml:9: providers.deep.er: there is no such setting; `statek settings` shows those that there are; "
+        "the file has no tables but [providers.NAME], a setting is written as one name",
+        "statek.toml:9: providers.deep.er: beside it there has to be a base_url",
+    )
+
+
+@pytest.mark.parametrize("name", ["STATEK_PROVIDERS", "STATEK_PROVIDERS.LOCAL.BASE_URL"])
+def test_a_provider_cannot_be_described_in_the_environment(name: str) -> None:
+    assert faults(**{name: "x"}) == (f"{name}: a provider is a table [providers.NAME] of the file, and has a base_url",)
+
+
+def test_a_providers_key_is_a_secret_like_any_other() -> None:
+    text = "[providers.local]\nbase_url = 'http://127.0.0.1:1'\napi_key = 'the-key-of-the-provider'"
+    (fault,) = faults(written(text, mode=0o644))
+    assert "holds providers.local.api_key" in fault
+    settings = load_settings(written(text), environment={})
+    assert redacted("it is the-key-of-the-provider") == f"it is {MASK}"
+    assert "the-key" not in repr(settings.providers) + json.dumps(settings.shown())
 
 
 def test_the_nearest_name_of_each_setting_with_a_letter_missing_is_that_setting() -> None:

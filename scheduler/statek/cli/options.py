@@ -71,6 +71,10 @@ def wrong_usage(message: str) -> NoReturn:
 
 def service_options(**given: Any) -> ServiceOptions:
     """Put together how a scheduler is to run; imports what only a scheduler needs."""
+    from statek.agents.providers import ProviderUnusable
     from statek.settings.serving import service_options as options_by
 
-    return options_by(settings_or_exit(**given))
+    try:
+        return options_by(settings_or_exit(**given))
+    except ProviderUnusable as error:
+        wrong_usage(str(error))

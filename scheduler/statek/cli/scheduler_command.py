@@ -12,7 +12,7 @@ import click
 
 from statek.cli.options import open_store, settings_or_exit, wrong_usage
 from statek.cli.terminal import say
-from statek.errors import AppUnusable, LogsUnusable, StatekError
+from statek.errors import AppUnusable, StatekError
 from statek.logs.configuring import Level, Logs
 from statek.store.errors import StoreError
 from statek_protocol.errors import ProtocolError
@@ -58,7 +58,7 @@ def scheduler_command(**given: Any) -> None:
         options = service_options(settings)
         lock = directory.lock()
         logs = Logs(log_options(settings))
-    except (AppUnusable, LogsUnusable, ProtocolError, StoreError) as error:
+    except (StatekError, ProtocolError, StoreError) as error:
         wrong_usage(str(error))
     try:
         with logs:

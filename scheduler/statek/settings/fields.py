@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
 
 from statek.agents.providers import Provider
 from statek.calls.runner import TIMEOUT_SECONDS
@@ -23,6 +23,7 @@ from statek.settings.kinds import (
     Days,
     Endpoint,
     HttpAddress,
+    Key,
     LogFormat,
     LogLevel,
     Place,
@@ -32,17 +33,19 @@ from statek.settings.kinds import (
     SomeSeconds,
     takes,
 )
-from statek.settings.sources import default_store
+from statek.settings.sources import PROVIDERS, default_store
 from statek.store.compaction import CompactionRules
 from statek.store.copying import CopyRules
 from statek_protocol.transport.keys import default_directory
 
+DEFAULT: Final = "default"
+"""The provider that the settings `model_...` describe."""
 OPENAI: Final = "https://api.openai.com/v1"
 MICROS: Final = 1_000_000
 """Of a unit of currency, as cost is counted."""
 _TEXT_LIMIT: Final = 4_000
 _HARNESS: Final = Harness()
-_PROVIDER: Final = Provider(name="default", base_url=OPENAI)
+_PROVIDER: Final = Provider(name=DEFAULT, base_url=OPENAI)
 
 
 class _Group(BaseModel):
@@ -116,7 +119,7 @@ class ModelSettings(_Group):
     """The model of agents that name none, as the provider calls it."""
     model_base_url: HttpAddress | None = None
     """The OpenAI-compatible endpoint; none for that of OpenAI."""
-    model_api_key: SecretStr | None = None
+    model_api_key: Key | None = None
     """The key for it."""
     model_api_key_path: Place | None = None
     """A file whose first line is the key, where model_api_key does not say it."""
@@ -140,6 +143,37 @@ class ModelSettings(_Group):
     """What a prompt may have, by estimate, for agents that say nothing of it."""
     prices_path: Place | None = None
     """A price table (TOML) in the place of ours."""
+
+
+class ProviderSettings(_Group):
+    """Further providers
+
+    An agent may name a provider; one that names none asks that of the settings above. In the file, each has a table of
+    its own, `[providers.NAME]`.
+    """
+
+    base_url: HttpAddress
+    """The OpenAI-compatible endpoint; it has to be there."""
+    api_key: Key | None = None
+    """The key for it."""
+    api_key_path: Place | None = None
+    """A file whose first line is the key, where api_key does not say it."""
+    plain_http: bool = False
+    """Whether the key may go over http:// to another host, readable on the way."""
+    streaming: bool = _PROVIDER.streaming
+    """Whether a reply is taken piece by piece; otherwise all of it has to come within idle_seconds."""
+    connect_seconds: SomeSeconds = _PROVIDER.connect_seconds
+    """How long a connection may take to come about."""
+    idle_seconds: SomeSeconds = _PROVIDER.idle_seconds
+    """How long there may be nothing of a reply, before it begins and between two pieces."""
+    total_seconds: SomeSeconds = _PROVIDER.total_seconds
+    """How long a reply may take, all attempts at it together."""
+    retries: Count = Field(default=_PROVIDER.retries, le=20)
+    """How often a request is made again that failed for a passing reason."""
+    concurrency: Positive = Field(default=_PROVIDER.concurrency, le=1_000)
+    """Requests to it at once; others wait for their turn."""
+    reply_limit_name: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    """What the endpoint calls the most tokens that a reply may have."""
 
 
 class HarnessSettings(_Group):
@@ -209,11 +243,17 @@ class Settings(LogSettings, HttpSettings, HarnessSettings, ModelSettings, StoreS
     )
 
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    _providers: Mapping[str, ProviderSettings] = PrivateAttr(default_factory=dict)
 
     @property
     def origins(self) -> Mapping[str, str]:
         """Where each setting came from that is not at its default, by name."""
         return self._origins
+
+    @property
+    def providers(self) -> Mapping[str, ProviderSettings]:
+        """The providers that agents may name, by these names."""
+        return self._providers
 
     def harness(self) -> Harness:
         """Return the bounds of agents that have none of their own."""
@@ -229,4 +269,8 @@ class Settings(LogSettings, HttpSettings, HarnessSettings, ModelSettings, StoreS
     def shown(self) -> dict[str, Any]:
         """Return each setting as plain data, with secrets masked, in the order of the groups."""
         plain = self.model_dump(mode="json")
-        return {name: plain[name] for group in self.GROUPS for name in group.model_fields}
+        shown = {name: plain[name] for group in self.GROUPS for name in group.model_fields}
+        for provider, settings in self._providers.items():
+            fields = settings.model_dump(mode="json", exclude_unset=True)
+            shown |= {f"{PROVIDERS}.{provider}.{name}": value for name, value in fields.items()}
+        return shown

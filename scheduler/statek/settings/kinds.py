@@ -56,6 +56,14 @@ def _checked_url(text: str) -> str:
     return text
 
 
+def _checked_key(key: SecretStr) -> SecretStr:
+    """Let through what a header can carry."""
+    text = key.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("look for line breaks")
+    return key
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -73,6 +81,7 @@ Amount = Annotated[Decimal, Field(ge=0)]
 Place = Annotated[Path, AfterValidator(_placed)]
 Endpoint = Annotated[str, AfterValidator(_checked_endpoint), Words("tcp://HOST:PORT or ipc://PATH")]
 HttpAddress = Annotated[str, AfterValidator(_checked_url), Words("an http:// or https:// address")]
+Key = Annotated[SecretStr, AfterValidator(_checked_key), Words("visible ASCII characters without spaces")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 LogLevel = Annotated[Level, BeforeValidator(_upper)]
 LogFormat = Annotated[Format, BeforeValidator(_lower)]
@@ -83,7 +92,6 @@ _WORDS: Final = {
     float: "a number",
     Decimal: "a number",
     Path: "a path",
-    SecretStr: "a secret text",
     str: "text",
 }
 

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
+
 from statek.agents.providers import Provider, Secret, key_from_file
+from statek.api.http.server import HttpOptions
 from statek.calls.application import Application
 from statek.logs.configuring import LogOptions
 from statek.models import ModelOptions
 from statek.service import ServiceOptions
-from statek.settings.fields import OPENAI, Settings
+from statek.settings.fields import DEFAULT, OPENAI, ProviderSettings, Settings
 from statek_protocol.transport.endpoints import parse_endpoint
 
 DAY_SECONDS: Final = 86_400
+TOKENS_FILE: Final = "tokens.toml"
+"""In the store's directory, unless the setting http_tokens_path names another place."""
 
 
 def log_options(settings: Settings) -> LogOptions:
@@ -30,13 +36,17 @@ def log_options(settings: Settings) -> LogOptions:
     )
 
 
-def model_provider(settings: Settings) -> Provider | None:
-    """Return whom the model is asked of; None when neither an address nor a key is set. Raises `ProviderUnusable`."""
-    key = _key(settings)
+def model_providers(settings: Settings) -> tuple[Provider, ...]:
+    """Return whom models are asked of, that of agents which name none first; raises `ProviderUnusable`.
+
+    There is none for these when neither an address nor a key is set.
+    """
+    named = tuple(_named(name, said) for name, said in settings.providers.items())
+    key = _key(settings.model_api_key, settings.model_api_key_path)
     if key is None and settings.model_base_url is None:
-        return None
-    return Provider(
-        name="default",
+        return named
+    default = Provider(
+        name=DEFAULT,
         base_url=settings.model_base_url or OPENAI,
         key=key,
         connect_seconds=settings.model_connect_seconds,
@@ -48,22 +58,31 @@ def model_provider(settings: Settings) -> Provider | None:
         reply_limit_name=settings.model_reply_limit_name,
         plain_http=settings.model_plain_http,
     )
+    return (default, *named)
 
 
-def _key(settings: Settings) -> Secret | None:
-    if settings.model_api_key is not None:
-        return Secret(settings.model_api_key.get_secret_value())
-    return None if settings.model_api_key_path is None else key_from_file(settings.model_api_key_path)
+def _named(name: str, said: ProviderSettings) -> Provider:
+    others = said.model_dump(exclude={"api_key", "api_key_path"})
+    return Provider(name=name, key=_key(said.api_key, said.api_key_path), **others)
+
+
+def _key(text: SecretStr | None, path: Path | None) -> Secret | None:
+    if text is not None:
+        return Secret(text.get_secret_value())
+    return None if path is None else key_from_file(path)
 
 
 def service_options(
-    settings: Settings, application: Application | None = None, providers: Sequence[Provider] = ()
+    settings: Settings, application: Application | None = None, providers: Sequence[Provider] | None = None
 ) -> ServiceOptions:
     """Return the options of a scheduler; the application is the one that the settings name unless it is given.
 
-    Providers that are given come before the one of the settings. Raises `ProviderUnusable`.
+    Providers that are given come before those of the settings, and take the place of those of the same name. Raises
+    `ProviderUnusable`.
     """
-    configured = model_provider(settings)
+    given = tuple(providers or ())
+    names = {provider.name for provider in given}
+    others = [provider for provider in model_providers(settings) if provider.name not in names]
     return ServiceOptions(
         keys=settings.keys,
         listen=None if settings.listen is None else parse_endpoint(settings.listen),
@@ -77,10 +96,16 @@ def service_options(
         copy_seconds=settings.copy_seconds,
         copies_kept=settings.copies_kept,
         compact_factor=settings.compact_factor,
-        models=ModelOptions(
-            (*providers, *(() if configured is None else (configured,))), settings.model, settings.prices_path
-        ),
+        models=ModelOptions((*given, *others), settings.model, settings.prices_path),
         retain_seconds=None if settings.retain_days is None else settings.retain_days * DAY_SECONDS,
         harness=settings.harness(),
         context_tokens=settings.context_tokens,
+        http=_http(settings),
     )
+
+
+def _http(settings: Settings) -> HttpOptions | None:
+    if not settings.http_enabled:
+        return None
+    tokens = settings.http_tokens_path or settings.store / TOKENS_FILE
+    return HttpOptions(tokens, settings.http_host, settings.http_port, settings.http_max_body_bytes)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,9 @@ FILE_NAME: Final = "statek.toml"
 FILE_VARIABLE: Final = "STATEK_SETTINGS"
 USUAL: Final = {"OPENAI_API_KEY": "model_api_key", "OPENAI_BASE_URL": "model_base_url"}
 """Variables that others defined and everybody sets; they count where neither the environment nor the file says more."""
-SECRETS: Final = frozenset({"model_api_key"})
+PROVIDERS: Final = "providers"
+"""The one table of the file: a table [providers.NAME] for each provider that agents name."""
+_SECRETS: Final = ("model_api_key", "api_key")
 _FOREIGN_WRITERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -48,7 +50,12 @@ class Given:
 
 
 Layer = Mapping[str, Given]
-"""What one source says, by the names of settings."""
+"""What one source says, by the names of settings; those of a provider are called `providers.NAME.FIELD`."""
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a setting's value is shown to nobody."""
+    return name.rpartition(".")[2] in _SECRETS
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
@@ -76,9 +83,22 @@ def from_file(path: Path) -> dict[str, Given]:
     except UnreadablePolicy as error:
         raise SettingsRefused([str(error)]) from None
     folder = path.absolute().parent
-    layer = {key: Given(value, document.where((key,)), key, folder) for key, value in document.fields.items()}
+    layer = {
+        ".".join(key): Given(value, document.where(key), ".".join(key), folder)
+        for key, value in _entries(document.fields)
+    }
     _check_secrecy(path, layer)
     return layer
+
+
+def _entries(fields: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Go through the keys of a file, and through those of its tables of providers; an empty table stays one."""
+    for name, value in fields.items():
+        key = (*above, name)
+        if isinstance(value, dict) and value and key[0] == PROVIDERS and len(key) < len((PROVIDERS, "NAME", "FIELD")):
+            yield from _entries(value, key)
+        else:
+            yield key, value
 
 
 def file_in_force(environment: Mapping[str, str], named: Path | None = None) -> Path | None:
@@ -118,6 +138,6 @@ def _check_owner(found: os.stat_result) -> None:
 
 
 def _check_secrecy(path: Path, names: Iterable[str]) -> None:
-    kept = sorted(SECRETS.intersection(names))
+    kept = sorted(filter(is_secret, names))
     if kept and path.stat().st_mode & stat.S_IROTH:
         raise SettingsRefused([f"{path}: holds {kept[0]} and can be read by everybody: chmod o-r {path}"])
