@@ -17,6 +17,7 @@ _COMMANDS = {
     "future": "statek.cli.future_command:future_command",
     "health": "statek.cli.health_command:health_command",
     "job": "statek.cli.job_command:job_command",
+    "jobs": "statek.cli.jobs_command:jobs_command",
     "policy": "statek.cli.policy_command:policy_command",
     "restore": "statek.cli.backup_command:restore_command",
     "scheduler": "statek.cli.scheduler_command:scheduler_command",
