@@ -6,8 +6,6 @@ was awaited when the scheduler ended is asked for again. What a reply or a messa
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -55,14 +53,14 @@ class Asker(Protocol):
     """Asks models; see `agents.model`."""
 
     def ask(self, provider: str, request: ModelRequest, on_done: OnDone) -> ModelCall:
-        """Ask, and have the callback called once in another thread; raises a `StatekError`."""
+        """Ask, and have the callback called once in the loop's own thread, later; raises a `StatekError`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
     """Whom this scheduler can ask, and what that costs."""
 
-    thread: Asker
+    asker: Asker
     prompting: Prompting
     prices: PriceTable
     most_questions: Mapping[str, int] = field(default_factory=dict)
@@ -141,7 +139,10 @@ class Conversing:
         if was is not None and _question(was) == _question(talk):
             return
         if was is not None and was.asking:
-            tick.then(partial(self._drop, job.job))
+            self._questions.over(job.job)
+            call = self._calls.pop(job.job, None)
+            if call is not None:
+                tick.then(call.cancel)
         if talk.asking:
             tick.then(partial(self._wait, job.job))
 
@@ -175,13 +176,6 @@ class Conversing:
             self._questions.wait(name, job.conversation.provider, job.agent, begun=begun)
             self._loop.do(_nothing)
 
-    def _drop(self, name: str) -> None:
-        """Give up a question whose reply is not awaited any more."""
-        self._questions.over(name)
-        call = self._calls.pop(name, None)
-        if call is not None:
-            call.cancel()
-
     def _ask(self, tick: Tick, models: Models, job: Job) -> bool:
         """Ask the model of a job if its turn is still due, and tell whether a reply is awaited now."""
         talk, version = job.conversation, self._loop.roster.version(job, tick)
@@ -192,7 +186,7 @@ class Conversing:
             if not request.model:
                 raise NoModel(job.agent)
             asked = Asked(job.job, talk.turn, talk.attempts, request.model)
-            self._calls[job.job] = models.thread.ask(talk.provider, request, self._bring(asked))
+            self._calls[job.job] = models.asker.ask(talk.provider, request, partial(self._on_arrived, asked))
         except (StoreError, ProtocolError, LookupError, ValueError) as error:
             log.exception("the conversation of %s cannot be read", job.job, extra={"job": job.job, "agent": job.agent})
             self._fail(tick, job.job, "unreadable", f"the conversation cannot be read: {error}")
@@ -202,16 +196,6 @@ class Conversing:
             return False
         self._questions.begin(job.job, talk.provider, job.agent)
         return True
-
-    def _bring(self, asked: Asked) -> OnDone:
-        """Make what brings a result from the models' thread into the loop."""
-        asyncio_loop = asyncio.get_running_loop()
-
-        def bring(result: ModelResult) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the next scheduler asks again
-                asyncio_loop.call_soon_threadsafe(self._on_arrived, asked, result)
-
-        return bring
 
     def _on_arrived(self, asked: Asked, result: ModelResult) -> None:
         self._arrived.append((asked, result))

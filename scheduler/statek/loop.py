@@ -155,6 +155,7 @@ class Loop:
         self.waiting.begin()
         self.waiting.take_up(tick)
         self._commit(tick)
+        tick.carry_out()
         self._wake.set()
         log.info("%d jobs to go on with", self.placing.ready)
 

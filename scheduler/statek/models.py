@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from statek.agents.model import ModelCall, ModelThread, OnDone
 from statek.agents.pricing import load_prices
 from statek.agents.providers import Provider
-from statek.agents.requests import ModelRequest
+from statek.agents.requests import ModelRequest, ModelResult
 from statek.calls.offers import Offer
 from statek.conversing import Models
 from statek.loop import Loop
@@ -34,6 +36,7 @@ class ModelsAtWork:
 
     def __init__(self, loop: Loop, options: ModelOptions, offer: Callable[[], Offer]) -> None:
         """Let the loop ask these models; raises `PricesUnusable`."""
+        self._asyncio_loop = asyncio.get_running_loop()
         self._thread = ModelThread(options.providers)
         self._started = False
         prompting = Prompting(loop.ledger, offer, lambda: loop.calling.offered, options.model)
@@ -41,11 +44,16 @@ class ModelsAtWork:
         loop.conversing.models = Models(self, prompting, load_prices(options.prices), most)
 
     def ask(self, provider: str, request: ModelRequest, on_done: OnDone) -> ModelCall:
-        """Ask as `ModelThread.ask` does."""
+        """Ask as `ModelThread.ask` does; the callback is called in the loop's thread."""
         if not self._started:
             self._started = True
             self._thread.start()
-        return self._thread.ask(provider, request, on_done)
+        return self._thread.ask(provider, request, partial(self._bring, on_done))
+
+    def _bring(self, on_done: OnDone, result: ModelResult) -> None:
+        """In the thread that asks."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the next scheduler asks again
+            self._asyncio_loop.call_soon_threadsafe(on_done, result)
 
     async def close(self) -> None:
         """Give up what is under way and end the thread; what was answered by then has come to the loop."""

@@ -153,29 +153,57 @@ class _Beginning:
 
 def _later(ledger: History, job: str, after: int, tokens: int, asks: bool) -> list[Entry]:
     """Return what came after the beginning, in order, as far back as so many tokens reach."""
-    read: list[tuple[Entry, ...]] = []
-    waiting: list[BatchSubmitted] = []
+    later = _Later(ledger, job, tokens, asks)
     for stored in _backwards(ledger, job, after):
-        event = stored.event
-        if isinstance(event, BatchSubmitted):
-            if event.role not in WARM_UP:
-                waiting.insert(0, event)
-            continue
-        if isinstance(event, TurnAnswered):
-            exchange = tuple(_exchange(ledger, job, event, waiting, asks))
-            waiting = []
-        elif isinstance(event, MessagePushed):
-            exchange = (_message(stored, event),)
-        elif isinstance(event, JobRevived) and event.reason == "retry":
-            exchange = (HarnessNote(TRY_AGAIN),)
-        else:
-            continue
-        read.append(exchange)
-        tokens -= max(LEAST_TOKENS, sum(map(_tokens, exchange)))
-        if tokens <= 0 and isinstance(event, TurnAnswered) and event.turn % TURNS_TOGETHER == 1:
-            read.append(_unread(event.turn - 1))
+        if later.take(stored):
             break
-    return [entry for exchange in reversed(read) for entry in exchange]
+    return later.entries
+
+
+class _Later:
+    """Puts exchanges together from events that come newest first."""
+
+    def __init__(self, ledger: History, job: str, tokens: int, asks: bool) -> None:
+        self._ledger = ledger
+        self._job = job
+        self._tokens = tokens
+        self._asks = asks
+        self._read: list[tuple[Entry, ...]] = []
+        """The newest first."""
+        self._batches: list[BatchSubmitted] = []
+        """Of the reply that comes next."""
+        self._reply: tuple[Entry, ...] = ()
+        """With what came of it. What was said before it, and after it was asked for, is news to the model only then."""
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Return what was read, in order."""
+        return [entry for exchange in (self._reply, *reversed(self._read)) for entry in exchange]
+
+    def take(self, stored: Stored) -> bool:
+        """Take the event before the last one; tell whether that is enough."""
+        event = stored.event
+        match event:
+            case BatchSubmitted() if event.role not in WARM_UP:
+                self._batches.insert(0, event)
+            case TurnAnswered():
+                self._reply = tuple(_exchange(self._ledger, self._job, event, self._batches, self._asks))
+                self._batches = []
+            case MessagePushed():
+                self._add((_message(stored, event),))
+            case JobRevived(reason="retry"):
+                self._add((HarnessNote(TRY_AGAIN),))
+            case TurnRequested() if self._reply:
+                self._add(self._reply)
+                self._reply = ()
+                if self._tokens <= 0 and event.turn % TURNS_TOGETHER == 1:
+                    self._read.append(_unread(event.turn - 1))
+                    return True
+        return False
+
+    def _add(self, exchange: tuple[Entry, ...]) -> None:
+        self._read.append(exchange)
+        self._tokens -= max(LEAST_TOKENS, sum(map(_tokens, exchange)))
 
 
 def _backwards(ledger: History, job: str, after: int) -> Iterator[Stored]:

@@ -111,7 +111,9 @@ class AuditReader(Reader):
     def may_have_lease(self, job: str) -> bool:
         """Tell whether the job is under way, so that what is counted of it need not be told yet."""
         return bool(
-            self._rows("SELECT 1 FROM jobs WHERE job = :job AND status IN ('STARTED', 'SUSPENDED')", {"job": job})
+            self._rows(
+                "SELECT 1 FROM jobs WHERE job = :job AND status IN ('WARMING_UP', 'STARTED', 'SUSPENDED')", {"job": job}
+            )
         )
 
     def _forward(self, query: Query, after: int) -> Iterator[AuditRecord]:

@@ -76,6 +76,7 @@ class FakeExecutor:
     endpoint: RecordingEndpoint
     identity: bytes
     sequences: dict[str, int] = field(default_factory=dict)
+    offered: int = 0
 
     def say(self, message: Message) -> None:
         self.pool.on_frames(self.identity, [encode(message)])
@@ -83,7 +84,13 @@ class FakeExecutor:
     def hello(self, workers: int = 1, layers: dict[str, LayerReport] = LAYERS) -> None:
         name = f"executor-{self.identity.decode()}"
         self.say(Hello(PROTOCOL_VERSION, "0", name, f"host-{self.identity.decode()}", workers, layers))
+        self.offered = workers
         self.say(Pull(workers))
+
+    def offer(self, more: int = 1) -> None:
+        """Offer places anew, as a supervisor does when a lease has ended."""
+        self.offered += more
+        self.say(Pull(self.offered))
 
     def beat(self, *leases: str) -> None:
         self.say(Heartbeat(leases))
