@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import os
 import subprocess
@@ -12,12 +14,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+import statek
 from statek.agents.providers import Provider, ProviderUnusable, Secret
 from statek.cli.scheduler_command import scheduler_command
 from statek.core.agents import Harness
 from statek.logs.redaction import MASK, redacted
 from statek.settings import Settings, SettingsRefused, load_settings
-from statek.settings.fields import ProviderSettings
+from statek.settings.fields import HarnessSettings, ProviderSettings
 from statek.settings.former import INSTEAD
 from statek.settings.serving import log_options, model_providers, service_options
 from statek.settings.sources import is_secret
@@ -368,6 +371,20 @@ def test_a_providers_key_is_a_secret_like_any_other() -> None:
     assert "the-key" not in repr(settings.providers) + json.dumps(settings.shown())
 
 
+def test_every_setting_is_read_by_some_part() -> None:
+    package = Path(statek.__file__).parent
+    nodes = (node for path in package.rglob("*.py") for node in ast.walk(ast.parse(path.read_text())))
+    read = {
+        node.attr
+        for node in nodes
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).rpartition(".")[2].lstrip("_") == "settings"
+    }
+    bounds = inspect.getsource(Settings.harness)
+    assert set(Settings.model_fields) - read == {
+        name for name in HarnessSettings.model_fields if f"self.{name}" in bounds
+    }
+
+
 def test_the_nearest_name_of_each_setting_with_a_letter_missing_is_that_setting() -> None:
     names = list(Settings.model_fields)
     for name in names:
@@ -378,7 +395,7 @@ def test_the_nearest_name_of_each_setting_with_a_letter_missing_is_that_setting(
 # the command
 
 
-def statek(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-m", "statek", *arguments],
         capture_output=True,
@@ -395,7 +412,7 @@ def file() -> Path:
 
 
 def test_the_command_shows_each_setting_with_its_origin_and_no_secret(file: Path) -> None:
-    done = statek("--settings", str(file), "settings", "--json", STATEK_MAX_TURNS="9", STATEK_MODEL=KEY)
+    done = run("--settings", str(file), "settings", "--json", STATEK_MAX_TURNS="9", STATEK_MODEL=KEY)
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert list(shown) == list(load_settings(environment={}).shown())
@@ -403,14 +420,14 @@ def test_the_command_shows_each_setting_with_its_origin_and_no_secret(file: Path
     assert shown["max_turns"] == {"value": 9, "from": "STATEK_MAX_TURNS"}
     assert shown["workers"] == {"value": None, "from": "default"}
     assert KEY not in done.stdout
-    table = statek("--settings", str(file), "settings")
+    table = run("--settings", str(file), "settings")
     assert KEY not in table.stdout
     assert "mine.toml:2" in table.stdout
 
 
 def test_a_command_refuses_wrong_settings_with_a_line_for_each_fault_and_status_2() -> None:
     for command in (["settings"], ["scheduler"], ["exec", "-"]):
-        done = statek(*command, STATEK_MAX_TURNS="x", STATEK_NO_SUCH="1\x1b[2J", STATEK_STORE="store")
+        done = run(*command, STATEK_MAX_TURNS="x", STATEK_NO_SUCH="1\x1b[2J", STATEK_STORE="store")
         assert done.returncode == 2
         assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["STATEK_NO_SUCH", "STATEK_MAX_TURNS"]
         assert not list(Path("store").glob("ledger*"))
@@ -418,7 +435,7 @@ def test_a_command_refuses_wrong_settings_with_a_line_for_each_fault_and_status_
 
 def test_every_command_finds_the_store_that_the_file_names() -> None:
     written("store = 'named'")
-    done = statek("store", "check")
+    done = run("store", "check")
     assert str(Path.cwd() / "named") in done.stdout + done.stderr
 
 
