@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -66,13 +66,13 @@ def _sam(seen: Evidence) -> Finding:
 def _robin(seen: Evidence) -> Finding:
     """The pool was killed under this job: nothing may be there twice, and nothing may be missing."""
     job = seen.jobs["robin"]
-    printed = [line.partition(":")[0] for line in job.py_env.console if line.startswith("week ")]
     asked = (seen.outbox / "asked.log").read_text("utf-8").splitlines()
-    starts = seen.story.starts_of("robin")
-    once = len(set(asked)) == len(asked) == WEEKS and len(set(printed)) == len(printed)
+    calls, starts = _calls([job], "count_bookings"), seen.story.starts_of("robin")
+    lines = job.py_env.console
+    once = len(asked) == calls >= WEEKS and (seen.asked is None or len(set(lines)) == len(lines))
     good = _ended_well(job) and once and starts > 1 and str(BOOKINGS) in str(job.exit_status)
-    course = f"killed with its executor, begun {starts} times"
-    return Finding(good, f"robin: {course}; {len(printed)} lines and {len(asked)} calls, each once")
+    course = f"killed with its executor, its code begun {starts} times"
+    return Finding(good, f"robin: {course}; {len(lines)} lines and {calls} calls, each once")
 
 
 def _mallory(seen: Evidence) -> Finding:
@@ -94,9 +94,10 @@ def _kim(seen: Evidence) -> Finding:
 
 
 def _letters(seen: Evidence) -> Finding:
+    """What left the office left it once for each call that is on record."""
     letters = sorted(path.name.partition("-")[0] for path in seen.outbox.glob("*.txt"))
-    wanted = sorted(["alex", "alex", "jordan", "robin", "sam"])
-    return Finding(letters == wanted, f"letters that left the office, each once: {', '.join(letters)}")
+    good = len(letters) == _calls(_all(seen), "answer") and {"alex", "jordan", "robin", "sam"} <= set(letters)
+    return Finding(good, f"letters that left the office, each once: {', '.join(letters)}")
 
 
 def _usage(seen: Evidence) -> Finding:
@@ -106,6 +107,10 @@ def _usage(seen: Evidence) -> Finding:
     good = tokens > 0 and (seen.asked is None or seen.asked == turns)
     asked = f"; the model was asked {seen.asked} times" if seen.asked is not None else ""
     return Finding(good, f"usage: {turns} turns with {tokens} tokens on record{asked}")
+
+
+def _calls(jobs: Iterable[JobView], tool: str) -> int:
+    return sum(item.tool == tool for job in jobs for item in job.tool_log)
 
 
 def _all(seen: Evidence) -> list[JobView]:
