@@ -18,11 +18,12 @@ from typing import Any, Final
 
 import dbzero as db0
 
-from statek.calls import operations
+from statek.calls import containers, operations
 from statek.calls.application import Application
 from statek.calls.crossing import JobCrossing, ObjectIsGone, TooManyWaits
 from statek.calls.current import within
 from statek.calls.handles import ForgedHandle, HandleTable
+from statek.calls.keepable import NotKeepable, check_bearable, check_kept
 from statek.calls.members import MemberRefused
 from statek.calls.operations import Chunk, IsMethod
 from statek.calls.outcomes import CallOutcome, Variables, failed, from_marker, raised, to_marker
@@ -33,7 +34,7 @@ from statek.store import markers
 from statek.store.given import GivenGone, decode_given, why_gone
 from statek_policies import Limits
 from statek_protocol.messages.interpreter import GuestError
-from statek_protocol.operations import OBJECT_GET
+from statek_protocol.operations import OBJECT_GET, OBJECT_INVOKE, OBJECT_SET, OBJECT_SET_ITEM
 from statek_protocol.references import FutureRef, HandleRef, PlainReferences
 from statek_protocol.values import NESTING, MalformedValue, ValueRefused, decode_value, encode_value
 
@@ -158,6 +159,8 @@ class ObjectSpace:
         if call.kwargs or not call.args or not isinstance(call.args[0], HandleRef):
             raise TypeError(f"{call.name} takes an object and what belongs to it")
         arguments = [crossing.resolve(argument) for argument in call.args]
+        check = check_kept if _puts_into_dbzero(call.name, arguments[0]) else check_bearable
+        check(call.args[1:])
         result = operations.perform(call.name, arguments, call.policy)
         if operations.is_part(call.name, result):
             attribute = arguments[1] if call.name == OBJECT_GET else None
@@ -165,6 +168,7 @@ class ObjectSpace:
         return result
 
     def _called(self, call: CallRequest, tool: Tool, crossing: JobCrossing) -> Any:
+        check_bearable((call.args, call.kwargs))
         args, kwargs = crossing.resolve(call.args), crossing.resolve(call.kwargs)
         try:
             return tool.function(*args, **kwargs)
@@ -217,6 +221,8 @@ def _failure(error: BaseException) -> CallOutcome:
             return failed("PolicyViolation", str(error), rule=error.rule)
         case ForgedHandle():
             return failed("PolicyViolation", str(error), rule=UNKNOWN_HANDLE)
+        case NotKeepable():
+            return failed("ValueError", str(error))
         case ObjectIsGone():
             return failed("ObjectGone", str(error))
         case IsMethod():
@@ -228,6 +234,13 @@ def _failure(error: BaseException) -> CallOutcome:
         case ValueRefused():
             return failed("TypeError", error.path + ": " + error.reason)
     return raised(error)
+
+
+def _puts_into_dbzero(operation: str, owner: object) -> bool:
+    """Tell whether dbzero is given the arguments of an operation to keep, and not some code of the application's."""
+    if containers.is_container_type(type(owner)):
+        return operation in (OBJECT_SET_ITEM, OBJECT_INVOKE)
+    return operation == OBJECT_SET and db0.is_memo(owner)
 
 
 def _renumbered(value: bytes, numbers: dict[int, int]) -> bytes:
