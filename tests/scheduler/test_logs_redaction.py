@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from statek.api.http.tokens import PREFIX
 from statek.logs import redaction
 from statek.logs.configuring import LogOptions, Logs
 from statek.logs.redaction import MASK, Redaction, hide, redacted
@@ -30,6 +31,7 @@ KEYS = {
     "of another": "sk-svcacct-abcdefghijklmnop",
     "of a code host": "ghp_0123456789abcdefghijABCDEFGHIJ",
     "of a cloud": "AKIA0123456789ABCDEF",
+    "of our own": f"the token {PREFIX}abcdefghijklmnopqrstuvwxyz0123456789",
     "token of three parts": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N",
     "bearer": "Bearer abcdef0123",
     "header": "Authorization: Token abcdef",
@@ -47,6 +49,7 @@ HIDDEN = {
     "of another": "abcdefghijklmnop",
     "of a code host": "0123456789abcdefghij",
     "of a cloud": "0123456789ABCDEF",
+    "of our own": "abcdefghijklmnopqrstuvwxyz0123456789",
     "token of three parts": "eyJzdWIiOiIxMjM0NTY3ODkwIn0",
     "bearer": "abcdef0123",
     "header": "abcdef",

@@ -32,7 +32,7 @@ class EmbeddedScheduler:
     def __init__(self, directory: StoreDirectory, lock: StoreLock, options: ServiceOptions) -> None:
         self._directory = directory
         self._lock = lock
-        self._options = replace(options, passing=True)
+        self._options = replace(options, passing=True, http=None)  # what asks over HTTP would lose it
         self._service: Service | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started = threading.Event()

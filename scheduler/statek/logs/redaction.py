@@ -55,6 +55,7 @@ _FORMS: Final = (
     _Form(("sk-", "pk-", "rk-"), re.compile(r"(?<![\w-])()[spr]k-[\w-]{12,}")),
     _Form(("gh", "glpat-"), re.compile(r"(?<![\w-])()(?:gh[pousr]_|github_pat_|glpat-)[\w-]{12,}")),
     _Form(("hf_", "gsk_", "aiza", "akia", "asia"), re.compile(r"(?<![\w-])()(?:hf_|gsk_|AIza|AKIA|ASIA)[\w-]{12,}")),
+    _Form(("statek_",), re.compile(r"(?<![\w-])()statek_[\w-]{32,}")),
     _Form(("xox",), re.compile(r"(?<![\w-])()xox[abposr]-[\w-]{10,}")),
     _Form(("eyj",), re.compile(r"(?<![\w-])()eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")),
     _Form(
@@ -89,7 +90,12 @@ class _Known:
             return
         with self._lock:
             for text in lines:
-                self._forms |= {text, quote(text, safe=""), repr(text)[1:-1], json.dumps(text)[1:-1]}
+                self._forms |= {
+                    text,
+                    quote(text, safe="", errors="surrogatepass"),
+                    repr(text)[1:-1],
+                    json.dumps(text)[1:-1],
+                }
             longest_first = sorted(self._forms, key=len, reverse=True)
             self.pattern = re.compile("|".join(map(re.escape, longest_first)))
 
