@@ -85,7 +85,7 @@ class Calling:
         names = tuple(name for name in self.offered_to(job, tick).exports if name not in job.offered)
         if given is None and not names:
             return False
-        tick.then(partial(self.tools.give_variables, job, names, given, self.on_given))
+        tick.then(partial(self.tools.giver.give, job, names, given, self.on_given))
         return True
 
     # what the runner brings

@@ -137,6 +137,9 @@ class Delivering:
                 return str(self._loop.roster.unknown(item.agent))
             if not definition.event_name:
                 return no_event(definition)
+            objections = self._loop.roster.objections(definition, (definition.event_name,))
+            if objections:
+                return f"the event has no variable to be in: {'; '.join(objections)}"
             variables = given.as_event(definition.event_name, item.body)
         except (AgentRefused, TypeError, IndexError) as error:
             return f"the event cannot become a job: {error}"
@@ -160,7 +163,7 @@ class Delivering:
         tools = self._loop.calling.tools
         if tools is not None:
             self._looking.add(line)
-            tick.then(partial(tools.look_for_objects, bodies, partial(self._looked, line)))
+            tick.then(partial(tools.giver.look, bodies, partial(self._looked, line)))
 
     def _looked(self, line: Line, seen: dict[int, str | None]) -> None:
         """Go on with a line; what was not looked for is looked for again."""

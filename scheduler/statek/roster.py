@@ -7,7 +7,7 @@ that it begins with.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -155,6 +155,11 @@ class Roster:
         events, blobs = start(name, definition, job.given, parent, messages)
         self._loop.begin(tick, name, events, blobs)
 
+    def objections(self, definition: AgentDefinition, names: Iterable[str]) -> list[str]:
+        """Say which names no variable of a job of the agent can have, as far as the application is here."""
+        exports = self._loop.calling.offered.to(definition).exports
+        return list(objections(names, tools=definition.tools, exports=exports))
+
     def _begun(self, tick: Tick, key: str) -> Iterator[str]:
         """Yield the names of the jobs that a key has begun, in this turn or before."""
         now = {submission.key: submission for submission in tick.submissions if submission.key.startswith(key)}
@@ -195,13 +200,9 @@ class Roster:
             names = given.names_of(job.given)
         except (TypeError, IndexError) as error:
             raise SubmissionRefused("variables", f"variables are a map of values by name: {error}") from error
-        wrong = list(objections(names, tools=definition.tools, exports=self._exports(definition)))
+        wrong = self.objections(definition, names)
         if wrong:
             raise SubmissionRefused("variables", "; ".join(wrong))
-
-    def _exports(self, definition: AgentDefinition) -> Collection[str]:
-        """Name the application's variables that the agent's jobs see, as far as an application is there."""
-        return self._loop.calling.offered.to(definition).exports
 
     def _find(self, name: str) -> KnownAgent | None:
         if name not in self._known:

@@ -178,7 +178,7 @@ def _callable_faults(**handlers: object) -> Iterator[str]:
 
 def _tools(functions: object, faults: list[str]) -> ToolRegistry:
     registry = ToolRegistry()
-    if not isinstance(functions, list | tuple | set | frozenset):
+    if not isinstance(functions, list | tuple):
         faults.append(f"tools: a list of functions is needed, not {shown(functions)}")
         return registry
     for function in functions:
@@ -197,7 +197,8 @@ def _locals(names: Any, tools: ToolRegistry, faults: list[str]) -> tuple[str, ..
         return None
     wrong = list(objections(names, tools=tools.names, exports=()))
     faults += (f"locals: {fault}" for fault in wrong)
-    return None if wrong else tuple(dict.fromkeys(names))
+    in_order = sorted(names) if isinstance(names, set | frozenset) and not wrong else names
+    return None if wrong else tuple(dict.fromkeys(in_order))
 
 
 def _policy(policy: object, limits: object, tools: Sequence[str], faults: list[str]) -> Policy:

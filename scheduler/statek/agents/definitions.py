@@ -75,8 +75,11 @@ def faults_of(values: Mapping[str, object]) -> Iterator[str]:
     for name, value in values.items():
         try:
             schema.load(AgentDefinition, {"name": "agent", name: value})
+            msgpack.packb(value)
         except InvalidField as error:
             yield f"{name}: {error.problem}"
+        except (UnicodeEncodeError, OverflowError) as error:
+            yield f"{name}: it cannot be written down: {error}"
         else:
             if name == "options" and value is not None and type(value) is not dict:
                 yield "options: a map of names to plain values is needed"

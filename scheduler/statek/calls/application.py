@@ -66,7 +66,7 @@ class Application:
         )
         self.all_agents = agents is None
         """Whether events become jobs of all agents that are known, or of its own only."""
-        self.offer = offer or self._offered()
+        self.offer = offer or self._offered(complete=setup is None)
         self.loaded: Future[Offer] = Future()
         """Done as soon as the first loading is; with its error if there was one."""
         if file is not None:

@@ -68,8 +68,12 @@ def offer_of(
     agents: object = (),
     push_queues: object = None,
     place: str,
+    complete: bool = True,
 ) -> Offer:
-    """Put together what a program offers; raises `AppUnusable`, whose text begins with the place."""
+    """Put together what a program offers; raises `AppUnusable`, whose text begins with the place.
+
+    Before its variables are known it is not complete, and what agents say of them is not held against them.
+    """
     if not isinstance(tools, list | tuple):
         raise AppUnusable(f"{place}: `tools` must be a list of functions")
     if not isinstance(variables, Mapping):
@@ -82,7 +86,7 @@ def offer_of(
     for agent in known.values():
         _join(registry, agent, place)
     _check_names(variables, registry, place)
-    for agent in known.values():
+    for agent in known.values() if complete else ():
         _check_locals(agent, variables, place)
     reserved = frozenset(registry.names) - shared
     return Offer(registry, variables, frozenset(classes), known, reserved, _queues(push_queues, place))

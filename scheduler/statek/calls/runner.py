@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from statek.calls.application import Application
 from statek.calls.arguments import Arguments, read_arguments
 from statek.calls.current import within
+from statek.calls.giver import Giver
 from statek.calls.handles import HandleTable, HandleTables
-from statek.calls.outcomes import CallOutcome, Variables, failed, raised
+from statek.calls.outcomes import CallOutcome, failed, raised
 from statek.calls.places import Abandoned, LeftBehind, Note, Raised, Threads, TimeIsOver, in_time, tracked, tried
 from statek.calls.requests import CallRequest
 from statek.calls.tools import Tool
@@ -48,8 +49,6 @@ TIMEOUT_SECONDS: Final = 300.0
 """How long a call may take where neither the tool nor the service says."""
 
 OnAnswer = Callable[[str, CallAnswered, tuple[Event, ...]], None]
-OnGiven = Callable[[str, Variables], None]
-OnLooked = Callable[[dict[int, "str | None"]], None]
 Recorded = Callable[[str], list[HandleBound]]
 
 
@@ -89,7 +88,7 @@ class ToolRunner:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._asleep: set[str] = set()
         """Those among them that are a guest's sleep."""
-        self._giving: set[asyncio.Task[None]] = set()
+        self.giver = Giver(self._submit, self._in_space, lambda job: self.tables.of(job))
 
     @property
     def offered(self) -> Offered:
@@ -97,38 +96,6 @@ class ToolRunner:
         offer = self._application.offer
         agents = frozenset(offer.agents)
         return Offered(offer.tools.names, tuple(offer.tools.temporals), tuple(offer.variables), offer.reserved, agents)
-
-    def give_variables(self, job: Job, names: tuple[str, ...], given: bytes | None, on_given: OnGiven) -> None:
-        """Let variables cross that the application exports, and what the job starts with; they come by the callback."""
-        self._begin(self._give(job, names, given, on_given))
-
-    def look_for_objects(self, bodies: dict[int, bytes], on_looked: OnLooked) -> None:
-        """Find out which objects of events cannot be found any more; what is not told has to be asked again."""
-        self._begin(self._look(bodies, on_looked))
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._giving.add(task)
-        task.add_done_callback(self._giving.discard)
-
-    async def _give(self, job: Job, names: tuple[str, ...], given: bytes | None, on_given: OnGiven) -> None:
-        try:
-            found: Variables = await self._submit(
-                lambda: self._in_space().variables(self.tables.of(job.job), names, given)
-            )
-        except Exception:  # dbzero failed: it is opened anew, or the service ends
-            log.exception("%s gets its variables when it is its turn again", job.job)
-            found = Variables()
-        on_given(job.job, found)
-
-    async def _look(self, bodies: dict[int, bytes], on_looked: OnLooked) -> None:
-        try:
-            on_looked(await self._submit(lambda: self._in_space().look_for(bodies)))
-        except MirrorStopped:
-            log.info("%d events wait for the next scheduler", len(bodies))
-        except Exception:  # dbzero failed: it is opened anew, or the service ends
-            log.exception("the objects of %d events are looked for again", len(bodies))
-            on_looked({})
 
     def start(self, job: Job, call: RunTool, policy: Policy, waited_seconds: float) -> None:
         """Make a call, unless it is under way already; its outcome comes by the callback."""
@@ -160,10 +127,10 @@ class ToolRunner:
 
     async def close(self) -> None:
         """Stop waiting for what is under way; a call without an outcome is unknown after the next start."""
-        tasks = [*self._running.values(), *self._giving]
+        tasks = tuple(self._running.values())
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self.giver.close(), return_exceptions=True)
         self._reader.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self, key: str, job: Job, call: RunTool, policy: Policy, waited_seconds: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any, cast
 from loop_stand import FakeExecutor, RecordingTools, Stand, make_stand
 
 from statek.agents.agent import Agent
+from statek.calls.giver import OnGiven, OnLooked
 from statek.calls.runner import ToolRunner
 from statek.composing import Offered
 from statek.core.events import JobCreated
@@ -33,15 +34,17 @@ class AgentTools(RecordingTools):
 
     offered: Offered = field(default_factory=lambda: Offered(("search",), agents=frozenset({"dispatcher"})))
     given: list[tuple[str, tuple[str, ...], bytes | None]] = field(default_factory=list)
-    looks: list[tuple[dict[int, bytes], Callable[[dict[int, str | None]], None]]] = field(default_factory=list)
+    looks: list[tuple[dict[int, bytes], OnLooked]] = field(default_factory=list)
 
-    def give_variables(
-        self, job: Job, names: tuple[str, ...], given: bytes | None, on_given: Callable[..., None]
-    ) -> None:
+    @property
+    def giver(self) -> AgentTools:
+        return self
+
+    def give(self, job: Job, names: tuple[str, ...], given: bytes | None, on_given: OnGiven) -> None:
         self.given.append((job.job, names, given))
         self.on_given = on_given
 
-    def look_for_objects(self, bodies: dict[int, bytes], on_looked: Callable[[dict[int, str | None]], None]) -> None:
+    def look(self, bodies: dict[int, bytes], on_looked: OnLooked) -> None:
         self.looks.append((bodies, on_looked))
 
 
