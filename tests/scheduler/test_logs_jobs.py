@@ -79,6 +79,11 @@ def test_an_end_says_why() -> None:
     assert line(JobEnded("limit", limit=LIMIT))[1] == "job ended: limit: calls: 200 allowed, 201 used"
 
 
+def test_what_a_job_ends_with_is_not_told() -> None:
+    level, text, fields = line(JobEnded("ok", exit_status="what the model said last"))
+    assert (level, text, fields) == (logging.INFO, "job ended: ok", {"outcome": "ok"})
+
+
 def tell(scheduler: Stand) -> None:
     scheduler.loop.witnesses.append(lambda tick: tell_of(tick.records, tick.changed))
 

@@ -1,7 +1,7 @@
 """What the log says about jobs: one line for each committed event that people follow jobs by.
 
 To have another kind of event told, add a row to `_ROWS`; one that has none is told by its name at DEBUG. Nothing that a
-guest printed or passed stands in a line, but for the text of its error, the name of its batch and what it exited with.
+guest printed or passed, or a model said, stands in a line, but for the text of an error and the name of a batch.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _at(level: int, text: str, *names: str) -> Callable[[Any], Line]:
 def _ended(what: str) -> Callable[[Any], Line]:
     def row(event: events.BatchEnded | events.JobEnded) -> Line:
         text = f"{what} ended: {event.outcome}{_because(event.error, event.limit)}"
-        return _LEVELS[event.outcome], text, {"outcome": event.outcome, "exit_status": event.exit_status}
+        return _LEVELS[event.outcome], text, {"outcome": event.outcome}
 
     return row
 
