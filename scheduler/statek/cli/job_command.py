@@ -1,14 +1,16 @@
-"""statek job: what a person decides about a job that is held for a violation of its policy."""
+"""statek job: what can be done with one job; here, what a person decides about one that is held."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final
 
 import click
 
+from statek.cli.acting import FAILED
 from statek.cli.attach import attached
+from statek.cli.job_looking import console_command, log_command, show_command
+from statek.cli.job_steering import cancel_command, push_command, retry_command, start_command
 from statek.cli.options import default_store, open_store, service_options, wrong_usage
 from statek.cli.terminal import say
 from statek.core.holds import Choice
@@ -18,18 +20,19 @@ from statek.store.errors import StoreError
 from statek_protocol.errors import ProtocolError
 from statek_protocol.messages.client import Decided
 
-FAILED: Final = 5
-"""Exit status of a failure on our side, as of `statek exec`."""
-
 _STORE = click.option("--store", type=click.Path(path_type=Path), default=default_store, help="The store's directory.")
 
 
-@click.group("job", short_help="Release or end a job that is held.")
+@click.group("job", short_help="Show, follow, start, cancel, tell or retry jobs.")
 def job_command() -> None:
-    """Decide about a job that is held because a batch of it violated its policy.
+    """Look at a job, speak to it, end it, or decide about one that is held for a violation of its policy.
 
-    Exit status: 0 done, 2 wrong usage or a job that is not held, 5 failed on our side.
+    Exit status: 0 done, 1 nothing was to be done, 2 wrong usage or unknown, 5 failed on our side.
     """
+
+
+for command in (show_command, log_command, console_command, start_command, push_command, cancel_command, retry_command):
+    job_command.add_command(command)
 
 
 @job_command.command("release")

@@ -10,6 +10,7 @@ import click
 from statek_protocol.version import RELEASE
 
 _COMMANDS = {
+    "agents": "statek.cli.agents_command:agents_command",
     "audit": "statek.cli.audit_command:audit_command",
     "backup": "statek.cli.backup_command:backup_command",
     "doctor": "statek.cli.doctor_command:doctor_command",
@@ -19,10 +20,12 @@ _COMMANDS = {
     "job": "statek.cli.job_command:job_command",
     "jobs": "statek.cli.jobs_command:jobs_command",
     "policy": "statek.cli.policy_command:policy_command",
+    "queues": "statek.cli.queues_command:queues_command",
     "restore": "statek.cli.backup_command:restore_command",
     "scheduler": "statek.cli.scheduler_command:scheduler_command",
     "settings": "statek.cli.settings_command:settings_command",
     "store": "statek.cli.store_command:store_command",
+    "usage": "statek.cli.usage_command:usage_command",
 }
 
 

@@ -1,0 +1,178 @@
+"""statek agents: which agents there are, how new jobs get them, and what an operator has changed in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from statek.audit.escaping import shown
+from statek.cli.acting import have_done
+from statek.cli.ages import age
+from statek.cli.looking import JSON, STORE, looking_at, print_all
+from statek.cli.options import wrong_usage
+from statek.cli.terminal import KEPT_ON_A_TERMINAL, say
+
+if TYPE_CHECKING:
+    from statek.store.agent_table import KnownAgent
+
+BOUNDS: Final[dict[str, Callable[[str], Any]]] = {
+    "max_turns": int,
+    "max_token_usage": int,
+    "max_exceptions": int,
+    "max_consecutive_exceptions": int,
+    "max_cost": str,
+    "limit_extension_per_completion": float,
+    "context_tokens": int,
+}
+
+
+@click.group("agents", invoke_without_command=True, short_help="Show agents; change what new jobs get.")
+@STORE
+@JSON
+@click.pass_context
+def agents_command(context: click.Context, store: Path, as_json: bool) -> None:
+    """List the agents that programs have defined in the store."""
+    if context.invoked_subcommand is not None:
+        return
+    with looking_at(store) as view:
+        with view.reading() as ledger:
+            known = ledger.agents()
+        jobs: dict[str, dict[str, int]] = {}
+        for counted in view.counts():
+            jobs.setdefault(counted.agent, {})[counted.status] = counted.jobs
+        headings = "AGENT", "MODEL", "POLICY", "TOOLS", "DEFINED", "CHANGED", "JOBS"
+        print_all(
+            headings,
+            known,
+            lambda agent: _cells(agent, jobs.get(agent.name, {})),
+            lambda agent: {**_plain(agent), "jobs": jobs.get(agent.name, {})},
+            as_json=as_json,
+        )
+
+
+@agents_command.command("show")
+@STORE
+@JSON
+@click.argument("agent")
+def show_command(store: Path, as_json: bool, agent: str) -> None:
+    """Show AGENT as new jobs get it, and which of its fields an operator has changed."""
+    with looking_at(store) as view:
+        with view.reading() as ledger:
+            known = ledger.agent(agent)
+            names = [other.name for other in ledger.agents()]
+        if known is None:
+            wrong_usage(f"there is no agent {agent!r} in this store; there are: {', '.join(names) or 'none'}")
+        told = _plain(known)
+        if as_json:
+            click.echo(json.dumps(told))
+            return
+        for name, text in _lines(told):
+            click.echo(f"{name:32} {shown(text, keep=KEPT_ON_A_TERMINAL)}")
+
+
+@agents_command.command("revise")
+@STORE
+@click.option("--model", help="The model that is asked.")
+@click.option("--provider", help="The provider that is asked, by its name in the settings.")
+@click.option("--instructions-file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--warmup-file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=f"A bound: {', '.join(BOUNDS)}.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="A limit of the policy.")
+@click.option("--reset", is_flag=True, help="Take all changes back.")
+@click.argument("agent")
+def revise_command(
+    store: Path,
+    model: str | None,
+    provider: str | None,
+    instructions_file: Path | None,
+    warmup_file: Path | None,
+    settings: tuple[str, ...],
+    limits: tuple[str, ...],
+    reset: bool,
+    agent: str,
+) -> None:
+    """Change fields of AGENT for new jobs, whatever its program says; jobs that are there keep what they have."""
+    from statek import asking
+
+    changes: dict[str, Any] = {"model": model, "provider": provider}
+    changes["instructions"] = None if instructions_file is None else instructions_file.read_text()
+    changes["warmup"] = None if warmup_file is None else warmup_file.read_text()
+    changes = {name: value for name, value in changes.items() if value is not None}
+    changes |= dict(_bound(text) for text in settings)
+    if limits:
+        changes["limits"] = dict(_limit(text) for text in limits)
+    if reset == bool(changes):
+        wrong_usage("say what is to be changed, or --reset to take all changes back, and not both")
+    asked = None if reset else changes
+    version = have_done(
+        store,
+        lambda: asking.decided(
+            store,
+            lambda loop, tick: loop.roster.revise(tick, agent, asked),
+            lambda client: client.revise_agent(agent, asked),
+        ),
+    )
+    say(f"{agent}: new jobs get version {version[:16]}")
+
+
+def _bound(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    if name not in BOUNDS:
+        wrong_usage(f"--set takes NAME=VALUE; {name!r} is none of {', '.join(BOUNDS)}")
+    try:
+        return name, BOUNDS[name](value)
+    except ValueError:
+        wrong_usage(f"--set {name}: {value!r} is no number")
+
+
+def _limit(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        wrong_usage(f"--limit {name}: {value!r} is no number")
+    return name, int(number) if number.is_integer() else number
+
+
+def _cells(agent: KnownAgent, jobs: dict[str, int]) -> tuple[str, ...]:
+    version = agent.definition()
+    counted = ", ".join(f"{count} {status}" for status, count in sorted(jobs.items()))
+    changed = ", ".join(sorted(agent.changes or ())) or "-"
+    model = f"{version.provider}/{version.model}" if version.provider else version.model
+    return (
+        agent.name,
+        model or "(default)",
+        version.policy_name,
+        str(len(version.tools)),
+        age(agent.defined_us),
+        changed,
+        counted,
+    )
+
+
+def _plain(agent: KnownAgent) -> dict[str, Any]:
+    from statek_protocol import schema
+
+    told = schema.dump(agent.definition())
+    return {
+        **told,
+        "defined_us": agent.defined_us,
+        "revised_us": agent.revised_us,
+        "changed": sorted(agent.changes or ()),
+    }
+
+
+def _lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in told.items():
+        if isinstance(value, dict) and name in ("harness", "policy"):
+            for part, inner in value.items():
+                yield f"{name}.{part}", json.dumps(inner)
+        elif name == "warmup":
+            for number, block in enumerate(value, 1):
+                yield f"warmup {number}{' (hidden)' if block['hidden'] else ''}", "\n" + block["source"]
+        else:
+            yield name, value if isinstance(value, str) else json.dumps(value)
