@@ -23,9 +23,9 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     key = os.environ.get(options.key_variable) if options.key_variable else None
     with ScriptedModel(script, port=options.port, key=key) as model:
-        print(model.base_url, flush=True)
         if options.port_file is not None:
             options.port_file.write_text(f"{model.port}\n")
+        print(model.base_url, flush=True)
         signal.sigwait({signal.SIGINT, signal.SIGTERM})
         print(f"scripted_model: {model.count} requests", file=sys.stderr)
     return 0
