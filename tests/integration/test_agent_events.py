@@ -13,8 +13,8 @@ from statek.inspecting import StoreView
 from statek.queues.push_queue import PushQueue
 from statek_protocol.values import encode_value
 
-EVENTS = 60
-KILLS = 2
+EVENTS = 40
+KILLS = 1
 
 APP = """
 import pathlib

@@ -276,6 +276,64 @@ def test_redrive_over_the_socket_is_answered_once_more(here: AgentStand) -> None
     assert [refused.code for refused in here.stand.told(Refused)] == ["no_dead_letter"]
 
 
+# crashes
+
+
+class Crash(Exception):
+    """The process ends here."""
+
+
+def die_at(stand: AgentStand, commit: int, *, after: bool) -> None:
+    """Let the scheduler die at one of its commits: before it, or when it is durable and nobody has heard of it."""
+    append, left = stand.ledger.append, [commit]
+
+    def dying(*arguments: Any, **keywords: Any) -> Any:
+        left[0] -= 1
+        if left[0] == 0 and not after:
+            raise Crash
+        done = append(*arguments, **keywords)
+        if left[0] == 0:
+            raise Crash
+        return done
+
+    stand.ledger.append = dying  # type: ignore[method-assign]
+
+
+def push_everything(stand: AgentStand, job: str) -> None:
+    for number in range(2):
+        stand.push(number, key=f"event-{number}", queue=f"queue-{number % 2}")
+        stand.push_message(job, f"message {number}", key=f"message-{number}")
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_whatever_commit_the_scheduler_dies_at_each_item_is_delivered_once_and_in_order(
+    tmp_path: Path, after: bool
+) -> None:
+    commit, died = 0, True
+    while died:
+        commit, died = commit + 1, False
+        path = tmp_path / str(commit) / "ledger"
+        path.parent.mkdir()
+        with agents_stand(path, max_concurrency=1) as before:
+            before.define(dispatcher(), Agent("clerk", warmup="print(1)"))
+            (job,) = before.start("clerk")
+            before.deliver()
+            die_at(before, commit, after=after)
+            try:
+                push_everything(before, job)
+            except Crash:
+                died = True
+        with agents_stand(path) as again:
+            again.deliver()
+            push_everything(again, job)
+            assert sorted(int(str(event_of(again, number))) for number in (1, 2)) == [0, 1]
+            said = [event.text for event in again.stand.events(job) if isinstance(event, MessagePushed)]
+            assert said == [b"message 0", b"message 1"]
+            assert len(again.created()) == 3
+            assert again.stand.loop.queueing.waiting() == []
+    assert commit > 6, "not every commit was tried"
+
+
 # events with objects
 
 

@@ -95,8 +95,8 @@ class AgentStand:
         number: int = self.decide(lambda tick: self.stand.loop.queueing.push(tick, item))
         return number
 
-    def push_message(self, job: str, text: str, *, queue: str = "main") -> int:
-        item = NewItem(queue, job, None, text.encode(), "")
+    def push_message(self, job: str, text: str, *, queue: str = "main", key: str = "") -> int:
+        item = NewItem(queue, job, None, text.encode(), key)
         number: int = self.decide(lambda tick: self.stand.loop.queueing.push(tick, item))
         return number
 
