@@ -100,6 +100,7 @@ class BatchRunner:
         self._worth_seconds = WORTH_SECONDS
         self._boundary = Boundary(limits, self._checkpoint_if_worth)
         session.environment.stop_at(self._boundary)
+        host.instruction = lambda: self._boundary.position
 
     def run(self, run: Run) -> None:
         """Run a batch from its first instruction and report its end."""

@@ -116,6 +116,8 @@ class GuestHost:
         self._batch = 0
         self._next_call = 0
         self.violated = False
+        self.instruction: Callable[[], int] = lambda: 0
+        """Says which top-level statement of the batch the guest is in; whoever runs batches knows."""
         self._restoring = False
         self._told: WeakKeyDictionary[BaseException, str] = WeakKeyDictionary()
         """Errors that told the guest of a limit, and the name of it."""
@@ -197,7 +199,7 @@ class GuestHost:
                 raise LimitError(f"{self._limits.reached}: no call is served after a limit")
             arguments = self._encode(tool, args, kwargs)
             number, self._next_call = self._next_call, self._next_call + 1
-            self.send(Call(self._batch, number, tool, arguments))
+            self.send(Call(self._batch, number, tool, arguments, self.instruction()))
             reply = self._channel.receive(Reply)
         if reply.error is not None:
             if reply.error.type == LimitError.__name__:

@@ -6,7 +6,7 @@ import pytest
 from interpreter_stand import interpreter, run
 
 from statek_policies import Limits, Policy
-from statek_protocol.messages.interpreter import GuestError, Observed
+from statek_protocol.messages.interpreter import Call, GuestError, Observed
 from statek_protocol.operations import SLEEP
 
 
@@ -19,6 +19,11 @@ def test_values_go_to_a_tool_and_back() -> None:
 def test_calls_are_numbered_through_the_batch() -> None:
     tools = {"one": lambda: 1, "two": lambda: 2}
     assert [number for number, _, _ in run("for _ in range(3):\n    one(); two()\n", tools=tools).calls] == [*range(6)]
+
+
+def test_a_call_says_which_statement_the_guest_is_in() -> None:
+    batch = run("one()\nx = 1\nfor _ in range(2):\n    one()\n", tools={"one": lambda: 1})
+    assert [call.instruction for call in batch.all(Call)] == [0, 2, 2]
 
 
 def test_calls_of_a_replay_are_numbered_from_where_the_checkpoint_was() -> None:
