@@ -426,7 +426,7 @@ def test_the_command_shows_each_setting_with_its_origin_and_no_secret(file: Path
 
 
 def test_a_command_refuses_wrong_settings_with_a_line_for_each_fault_and_status_2() -> None:
-    for command in (["settings"], ["scheduler"], ["exec", "-"]):
+    for command in (["scheduler"], ["exec", "-"]):
         done = run(*command, STATEK_MAX_TURNS="x", STATEK_NO_SUCH="1\x1b[2J", STATEK_STORE="store")
         assert done.returncode == 2
         assert [line.split(": ")[1] for line in done.stderr.splitlines()] == ["STATEK_NO_SUCH", "STATEK_MAX_TURNS"]
