@@ -118,6 +118,11 @@ class Service:
         self._loop: Loop | None = None
         self._http: HttpServer | None = None
 
+    @property
+    def http_address(self) -> str | None:
+        """Return where clients may come over HTTP, None for nowhere; once it has started."""
+        return None if self._http is None else self._http.address
+
     def stop(self) -> None:
         """Begin to stop in good order; call it in the service's own thread."""
         self._stopping.set()

@@ -25,6 +25,7 @@ _COMMANDS = {
     "scheduler": "statek.cli.scheduler_command:scheduler_command",
     "settings": "statek.cli.settings_command:settings_command",
     "store": "statek.cli.store_command:store_command",
+    "token": "statek.cli.token_command:token_command",
     "usage": "statek.cli.usage_command:usage_command",
 }
 

@@ -36,12 +36,13 @@ if TYPE_CHECKING:
 @click.option("--copies-kept", type=click.IntRange(1, 1000), help="How many copies are kept of each prefix (3).")
 @click.option("--retain-days", type=click.FloatRange(0), help="How long jobs are kept after their end (for ever).")
 @click.option("--compact-factor", type=click.FloatRange(0), help="How far dbzero's file may outgrow its jobs (8).")
+@click.option("--http", metavar="HOST:PORT", help="Let clients come over HTTP here (`statek token` says who may).")
 @click.option(
     "--log-level",
     type=click.Choice(get_args(Level), case_sensitive=False),
     help="How much is logged.",
 )
-def scheduler_command(**given: Any) -> None:
+def scheduler_command(http: str | None, **given: Any) -> None:
     """Run the scheduler of a store until SIGTERM or SIGINT.
 
     With --listen, executor pools connect from outside (statek-executor --connect ENDPOINT). Without it, a local pool is
@@ -49,7 +50,7 @@ def scheduler_command(**given: Any) -> None:
 
     What is not said here is taken from the environment, a settings file and the defaults: `statek settings` shows it.
     """
-    settings = settings_or_exit(**given)
+    settings = settings_or_exit(**given, **_http(http))
     from statek.service import Service
     from statek.settings.serving import log_options, service_options
 
@@ -74,4 +75,20 @@ async def _serve(service: Service) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stop)
-    await service.run(lambda address: say(f"scheduler ready, executors connect to {address}"))
+
+    def tell(address: str) -> None:
+        if service.http_address is not None:
+            say(f"clients connect to {service.http_address}")
+        say(f"scheduler ready, executors connect to {address}")
+
+    await service.run(tell)
+
+
+def _http(place: str | None) -> dict[str, Any]:
+    """Read --http as settings; without it they stay as they are."""
+    if place is None:
+        return {}
+    host, colon, port = place.rpartition(":")
+    if not colon or not port.isdecimal():
+        wrong_usage(f"--http takes HOST:PORT, as in 127.0.0.1:8700, not {place!r}")
+    return {"http_enabled": True, "http_host": host.strip("[]"), "http_port": int(port)}

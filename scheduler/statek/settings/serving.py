@@ -107,5 +107,9 @@ def service_options(
 def _http(settings: Settings) -> HttpOptions | None:
     if not settings.http_enabled:
         return None
-    tokens = settings.http_tokens_path or settings.store / TOKENS_FILE
-    return HttpOptions(tokens, settings.http_host, settings.http_port, settings.http_max_body_bytes)
+    return HttpOptions(tokens_path(settings), settings.http_host, settings.http_port, settings.http_max_body_bytes)
+
+
+def tokens_path(settings: Settings) -> Path:
+    """Return the file of the tokens with which clients come over HTTP."""
+    return settings.http_tokens_path or settings.store / TOKENS_FILE
