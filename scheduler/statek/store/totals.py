@@ -7,9 +7,10 @@ What retention deletes stays counted. Work of executors, and of models without a
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
+from operator import attrgetter
 from typing import Any, Final
 
 from statek.core.events import BatchEnded, Event, JobCreated, TurnAnswered, TurnFailed, UsageMetered
@@ -65,7 +66,11 @@ class Used:
 
     def plus(self, other: Used) -> Used:
         """Add everything up; no sum goes beyond what a column can have, whatever a provider claims."""
-        return Used(*(min(one + more, _LARGEST) for one, more in zip(astuple(self), astuple(other), strict=True)))
+        return Used(*(min(one + more, _LARGEST) for one, more in zip(_numbers(self), _numbers(other), strict=True)))
+
+
+_numbers: Final[Callable[[Used], tuple[Any, ...]]] = attrgetter(*(field.name for field in fields(Used)))
+"""Gives all of it in the order of the columns; `dataclasses.astuple` copies, and this is done for every event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,7 @@ def _so_far(connection: sqlite3.Connection, key: _Key) -> Used:
 
 
 def _row(key: _Key, used: Used) -> tuple[Any, ...]:
-    columns = (*key, *astuple(used))
+    columns = (*key, *_numbers(used))
     return *columns, checksum(*map(repr, columns))
 
 
