@@ -30,9 +30,9 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print what is in i
 @click.command("backup", short_help="Back a store up, beside its scheduler or without one.")
 @_STORE
 @_JSON
-@click.argument("directory", type=click.Path(path_type=Path))
-def backup_command(store: Path, directory: Path, as_json: bool) -> None:
-    """Write a verified backup of the store into a new DIRECTORY.
+@click.argument("target", type=click.Path(path_type=Path))
+def backup_command(store: Path, target: Path, as_json: bool) -> None:
+    """Write a verified backup of the store into TARGET: a new directory, or a new file whose name ends in `.tar`.
 
     The ledger is as it is now. The application's dbzero objects are as in their newest verified copies while a
     scheduler runs, and as they are now while none does; it is said which calls lie between the two.
@@ -40,28 +40,28 @@ def backup_command(store: Path, directory: Path, as_json: bool) -> None:
     from statek.store.backup import back_up
 
     try:
-        manifest = back_up(open_store(store, must_exist=True), directory)
+        manifest = back_up(open_store(store, must_exist=True), target)
     except StoreError as error:
         _fail(error)
-    _tell(manifest, f"backed up {store} to {directory}", as_json=as_json)
+    _tell(manifest, f"backed up {store} to {target}", as_json=as_json)
 
 
 @click.command("restore", short_help="Make a store from a backup.")
 @_STORE
 @_JSON
-@click.argument("directory", type=click.Path(path_type=Path))
-def restore_command(store: Path, directory: Path, as_json: bool) -> None:
-    """Make a store at --store, which has to be new or empty, from the backup in DIRECTORY.
+@click.argument("backup", type=click.Path(path_type=Path))
+def restore_command(store: Path, backup: Path, as_json: bool) -> None:
+    """Make a store at --store, which has to be new or empty, from a BACKUP: its directory, or its `.tar`.
 
     Everything is verified before the store is there. Do not run schedulers on both it and the store it was made from.
     """
     from statek.store.restoring import restore
 
     try:
-        restored = restore(directory, store)
+        restored = restore(backup, store)
     except StoreError as error:
         _fail(error)
-    _tell(restored.manifest, f"restored {store} from {directory}", as_json=as_json)
+    _tell(restored.manifest, f"restored {store} from {backup}", as_json=as_json)
 
 
 def _fail(error: StoreError) -> NoReturn:

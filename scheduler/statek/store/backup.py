@@ -18,11 +18,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from statek.audit.verification import verify
 from statek.store.appearing import appearing, check_free
+from statek.store.archive import is_archive, write_archive
 from statek.store.audit_head import HeadFile
 from statek.store.audit_reader import AuditReader, last_head
 from statek.store.copies import Copies, Copy, CopyDamaged, copy_file, file_digest, prefix_files, write_durably
@@ -81,8 +83,13 @@ class Manifest:
 
 
 def back_up(store: StoreDirectory, target: Path) -> Manifest:
-    """Make a backup in a new or empty directory, which appears there whole or not at all; raises a `StoreError`."""
+    """Make a backup in a new or empty directory, or in a new file whose name ends in `.tar`; raises a `StoreError`.
+
+    It appears there whole or not at all.
+    """
     target = target.absolute()
+    if is_archive(target):
+        return write_archive(target, partial(_fill, store))
     check_free(target, "name another path for the backup")
     with appearing(target) as new:
         return _fill(store, new)

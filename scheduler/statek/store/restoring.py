@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from statek.audit.verification import verify
 from statek.store.appearing import appearing, check_free
+from statek.store.archive import is_archive, opened_archive
 from statek.store.audit_head import NAME as HEAD_FILE
 from statek.store.audit_reader import AuditReader
 from statek.store.backup import COPIES, FORMAT, LEDGER, MANIFEST, FileEntry, Manifest, PrefixEntry
@@ -43,6 +44,13 @@ def restore(backup: Path, target: Path) -> Restored:
     """Make a store of a backup in a new or empty directory, or change nothing; raises a `StoreError`."""
     backup, target = backup.absolute(), target.absolute()
     check_free(target, "restore into an empty or new one")
+    if is_archive(backup):
+        with opened_archive(backup, target, _is_of_a_backup) as directory:
+            return _restore(directory, target, str(backup))
+    return _restore(backup, target, str(backup))
+
+
+def _restore(backup: Path, target: Path, name: str) -> Restored:
     manifest = read_manifest(backup)
     check_files(backup, manifest)
     with appearing(target) as new:
@@ -51,7 +59,7 @@ def restore(backup: Path, target: Path) -> Restored:
         fault = _verify(store)
         _put_prefixes(store, manifest)
         restored = Restored(target, manifest, fault)
-        write_durably(new / REPORT, json.dumps({"backup": str(backup), **asdict(manifest)}, indent=1) + "\n")
+        write_durably(new / REPORT, json.dumps({"backup": name, **asdict(manifest)}, indent=1) + "\n")
     return restored
 
 
@@ -76,9 +84,14 @@ def check_files(backup: Path, manifest: Manifest) -> None:
     if not {LEDGER, HEAD_FILE} <= manifest.files.keys():
         raise StoreDamaged(backup / MANIFEST, "it names no ledger", _WAY_OUT)
     for name, entry in manifest.files.items():
-        if name not in (LEDGER, HEAD_FILE) and not _COPY_FILES.fullmatch(name):
+        if name == MANIFEST or not _is_of_a_backup(name):
             raise StoreDamaged(backup / MANIFEST, f"it names a file that no backup has: {name!r}", _WAY_OUT)
         _check_file(backup / name, entry)
+
+
+def _is_of_a_backup(name: str) -> bool:
+    """Tell whether a backup can have a file of that name."""
+    return name in (MANIFEST, LEDGER, HEAD_FILE) or (_COPY_FILES.fullmatch(name) is not None and ".." not in name)
 
 
 def _check_file(path: Path, entry: FileEntry) -> None:
