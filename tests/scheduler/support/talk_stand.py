@@ -152,7 +152,7 @@ def lease_of(executor: Any) -> tuple[Stamp, Run]:
 
 
 @contextmanager
-def talk_stand(path: Path, *, most: dict[str, int] | None = None, **options: int) -> Iterator[TalkStand]:
+def talk_stand(path: Path, *, most: dict[str, int] | None = None, max_concurrency: int = 10) -> Iterator[TalkStand]:
     """A scheduler on the ledger at that path; a second one on the same path is its restart."""
     models = RecordingModels()
 
@@ -161,7 +161,7 @@ def talk_stand(path: Path, *, most: dict[str, int] | None = None, **options: int
         made.loop.conversing.models = Models(models, prompting, load_prices(), most or {"default": 100})
 
     with Ledger.open(path) as ledger:
-        base = make_stand(ledger, prepare=prepare, **options)
+        base = make_stand(ledger, prepare=prepare, max_concurrency=max_concurrency)
         base.turn()
         yield TalkStand(base, models)
 
