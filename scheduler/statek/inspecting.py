@@ -16,9 +16,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
-from statek.core.jobs import Job
+from statek.core.jobs import Job, JobStatus, Outcome
 from statek.errors import StatekError
 from statek.inspection.shapes import LedgerSource
 from statek.inspection.views import JobView
@@ -96,11 +96,13 @@ class StoreView:
         after: int | None = None,
         limit: int = PAGE,
     ) -> JobPage:
-        """Return jobs in the order in which they were made, or the newest first; raises a `StoreError`.
+        """Return jobs in the order in which they were made, or the newest first.
 
+        Raises ValueError for a status or an outcome that no job can have, or a `StoreError`.
         Jobs that retention forgot are only among them where the status FORGOTTEN is asked for.
         """
         statuses = (status,) if isinstance(status, str) else status
+        _check(statuses, outcome, limit)
         with self.source.reading() as ledger:
             found = ledger.find(Wanted(statuses, agent, outcome, parent), after, limit, newest=newest)
         views = tuple(JobView(self.source, job) for _, job in found)
@@ -137,6 +139,16 @@ def find_jobs(
     return StoreView(store).find(
         status=status, agent=agent, outcome=outcome, parent=parent, newest=newest, after=after, limit=limit
     )
+
+
+def _check(statuses: Collection[str] | None, outcome: str | None, limit: int) -> None:
+    unknown = [*set(statuses or ()).difference(get_args(JobStatus))]
+    if unknown:
+        raise ValueError(f"no job has the status {unknown[0]!r}; there are: {', '.join(get_args(JobStatus))}")
+    if outcome is not None and outcome not in get_args(Outcome):
+        raise ValueError(f"no job has the outcome {outcome!r}; there are: {', '.join(get_args(Outcome))}")
+    if limit < 1:
+        raise ValueError(f"limit is at least 1, not {limit}")
 
 
 def _store(store: Path | str | None) -> Path:

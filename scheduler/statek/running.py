@@ -72,8 +72,8 @@ async def _run(plan: Plan, settings: Settings) -> None:
     directory = StoreDirectory.create_or_open(settings.store)
     lock = directory.lock()
     try:
-        logs = Logs(log_options(settings), logging.getLogger("statek"))
         service = Service(directory, lock, options)
+        logs = Logs(log_options(settings), logging.getLogger("statek"))
     except BaseException:
         lock.release()
         raise

@@ -52,8 +52,18 @@ def hand_on(names: list[str]) -> list[int]:
     return [PushQueue().push_to_agent_queue("echo", {"name": name}) for name in names]
 
 
+def wait_in_dbzeros_thread() -> str:
+    """Wait for a job where that could never end."""
+    try:
+        submit_new_job("failing").wait()
+    except RuntimeError as error:
+        return str(error)
+    return "it did not"
+
+
+IMPATIENT = Agent("impatient", tools=[wait_in_dbzeros_thread], warmup="exit(wait_in_dbzeros_thread())")
 HANDING_ON = Agent("handing on", tools=[hand_on], warmup="exit(str(hand_on(names)))")
-ALL = [ECHO, GREETING, FAILING, WAITING, HANDING_ON]
+ALL = [ECHO, GREETING, FAILING, WAITING, HANDING_ON, IMPATIENT]
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +155,12 @@ def test_waiting_ends_with_the_time_or_with_the_job(store: Path) -> None:
     elsewhere(store, "complete_future('late', 'at last', store=store)")
     assert job.wait(30).exit_status == "at last"
     assert job.awaited_result is None
+
+
+def test_nobody_waits_for_a_job_in_the_thread_that_it_needs() -> None:
+    said = submit_new_job("impatient").wait(30).exit_status
+    assert said is not None
+    assert "create_sub_task" in said
 
 
 def test_a_job_that_ended_badly_has_its_error_instead_of_a_result() -> None:

@@ -300,5 +300,10 @@ def test_an_agent_that_nobody_defined_is_refused_by_name(store: Path) -> None:
         async with running(start_statek_async, [QUICK], store=store):
             with pytest.raises(SubmissionRefused, match=r"no agent 'quik'.*'quick'"):
                 await asyncio.to_thread(submit_new_job, "quik", store=store)
+            with pytest.raises(RuntimeError, match="to_thread"):
+                submit_new_job(QUICK, store=store)
+            job = await asyncio.to_thread(submit_new_job, QUICK, store=store)
+            with pytest.raises(RuntimeError, match="to_thread"):
+                job.wait()
 
     asyncio.run(main())

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+from statek.store.errors import StoreRefused
 from statek.store.job_search import JobSearch
 
 T = TypeVar("T")
@@ -97,6 +98,9 @@ class LedgerSource:
         if known is not None:
             yield known
             return
+        if not self._path.exists():
+            way_out = "name the directory of a store on which a scheduler was started"
+            raise StoreRefused(self._path.parent, "has no jobs yet, or is no store", way_out)
         with JobSearch.read(self._path) as reader:
             self._open.reader = reader
             try:

@@ -21,7 +21,7 @@ from statek.inspection.views import JobView
 from statek.store import totals
 from statek.store.database import open_writer
 from statek.store.directory import StoreDirectory
-from statek.store.errors import StoreDamaged
+from statek.store.errors import StoreDamaged, StoreRefused
 from statek.store.job_search import JobSearch, Wanted
 from statek.store.ledger import Ledger, Record
 from statek.store.totals import Used
@@ -202,6 +202,15 @@ def test_jobs_are_found_by_what_they_are(store: StoreDirectory, ledger: Ledger) 
     ]
 
 
+def test_a_search_for_what_no_job_can_be_is_refused_with_what_there_is(store: StoreDirectory) -> None:
+    with pytest.raises(ValueError, match="no job has the status 'DOEN'; there are: READY, WARMING_UP"):
+        find_jobs(status="DOEN", store=store.path)
+    with pytest.raises(ValueError, match="no job has the outcome 'fine'; there are: ok, error"):
+        find_jobs(outcome="fine", store=store.path)
+    with pytest.raises(ValueError, match="at least 1"):
+        find_jobs(limit=0, store=store.path)
+
+
 @pytest.mark.parametrize("newest", [False, True])
 def test_pages_of_jobs_meet_every_job_once(store: StoreDirectory, ledger: Ledger, newest: bool) -> None:
     fill(ledger, 5)
@@ -248,7 +257,7 @@ def test_jobs_are_counted_by_agent_and_status(store: StoreDirectory, ledger: Led
 
 
 def test_a_store_without_a_ledger_is_refused_by_its_path(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match=str(tmp_path)):
+    with pytest.raises(StoreRefused, match=f"{tmp_path}/none has no jobs yet, or is no store"):
         find_jobs(store=tmp_path / "none")
 
 
