@@ -96,7 +96,7 @@ class Delivering:
     def _is_active(self, agent: str) -> bool:
         """Tell whether this scheduler cares for the agent; one that nobody knows is everybody's."""
         active = self._loop.roster.active
-        return not agent or active is None or agent in active or self._loop.roster.definition(agent) is None
+        return not agent or active is None or agent in active or not self._loop.roster.knows(agent)
 
     def _deliver(self, tick: Tick, line: Line, most: int) -> int:
         """Deliver up to so many items out of a line; returns how many left it."""

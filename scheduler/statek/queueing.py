@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from statek.agents.warmup import expected_names
 from statek.core.agents import AgentDefinition
@@ -20,6 +20,8 @@ from statek_protocol.messages.base import MIB, NAME_LIMIT, TEXT_LIMIT
 
 if TYPE_CHECKING:
     from statek.loop import Loop
+
+K = TypeVar("K")
 
 MAX_DEPTH: Final = 100_000
 """Items of one queue, dead letters among them; what comes beyond is refused."""
@@ -63,7 +65,7 @@ class Queueing:
     def waiting(self) -> list[Line]:
         """Return the lines in which something waits."""
         self._count()
-        return [line for line, items in self._waiting.items() if items]
+        return list(self._waiting)
 
     def depth(self, queue: str) -> int:
         """Return how many items a queue has, dead letters among them."""
@@ -86,6 +88,8 @@ class Queueing:
         self._last = number = (self._last or 0) + 1
         agent, job, source = new.agent or MESSAGES, new.job or "", new.source or new.queue
         tick.queued[number] = QueueItem(number, new.queue, agent, job, new.body, new.key, source, tick.at_us)
+        if new.key:
+            tick.pushed[new.queue, new.key] = number
         self._depths[new.queue] += 1
         self._waiting[new.queue, agent] += 1
         tick.then(self.stir)
@@ -93,15 +97,15 @@ class Queueing:
 
     def leave(self, tick: Tick, item: QueueItem, reason: str | None) -> None:
         """Take an item out of its line: because it was delivered, or for that reason as a dead letter."""
-        self._waiting[item.queue, item.agent] -= 1
+        _less(self._waiting, (item.queue, item.agent))
         if reason is None:
-            self._depths[item.queue] -= 1
+            _less(self._depths, item.queue)
             tick.queued[item.number] = None
             return
         tick.queued[item.number] = replace(item, dead_reason=reason[:TEXT_LIMIT])
         target = {"agent": item.agent} if item.agent else {"target": item.job}
         said = {"queue": item.queue, "item": item.number, **target, "reason": reason[:TEXT_LIMIT]}
-        tick.note_bounded("dead_letter", said, reason=item.queue)
+        tick.note_bounded("dead_letter", said, reason="")
 
     def redrive(self, tick: Tick, queue: str, number: int | None, act: Act = "redrive") -> int:
         """Put dead letters back, or throw them away: one, or so many of all; returns how many there were.
@@ -113,8 +117,10 @@ class Queueing:
         for item in dead:
             alive = replace(item, dead_reason=None, attempts=item.attempts + 1) if act == "redrive" else None
             tick.queued[item.number] = alive
-            self._waiting[queue, item.agent] += alive is not None
-            self._depths[queue] -= alive is None
+            if alive is None:
+                _less(self._depths, queue)
+            else:
+                self._waiting[queue, item.agent] += 1
         if dead:
             tick.note("dead_letters_decided", {"queue": queue, "act": act, "items": len(dead), "item": number})
             tick.then(self.stir)
@@ -147,10 +153,8 @@ class Queueing:
         """Return the number under which the key was pushed before."""
         if not new.key:
             return None
-        for item in tick.queued.values():
-            if item is not None and (item.queue, item.key) == (new.queue, new.key):
-                return item.number
-        return self._loop.ledger.queue_number(new.queue, new.key)
+        found = tick.pushed.get((new.queue, new.key))
+        return self._loop.ledger.queue_number(new.queue, new.key) if found is None else found
 
     def _count(self) -> None:
         """Find out what waits, once; from then on it is counted here."""
@@ -158,8 +162,16 @@ class Queueing:
             return
         self._last = self._loop.ledger.last_queue_number()
         for depth in self._loop.ledger.queue_depths():
-            self._waiting[depth.queue, depth.agent] = depth.waiting
+            if depth.waiting:
+                self._waiting[depth.queue, depth.agent] = depth.waiting
             self._depths[depth.queue] += depth.waiting + depth.dead
+
+
+def _less(counter: Counter[K], key: K) -> None:
+    """Count one less, and forget what there is none of."""
+    counter[key] -= 1
+    if not counter[key]:
+        del counter[key]
 
 
 def no_event(definition: AgentDefinition) -> str:

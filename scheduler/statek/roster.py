@@ -65,8 +65,15 @@ class Roster:
         self.active: frozenset[str] | None = None
         """The agents whose events become jobs here; None for all that are known."""
 
+    def knows(self, name: str) -> bool:
+        """Tell whether any program ever defined the agent."""
+        return self._find(name) is not None
+
     def definition(self, name: str) -> AgentDefinition | None:
-        """Return the version of an agent that new jobs get; None when no program ever defined it."""
+        """Return the version of an agent that new jobs get; None when no program ever defined it.
+
+        Raises `AgentRefused` for one whose changes an earlier release took, and this one does not.
+        """
         if name not in self._versions:
             known = self._find(name)
             if known is None:

@@ -45,6 +45,8 @@ class Tick:
     """Agents that were defined or changed in this turn, by name."""
     queued: dict[int, QueueItem | None] = field(default_factory=dict)
     """What became of items of queues in this turn, by number; None for those that have left."""
+    pushed: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Numbers of what was pushed in this turn, by queue and key."""
     moved: Counter[str] = field(default_factory=Counter)
     """By how much the numbers of jobs have changed, by status."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
+from enum import IntEnum
 from pathlib import Path
 
 import pytest
@@ -191,6 +193,19 @@ def test_an_object_that_is_gone_is_told_with_its_variable() -> None:
     assert given.why_gone(data, Exports()) == "the application does not export 'calendar' any more"
     assert given.why_gone(data, Exports(calendar=1)) is None
     assert given.why_gone(b"junk", Exports()) is not None
+
+
+def test_kinds_of_plain_values_are_given_as_what_they_are_a_kind_of() -> None:
+    class Name(str):
+        """A text of the application's."""
+
+    class Level(IntEnum):
+        HIGH = 3
+
+    value = {"c": Counter("aab"), "o": OrderedDict(x=[Name("n")]), "d": deque([Level.HIGH]), "k": {"z": 1}.keys()}
+    found = decode_given(encode_given(value), Exports())
+    assert found == {"c": {"a": 2, "b": 1}, "o": {"x": ["n"]}, "d": [3], "k": ["z"]}
+    assert [type(part) for part in (found["c"], found["o"]["x"][0], found["d"][0])] == [dict, str, int]
 
 
 def test_two_jobs_never_share_what_they_are_given() -> None:

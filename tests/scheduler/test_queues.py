@@ -13,9 +13,10 @@ from statek.agents.agent import Agent
 from statek.core.events import MessagePushed
 from statek.errors import SubmissionRefused
 from statek.queueing import BODY_BYTES, NewItem
+from statek.store.agent_table import KnownAgent
 from statek.store.given import decode_given, encode_given, outline
 from statek.tick import Tick
-from statek_protocol.messages.client import Push, Pushed, Redrive, Redriven, Refused
+from statek_protocol.messages.client import NewJob, Push, Pushed, Redrive, Redriven, Refused, StartJobs
 from statek_protocol.references import HandleRef
 from statek_protocol.values import encode_value
 
@@ -263,6 +264,24 @@ def test_an_agent_whose_warm_up_leaves_the_event_open_takes_none(here: AgentStan
     here.define(dispatcher("print(user, message)", event_name="message"))
     here.decide(lambda tick: here.stand.loop.queueing.redrive(tick, "main", item.number))
     assert outline(here.given_to(here.created()[0])) == {"message": "str"}
+
+
+def test_an_agent_whose_changes_do_not_hold_any_more_harms_nobody_else(tmp_path: Path) -> None:
+    with agents_stand(tmp_path / "ledger") as before:
+        before.define(dispatcher(), Agent("clerk"))
+        before.push("one")
+        known = KnownAgent(dispatcher().definition(), 1, {"of an earlier release": 1}, 2)
+        before.ledger.append((), (), {}, agents=[known])
+    with agents_stand(tmp_path / "ledger") as here:
+        here.deliver()
+        (item,) = here.dead()
+        assert "unknown field 'of an earlier release'" in (item.dead_reason or "")
+        here.stand.ask(StartJobs("r1", "dispatcher", (NewJob(),)))
+        here.stand.ask(Push("r2", "main", None, "dispatcher", plain(1)))
+        here.stand.turn()
+        assert [refused.code for refused in here.stand.told(Refused)] == ["agent", "agent"]
+        here.push("two", agent="clerk")
+        assert [created.agent for created in here.created()] == ["clerk"]
 
 
 def test_redrive_over_the_socket_is_answered_once_more(here: AgentStand) -> None:

@@ -42,7 +42,7 @@ from statek.core.events import (
 )
 from statek.core.futures import Settlement
 from statek.core.jobs import Job
-from statek.errors import SubmissionRefused
+from statek.errors import AgentRefused, SubmissionRefused
 from statek.futures.results import checked_key
 from statek.loop import Loop
 from statek.pools.endpoint import Delivery, RouterEndpoint
@@ -232,6 +232,8 @@ class Clients:
             answer = self._agents.answer(message, tick)
         except SubmissionRefused as error:
             self._refuse(identity, message.request, error.code, str(error))
+        except AgentRefused as error:
+            self._refuse(identity, message.request, "agent", str(error))
         else:
             tick.then(partial(self._send, identity, answer))
 

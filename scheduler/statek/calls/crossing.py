@@ -9,7 +9,6 @@ Counter a dict), containers that a call gave of dbzero, and queries. Everything 
 
 from __future__ import annotations
 
-import collections
 import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -29,27 +28,6 @@ from statek_protocol.values import KNOWN, NESTING, ValueRefused, encode_value, t
 
 _REFERENCES: Final = PlainReferences()
 _FUTURES: Final = (FutureResult, FutureElement)
-
-_PLAIN_OF: Final[tuple[tuple[type, Callable[[Any], object]], ...]] = (
-    (int, int.__index__),
-    (float, float.__pos__),
-    (complex, complex.__pos__),
-    (str, str.__str__),
-    (bytes, lambda value: bytes.__getitem__(value, slice(None))),
-)
-"""Kinds of plain values that have no identity, and what each is without its class."""
-
-_CONTAINERS: Final[dict[type, Callable[[Any], Any]]] = {
-    collections.OrderedDict: dict,
-    collections.defaultdict: dict,
-    collections.Counter: dict,
-    collections.deque: list,
-    bytearray: bytes,
-    type({}.keys()): list,
-    type({}.values()): list,
-    type({}.items()): list,
-}
-
 
 _REFERENCE_PARTS: Final = 15
 """What a reference counts for, in bytes at least, so that a value with very many of them is refused early."""
@@ -190,17 +168,13 @@ class _Lowering:
         self._left -= 1
         if self._left < 0:
             raise ValueRefused("larger than what may cross; pass less", place, "bytes")
-        if kind in _CONTAINERS:
-            return self.lower(_CONTAINERS[kind](value), place, above)
-        if containers.is_container_type(kind):
-            return self.lower(containers.plain(value, self._left), place, above)
         if kind in NESTING:
             return self._parts(value, place, above)
         if kind in KNOWN or kind in _REFERENCES.kinds:
             return value
-        for base, plain in _PLAIN_OF:
-            if issubclass(kind, base):
-                return plain(value)
+        plain = containers.as_plain(value, self._left)
+        if plain is not value:
+            return self.lower(plain, place, above)
         if db0.is_enum_value(value):
             return str(value)
         self._left -= _REFERENCE_PARTS

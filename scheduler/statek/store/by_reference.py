@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from statek.core.encoded import tuple_of
@@ -18,14 +19,23 @@ from statek_protocol.values import KNOWN, NESTING, decode_value, encode_value, t
 PlaceOf = Callable[[object], "str | None"]
 """Says where an object is found again; None for what has no such place."""
 
+PlainOf = Callable[[Any], Any]
+"""Gives what is written in the place of a value, one level deep; the value itself where nothing is."""
+
 REFERENCES: Final = PlainReferences()
 _PAIR_DEPTH: Final = 2
 
 
-def write(value: Any, place_of: PlaceOf, *, max_bytes: int, max_depth: int, name: str) -> bytes:
+def _itself(value: Any) -> Any:
+    return value
+
+
+def write(
+    value: Any, place_of: PlaceOf, *, max_bytes: int, max_depth: int, name: str, plain_of: PlainOf = _itself
+) -> bytes:
     """Write a value, and its places, each into half of the bytes; raises `ValueRefused` for what cannot be written."""
     places: list[str] = []
-    tree = _replaced(value, place_of, places, max_depth)
+    tree = _replaced(value, _Ways(place_of, plain_of), places, max_depth)
     half = max_bytes // 2 - 64
     where = encode_value(tuple(places), max_bytes=half, max_depth=1, name=name)
     return tuple_of((where, encode_value(tree, max_bytes=half, max_depth=max_depth, name=name, crossing=REFERENCES)))
@@ -80,17 +90,30 @@ def fetch(uuid: str) -> Any:
         ) from error
 
 
-def _replaced(value: Any, place_of: PlaceOf, places: list[str], depth: int) -> Any:
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    place_of: PlaceOf
+    plain_of: PlainOf
+
+
+def _replaced(value: Any, ways: _Ways, places: list[str], depth: int) -> Any:
     """Put references in place of objects; whatever else is no plain value is refused when it is written."""
     kind = type(value)
+    if kind in KNOWN - NESTING:
+        return value
     if kind not in NESTING:
-        place = None if kind in KNOWN else place_of(value)
-        if place is None:
-            return value
-        places.append(place)
-        return HandleRef(len(places) - 1, type_name(value))
+        plain = ways.plain_of(value)
+        return _referred(value, ways, places) if plain is value else _replaced(plain, ways, places, depth)
     if depth == 0:
         return value
     if kind is dict:
-        return {key: _replaced(part, place_of, places, depth - 1) for key, part in value.items()}
-    return kind(_replaced(part, place_of, places, depth - 1) for part in value)
+        return {key: _replaced(part, ways, places, depth - 1) for key, part in value.items()}
+    return kind(_replaced(part, ways, places, depth - 1) for part in value)
+
+
+def _referred(value: Any, ways: _Ways, places: list[str]) -> Any:
+    place = ways.place_of(value)
+    if place is None:
+        return value
+    places.append(place)
+    return HandleRef(len(places) - 1, type_name(value))

@@ -6,9 +6,11 @@ Containers are copied: two jobs that start with the same list each have one of t
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
+from statek.calls.containers import as_plain
 from statek.core.encoded import dict_of, element, names_in, tuple_of
 from statek.store import by_reference
 from statek.store.by_reference import is_object, uuid_of
@@ -53,7 +55,8 @@ def encode_given(value: Any, exports: Exports | None = None, *, name: str = "val
         return None if place is None else _EXPORTED + place
 
     try:
-        return by_reference.write(value, place_of, max_bytes=GIVEN_BYTES, max_depth=GIVEN_DEPTH, name=name)
+        bounds = {"max_bytes": GIVEN_BYTES, "max_depth": GIVEN_DEPTH}
+        return by_reference.write(value, place_of, **bounds, name=name, plain_of=_plain_of)
     except ValueRefused as error:
         text = f"{error}; what can be given besides are dbzero objects, and objects that the application exports"
         raise TypeError(text if error.bound is None else str(error)) from error
@@ -105,6 +108,16 @@ def why_gone(data: bytes, exports: Exports) -> str | None:
     except (LookupError, MalformedValue) as error:
         return str(error)
     return None
+
+
+def _plain_of(value: Any) -> Any:
+    """Let cross by value what crosses so from a call: kinds of plain values, containers and enumerations of dbzero."""
+    if "dbzero" in sys.modules:
+        import dbzero as db0
+
+        if db0.is_enum_value(value):
+            return str(value)
+    return as_plain(value, VALUES_BYTES)
 
 
 def _variable(name: str, value: Any, found: Callable[[int], object]) -> Any:
