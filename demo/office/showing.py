@@ -15,10 +15,9 @@ from demo.office.findings import Evidence
 from demo.progress import STYLES
 from demo.summary import say
 from statek.audit.escaping import shortened, shown
-from statek.inspecting import UsageTotal
 from statek.inspection.chat_log import BatchLogItem
 from statek.inspection.views import JobView
-from statek.store.totals import Used
+from statek.store.totals import UsageTotal, Used
 
 CONSOLES: Final = ("sam", "robin")
 LINES: Final = 14

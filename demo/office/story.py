@@ -14,8 +14,9 @@ import psutil
 from demo.services import Services
 from statek import PushQueue, StatekClientAPI, complete_future
 from statek.core.events import BatchStarted
-from statek.inspecting import StoreView, UsageTotal
+from statek.inspecting import StoreView
 from statek.inspection.views import JobView
+from statek.store.totals import UsageTotal
 
 STORY_SECONDS: Final = 45.0
 """For all of it; a real model may take longer, and gets ten times as long."""
