@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from statek.agents.warmup import WarmupDef
     from statek.client_api import StatekClientAPI, submit_new_job, submit_new_jobs_batch
     from statek.completing import cancel_future, complete_future, fail_future
-    from statek.inspecting import find_jobs, get_job
-    from statek.job_handle import JobHandle, cancel_job, push_message, retry_job
+    from statek.following import NotEnded
+    from statek.inspecting import UnknownJob, find_jobs, get_job
+    from statek.job_handle import JobEndedBadly, JobHandle, JobNotEnded, cancel_job, push_message, retry_job
     from statek.queues.push_queue import PushQueue
     from statek.starting import (
         AgentLoopDef,
@@ -46,9 +47,13 @@ __all__ = [
     "FutureError",
     "FutureFailed",
     "FutureResult",
+    "JobEndedBadly",
     "JobHandle",
+    "JobNotEnded",
+    "NotEnded",
     "PushQueue",
     "StatekClientAPI",
+    "UnknownJob",
     "WarmupDef",
     "cancel_future",
     "cancel_job",
@@ -78,8 +83,10 @@ _LATER = {
     **dict.fromkeys(("WarmupDef",), "statek.agents.warmup"),
     **dict.fromkeys(("StatekClientAPI", "submit_new_job", "submit_new_jobs_batch"), "statek.client_api"),
     **dict.fromkeys(("cancel_future", "complete_future", "fail_future"), "statek.completing"),
-    **dict.fromkeys(("find_jobs", "get_job"), "statek.inspecting"),
-    **dict.fromkeys(("JobHandle", "cancel_job", "push_message", "retry_job"), "statek.job_handle"),
+    **dict.fromkeys(("NotEnded",), "statek.following"),
+    **dict.fromkeys(("UnknownJob", "find_jobs", "get_job"), "statek.inspecting"),
+    **dict.fromkeys(("JobEndedBadly", "JobHandle", "JobNotEnded"), "statek.job_handle"),
+    **dict.fromkeys(("cancel_job", "push_message", "retry_job"), "statek.job_handle"),
     **dict.fromkeys(("PushQueue",), "statek.queues.push_queue"),
     **dict.fromkeys(("AgentLoopDef", "run_agentic_fleet", "run_agentic_loop", "run_jobs_loop"), "statek.starting"),
     **dict.fromkeys(("start_statek", "start_statek_async"), "statek.starting"),

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from statek.calls.places import Raised
@@ -20,6 +21,7 @@ from statek.core.jobs import Job
 from statek.errors import StatekError
 from statek.roster import JobStart
 from statek.store.errors import MirrorStopped
+from statek.store.job_search import JobSearch, Wanted
 from statek.tick import Tick
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ LATEST_SECONDS: Final = 1.0
 """Between two times that the application is asked."""
 TROUBLE_SECONDS: Final = (1.0, 60.0)
 """How long a function that raised is left alone: at first, and at most; each time twice as long."""
+_PAGE: Final = 500
 AT_ONCE: Final = 1_000
 """Jobs that are started together at most."""
 UNDER_WAY: Final = frozenset({"READY", "WARMING_UP", "STARTED"})
@@ -58,30 +61,43 @@ class QueueLogic:
 class Census:
     """Which jobs are under way, and which of an agent have not come to their first turn yet."""
 
-    def __init__(self, agents: Mapping[str, object]) -> None:
+    def __init__(self, agents: Collection[str]) -> None:
         self._agents = frozenset(agents)
         self.arrived = 0
         """Jobs that came to be under way, since this was made."""
         self._under_way: set[str] = set()
         self._beginning: defaultdict[str, set[str]] = defaultdict(set)
+        self._noticed: set[str] | None = set()
+        """Jobs that were noticed before what the ledger has was taken in, and of which that is old."""
 
-    def begin(self, loop: Loop) -> None:
-        """Find out what there is; from then on `take_notice` keeps up with it."""
-        for job in loop.ledger.jobs(("READY", "WARMING_UP", "STARTED", *(("SUSPENDED",) if self._agents else ()))):
-            self.count(job)
+    def read(self, ledger: Path) -> list[Job]:
+        """Return what the ledger has of jobs that count; in any thread, since there may be many."""
+        with JobSearch.read(ledger) as search:
+            found = list(search.jobs(tuple(UNDER_WAY)))
+            for agent in self._agents:
+                found += [job for job in _all(search, Wanted(("SUSPENDED",), agent)) if _is_beginning(job)]
+        return found
+
+    def begin(self, found: Iterable[Job]) -> None:
+        """Take in what was read; from then on `take_notice` keeps up with it."""
+        noticed, self._noticed = self._noticed or set(), None
+        for job in found:
+            if job.job not in noticed:
+                self._count(job)
 
     def take_notice(self, tick: Tick) -> None:
         """Follow a turn, once it is durable."""
         for job in tick.changed.values():
-            self.count(job)
+            self._count(job)
+            if self._noticed is not None:
+                self._noticed.add(job.job)
 
-    def count(self, job: Job) -> None:
+    def _count(self, job: Job) -> None:
         """Take in where a job stands now."""
         self.arrived += job.status in UNDER_WAY and job.job not in self._under_way
         _keep(self._under_way, job.job, job.status in UNDER_WAY)
         if job.agent in self._agents:
-            picks = job.status != "DONE" and (job.conversation is None or job.conversation.turn == 0)
-            _keep(self._beginning[job.agent], job.job, picks)
+            _keep(self._beginning[job.agent], job.job, _is_beginning(job))
 
     @property
     def under_way(self) -> int:
@@ -113,7 +129,7 @@ class Dispatching:
         """Ask for ever, or until everything is over where the application wants that."""
         self._loop.witnesses.append(self._take_notice)
         self._mirror.listeners.append(self._stir)
-        self._census.begin(self._loop)
+        self._census.begin(await asyncio.to_thread(self._census.read, self._loop.ledger.path))
         seconds = SOONEST_SECONDS
         try:
             while True:
@@ -231,6 +247,18 @@ class Dispatching:
         """In dbzero's thread: a function ran there that may have changed something."""
         if not self._calling:
             self._asyncio_loop.call_soon_threadsafe(self._stirred.set)
+
+
+def _is_beginning(job: Job) -> bool:
+    """Tell whether a job waits for an executor for the first time, or is in its warm-up, suspended there or not."""
+    return job.status not in ("DONE", "FORGOTTEN") and (job.conversation is None or job.conversation.turn == 0)
+
+
+def _all(search: JobSearch, wanted: Wanted) -> Iterator[Job]:
+    after: int | None = None
+    while page := search.find(wanted, after, _PAGE):
+        yield from (job for _, job in page)
+        after = page[-1][0]
 
 
 def _tried(function: Callable[[], Any]) -> Any:

@@ -35,7 +35,7 @@ class Plan:
     max_concurrency: int | None
     logic: QueueLogic
     store: Path | str | None = None
-    settings: Settings | Mapping[str, Any] | Path | None = None
+    settings: Settings | Mapping[str, Any] | Path | str | None = None
     setup: Setup | None = None
     tools: Sequence[Callable[..., Any]] = ()
     classes: Sequence[type] = ()
@@ -91,8 +91,8 @@ def settings_of(plan: Plan) -> Settings:
             if said:
                 raise TypeError(f"{', '.join(said)}: say it in the settings, or leave settings= out")
             return plan.settings
-        case Path() as file:
-            return load_settings(file, **said)
+        case str() | Path() as file:
+            return load_settings(Path(file), **said)
         case None:
             return load_settings(**said)
     twice = said.keys() & plan.settings.keys()

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
+QueueSizes = Mapping[Agent, QueueSize] | Mapping[str, QueueSize]
+"""By agent, or by its name: how many tasks wait for a job of it to pick them."""
 Setup = Callable[[], Mapping[str, object]]
 """Opens the application's prefixes and returns the variables that guests see; in dbzero's thread, dbzero being open."""
 
@@ -39,7 +41,7 @@ class StartOptions(TypedDict, total=False):
 
     store: Path | str | None
     """The store's directory."""
-    settings: Settings | Mapping[str, Any] | Path | None
+    settings: Settings | Mapping[str, Any] | Path | str | None
     """All settings as one value, or some by name, or a settings file; without it environment and file are read."""
     setup: Setup | None
     """Called in dbzero's thread once dbzero is open, and again whenever that had to be opened anew."""
@@ -73,7 +75,7 @@ def start_statek(
     push_queues: Sequence[PushQueue | str] | None = None,
     max_concurrency: int | None = None,
     *,
-    task_queue_size_funcs: Mapping[str, QueueSize] | None = None,
+    task_queue_size_funcs: QueueSizes | None = None,
     **options: Unpack[StartOptions],
 ) -> None:
     """Run a scheduler with these agents and queues until SIGTERM or SIGINT; None for all that the store knows.
@@ -95,7 +97,7 @@ async def start_statek_async(
     push_queues: Sequence[PushQueue | str] | None = None,
     max_concurrency: int | None = None,
     *,
-    task_queue_size_funcs: Mapping[str, QueueSize] | None = None,
+    task_queue_size_funcs: QueueSizes | None = None,
     **options: Unpack[StartOptions],
 ) -> None:
     """Run a scheduler in the caller's event loop until it is cancelled; otherwise as `start_statek`.

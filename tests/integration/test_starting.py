@@ -249,6 +249,10 @@ def test_for_each_task_that_waits_there_is_one_job_about_to_pick_it(store: Path)
             waiting = 4
             await until(lambda: len(names(store, status="SUSPENDED")) == 4, "four jobs wait for a task")
             assert len(names(store)) == 5
+        asked: list[int] = []
+        async with running(run_agentic_loop, picking, None, lambda: asked.append(4) or 4, store=store):
+            await until(lambda: len(asked) > 2, "the queue is asked again after a restart")
+            assert len(names(store)) == 5
 
     asyncio.run(main())
 
