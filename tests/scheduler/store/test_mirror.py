@@ -16,6 +16,7 @@ from store_mirrors import PATIENCE, expected, mirror_of, objects
 
 import statek
 from statek.core import events
+from statek.core.evolve import evolve
 from statek.errors import BugInScheduler
 from statek.store.directory import StoreDirectory
 from statek.store.errors import MirrorStopped
@@ -90,6 +91,29 @@ def test_jobs_are_found_by_agent_and_counted_by_status(store: StoreDirectory, le
         assert mirror.submit(found).result(PATIENCE) == (5, 5, 4, 1)
         used = mirror.submit(agents_seen).result(PATIENCE)["researcher"]
     assert used[3:] == (5 * 1_000 + 2 * 90 + 2 * 70, Decimal("0.00635"), 2)
+
+
+def test_a_forgotten_job_takes_its_tags_and_its_agents_figures_along(store: StoreDirectory, ledger: Ledger) -> None:
+    for name in ("talk-1", "talk-2"):
+        for tick in talks(name, "in words"):
+            ledger.append(tick.records, tick.jobs, tick.blobs)
+
+    def found() -> tuple[int, int, list[int]]:
+        import dbzero as db0
+
+        from statek.store.objects import Job, Root, agent_tag
+
+        figures = [agent.jobs for agent in Root().agents.values()]
+        return len(db0.find(Job, "DONE")), len(db0.find(Job, agent_tag("researcher"))), figures
+
+    with mirror_of(store) as mirror:
+        for name, left in (("talk-1", (1, 1, [1])), ("talk-2", (0, 0, []))):
+            gone = events.JobForgotten(name, "ok", 1, 1, 1, 1, "", 1)
+            ledger.append([Record(name, 1, gone)], [evolve(None, gone)], {})
+            mirror.notify(ledger.last_cursor)
+            assert mirror.wait_until(ledger.last_cursor, PATIENCE)
+            assert mirror.submit(found).result(PATIENCE) == left
+        assert objects(mirror) == {}
 
 
 def test_a_job_that_gets_back_a_status_before_a_commit_is_found_by_it(store: StoreDirectory, ledger: Ledger) -> None:
