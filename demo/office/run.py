@@ -29,12 +29,13 @@ def show_office(console: Console, directory: Path) -> bool:
         say(console, f"An office with agents; their model is {model.description}:")
         console.print(Text(f"  $ STATEK_STORE={services.store} {services.command_lines[0]}"), soft_wrap=True)
         seconds = STORY_SECONDS * (1 if model.scripted else REAL_MODEL_FACTOR)
-        with services:
-            story = Story(services, lambda line: console.print(Text(f"  {line}"), soft_wrap=True), seconds)
-            try:
+        story = Story(services, lambda line: console.print(Text(f"  {line}"), soft_wrap=True), seconds)
+        try:
+            with services:
                 story.run()
-            except StoryStuck as error:
-                console.print(Text(f"  {error}", style="bold red"))
+        except StoryStuck as error:
+            console.print(Text(f"  {error}\n{services.last_words()}", style="bold red"))
+            return False
         return _conclude(console, story, directory / "outbox", model)
 
 

@@ -52,10 +52,11 @@ class Story:
     def __post_init__(self) -> None:
         self._store: Path = self.services.store
         self._view = StoreView(self._store)
-        self._deadline = time.monotonic() + self.seconds
+        self._deadline = 0.0
 
     def run(self) -> None:
         """Let it happen; raises `StoryStuck`."""
+        self._deadline = time.monotonic() + self.seconds
         queue = PushQueue("main", store=self._store)
         for name, text in MAIL.items():
             queue.push_to_agent_queue("dispatcher", {"from": name, "message": text}, key=f"mail-{name}")

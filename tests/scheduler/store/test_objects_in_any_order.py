@@ -27,7 +27,7 @@ from statek.store.directory import StoreDirectory
 from statek.store.ledger import Ledger, Record
 from statek_policies import Policy
 
-JOBS = 60
+JOBS = 40
 STEPS = 30
 PROGRAMS = (
     Program(((Say(b"ok\n"),),)),
