@@ -78,7 +78,10 @@ def posture_digest(layers: Iterable[str]) -> str:
 
 
 def _policy_set(event: JobCreated | PolicyChanged, _: Scene) -> Body:
-    return {"policy": {"name": event.policy_name, "hash": event.policy}}
+    policy = {"policy": {"name": event.policy_name, "hash": event.policy}}
+    if isinstance(event, JobCreated) and event.agent:
+        return {**policy, "agent": event.agent, "definition": event.definition, "parent": event.parent}
+    return policy
 
 
 def _batch_submitted(event: BatchSubmitted, _: Scene) -> Body:
