@@ -116,6 +116,8 @@ class LLM_LogItem:
     error: GuestError | None = None
     """Why there is no reply."""
     answered_us: int | None = None
+    remark: str = ""
+    """What is wrong with a reply that could not be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,7 @@ def _answered(history: History, item: LLM_LogItem, event: TurnAnswered) -> LLM_L
         cost_micros=used.cost_micros,
         estimated=used.estimated,
         seconds=used.seconds,
+        remark=event.remark,
     )
 
 
