@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -53,31 +54,51 @@ def test_blocks_may_be_given_one_by_one() -> None:
         WarmupDef([1])  # type: ignore[list-item]
 
 
-@pytest.mark.parametrize(
-    ("source", "names"),
-    [
-        ("user = event.user\nprint(user)", ["event"]),
-        ("event = event.strip()", ["event"]),
-        ("total += 1", ["total"]),
-        ("x: int = given\ny = x", ["given"]),
-        ("for part in parts:\n    print(part)", ["parts"]),
-        ("a = [f(b) for b in event.items if b != c]", ["event", "c", "f"]),
-        ("def f():\n    return later + never\nlater = 1", ["never"]),
-        ("class A(Base):\n    n = 1\n    m = n + k", ["Base", "k"]),
-        ("import json as j\nj.dumps(event)", ["event"]),
-        ("try:\n    g()\nexcept ValueError as e:\n    print(e)", ["g"]),
-        ("match event:\n    case {'a': a, **rest}:\n        print(a, rest)", ["event"]),
-        ("with calendar.open() as c:\n    c.find(today)", ["calendar", "today"]),
-        ("if (n := len(event)) > 1:\n    print(n)", ["event"]),
-        ("first, *others = event\nprint(first, others)", ["event"]),
-        ("f = lambda x, y=default: x + y + z", ["default", "z"]),
-        ("del gone", ["gone"]),
-        ("x = 1\nexit('done')", []),
-        ("not python at all (", []),
-    ],
-)
+READS = [
+    ("user = event.user\nprint(user)", ["event"]),
+    ("event = event.strip()", ["event"]),
+    ("total += 1", ["total"]),
+    ("x: int = given\ny = x", ["given"]),
+    ("for part in parts:\n    print(part)", ["parts"]),
+    ("a = [f(b) for b in event.items if b != c]", ["event", "c", "f"]),
+    ("def f():\n    return later + never\nlater = 1", ["never"]),
+    ("class A(Base):\n    n = 1\n    m = n + k", ["Base", "k"]),
+    ("import json as j\nj.dumps(event)", ["event"]),
+    ("try:\n    g()\nexcept ValueError as e:\n    print(e)", ["g"]),
+    ("match event:\n    case {'a': a, **rest}:\n        print(a, rest)", ["event"]),
+    ("with calendar.open() as c:\n    c.find(today)", ["calendar", "today"]),
+    ("if (n := len(event)) > 1:\n    print(n)", ["event"]),
+    ("first, *others = event\nprint(first, others)", ["event"]),
+    ("f = lambda x, y=default: x + y + z", ["default", "z"]),
+    ("del gone", ["gone"]),
+    ("x = 1\nexit('done')", []),
+    ("not python at all (", []),
+]
+"""Programs, and what they read before they assign it."""
+
+
+@pytest.mark.parametrize(("source", "names"), READS)
 def test_expected_are_names_that_are_read_before_they_are_assigned(source: str, names: list[str]) -> None:
     assert list(expected_names([WarmupBlock(source)])) == names
+
+
+@pytest.mark.parametrize(("source", "names"), READS[:-1])
+def test_a_warm_up_runs_with_what_it_expects_and_not_without(source: str, names: list[str]) -> None:
+    def missing(given: list[str]) -> str | None:
+        """Run it as Python does, and return the name that it lacks."""
+        try:
+            exec(source, {name: MagicMock() for name in given})
+        except NameError as error:
+            return str(error.name)
+        except (TypeError, ValueError, SystemExit):
+            pass  # of the stand-ins for what is given
+        return None
+
+    assert missing(names) is None
+    for name in names:
+        if "def " not in source and "lambda" not in source:  # which nobody calls here
+            without = missing([other for other in names if other != name])
+            assert without == name or "for b in" in source  # where there is nothing to go through
 
 
 def test_what_earlier_blocks_assign_and_what_is_known_is_not_expected() -> None:
