@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 LOCALE: Final = "locale"
 """The variable that the seeds' `locale` of a job becomes."""
 KEY_BYTES: Final = 16
+BATCH_LIMIT: Final = 1_000
+"""Jobs that are started together: all of them are decided upon in one turn, and come in one message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,10 @@ class StatekClientAPI:
         key: str | None = None,
         parent: str | None = None,
     ) -> list[JobHandle]:
-        """Start a job for each set of variables, all of them or none; otherwise as `submit_new_job`."""
+        """Start a job for each set of variables, all of them or none; otherwise as `submit_new_job`.
+
+        Raises ValueError for more than `BATCH_LIMIT` jobs, which are several batches.
+        """
         jobs = [NewAgentJob(_variables(shared_vars, locale), message) for shared_vars in shared_vars_batch]
         return self._start(agent, jobs, key, parent) if jobs else []
 
@@ -99,6 +104,9 @@ def start_jobs(
     agent: str, jobs: list[NewAgentJob], *, key: str | None, parent: str | None, store: Path | str | None
 ) -> tuple[str, ...]:
     """Start jobs of an agent, all of them or none, once for a key; return their names in order."""
+    if len(jobs) > BATCH_LIMIT:
+        text = f"{len(jobs)} jobs in one batch; at most {BATCH_LIMIT} are started together: submit several batches"
+        raise ValueError(text)
     here = asking.scheduler_here(store)
     kept = [JobStart(_kept(here, job), _text(job.message), job.name or "") for job in jobs]
     sent = [] if here is not None else [NewJob(_sent(job), _text(job.message), job.name or "") for job in jobs]

@@ -114,6 +114,8 @@ def test_jobs_of_a_batch_start_all_or_none(store: Path) -> None:
         api.submit_new_jobs_batch("greeting", [*people, {"lambda": 1}])
     assert len(find_jobs(agent="greeting", limit=1_000).jobs) == before
     assert api.submit_new_jobs_batch("greeting", []) == []
+    with pytest.raises(ValueError, match="1001 jobs in one batch; at most 1000"):
+        api.submit_new_jobs_batch("greeting", [{}] * 1_001)
 
 
 def test_what_is_submitted_twice_under_one_key_is_one_job() -> None:
