@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import Final
 
 PYTHON: Final = (sys.executable, "-P")
-STOP_SECONDS: Final = 20.0
-READY_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 60.0
+READY_SECONDS: Final = 300.0
 
 
 class ServiceFailed(Exception):

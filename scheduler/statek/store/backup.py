@@ -27,10 +27,10 @@ from statek.store.appearing import appearing, check_free
 from statek.store.archive import is_archive, write_archive
 from statek.store.audit_head import HeadFile
 from statek.store.audit_reader import AuditReader, last_head
-from statek.store.copies import Copies, Copy, CopyDamaged, copy_file, file_digest, prefix_files, write_durably
+from statek.store.copies import Copies, Copy, CopyDamaged, copy_file, file_digest, prefix_files
 from statek.store.copying import KEPT
 from statek.store.database import open_reader, reading, writing
-from statek.store.directory import StoreDirectory, sync_directory
+from statek.store.directory import StoreDirectory, sync_directory, write_durably
 from statek.store.errors import StoreLocked, StoreUnwritable
 from statek.store.history import History
 from statek.store.missing_calls import MissingCalls, calls_since

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from statek.store.copies import OURS, write_durably
+from statek.store.copies import OURS
+from statek.store.directory import write_durably
 from statek.store.errors import StoreUnwritable
 from statek.store.history import History
 from statek.store.prefix_probe import SUFFIX

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from statek.store.directory import sync_directory
+from statek.store.directory import sync_directory, write_durably
 from statek.store.prefix_probe import SUFFIX, PrefixTrouble, look_into
 
 log = logging.getLogger(__name__)
@@ -166,15 +166,6 @@ def copy_file(source: Path, target: Path) -> None:
         shutil.copyfileobj(read, written, 1024 * 1024)
         written.flush()
         os.fsync(written.fileno())
-
-
-def write_durably(path: Path, text: str) -> None:
-    """Write a small file that only its owner may read, and make it durable."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    with open(os.open(path, flags, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _sync(file: Path) -> None:

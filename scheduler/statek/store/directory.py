@@ -171,6 +171,15 @@ class StoreLock:
         self.release()
 
 
+def write_durably(path: Path, text: str) -> None:
+    """Write a small file that only its owner may read, and make it durable."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    with open(os.open(path, flags, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def sync_directory(path: Path) -> None:
     """Make the names in a directory durable, as fsync does for a file's content."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

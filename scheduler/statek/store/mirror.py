@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from statek.errors import AppUnusable, BugInScheduler, StatekError
+from statek.store.closed_note import remove_note, write_note
 from statek.store.compaction import Compaction, CompactionRules
 from statek.store.copies import Copies
 from statek.store.copying import Copier, CopyRules
@@ -217,6 +218,7 @@ class Mirror:
     def _serve(self, ledger: History, step_size: int) -> None:
         from statek.store.session import Session  # here, because the command must not wait for dbzero's import
 
+        remove_note(self._directory)
         session = Session(self._directory, self._commit_seconds)
         try:
             self._tell_applied(session.cursor)
@@ -232,8 +234,10 @@ class Mirror:
                 if not self._behind:
                     self._compaction.caught_up(ledger, session.commit)
                 self._copier.copy_if_due(self._known, session.commit)
+            found = session.findings
         finally:
             session.close()
+        write_note(self._directory, found)
         self._copier.close(self._known)
 
     def _wait(self, seconds: float | None) -> bool:

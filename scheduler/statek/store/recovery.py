@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from statek.core.events import JobForgotten
+from statek.store.closed_note import read_note
 from statek.store.directory import sync_directory
 from statek.store.errors import StoreUnwritable
 from statek.store.history import History
@@ -99,9 +100,12 @@ def _named(calls: tuple[str, ...]) -> str:
     return f"what these calls changed since may be missing: {', '.join(calls[:_CALLS_SHOWN])}{rest}"
 
 
-def recover(directory: Path, ledger: History) -> RecoveryReport | None:
-    """Probe the store, if there is one, and set it aside when it cannot be gone on from."""
-    found = _look_at(directory, ledger)
+def recover(directory: Path, ledger: History, *, thorough: bool = False) -> RecoveryReport | None:
+    """Probe the store, if there is one, and set it aside when it cannot be gone on from.
+
+    One that was closed in good order and is as it was left is not read through, unless that is asked for.
+    """
+    found = _look_at(directory, ledger, thorough=thorough)
     if found is None:
         return None
     reason, cursor = found
@@ -110,19 +114,29 @@ def recover(directory: Path, ledger: History) -> RecoveryReport | None:
 
 def objection(directory: Path, ledger: History) -> str | None:
     """Say why the store there cannot be gone on from; None when it can, or there is none."""
-    found = _look_at(directory, ledger)
+    found = _look_at(directory, ledger, thorough=True)
     return None if found is None else found[0]
 
 
-def _look_at(directory: Path, ledger: History) -> tuple[str, int] | None:
+def _look_at(directory: Path, ledger: History, *, thorough: bool) -> tuple[str, int] | None:
     """Probe the store: the reason why it cannot be gone on from, and the last event in it, as far as that is known."""
     if not (directory / _PREFIX_FILE).exists():
         return None
-    found = look_at_ours(directory)
+    noted = None if thorough else _noted(directory)
+    found = noted or look_at_ours(directory)
     if isinstance(found, str):
         return found, 0
     reason = _objection(found, ledger)
     return None if reason is None else (reason, found.cursor)
+
+
+def _noted(directory: Path) -> Findings | None:
+    """Return what is in a store that was closed in good order and is as it was left."""
+    said = read_note(directory)
+    try:
+        return None if said is None else Findings(**said)
+    except TypeError:
+        return None  # of another release
 
 
 def look_at_ours(directory: Path) -> Findings | str:

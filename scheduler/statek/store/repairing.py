@@ -20,9 +20,9 @@ from typing import Final
 from statek.audit.records import Draft, canonical
 from statek.store import blob_uses
 from statek.store.audit_head import NAME as HEAD_FILE
-from statek.store.copies import Copies, write_durably
+from statek.store.copies import Copies
 from statek.store.database import open_writer, writing
-from statek.store.directory import StoreDirectory, sync_directory
+from statek.store.directory import StoreDirectory, sync_directory, write_durably
 from statek.store.errors import StoreDamaged, StoreUnwritable
 from statek.store.history import History
 from statek.store.ledger import Ledger
@@ -50,7 +50,7 @@ def repair(store: StoreDirectory) -> Iterator[str]:
 
 def _repair_dbzero(store: StoreDirectory) -> Iterator[str]:
     with History.read(store.ledger) as ledger:
-        report = recover(store.dbzero, ledger)
+        report = recover(store.dbzero, ledger, thorough=True)
         if report is not None:
             yield str(report)
         yield from map(str, recover_prefixes(store.dbzero, Copies(store.copies), ledger))

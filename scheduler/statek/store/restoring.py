@@ -18,8 +18,8 @@ from statek.store.archive import is_archive, opened_archive
 from statek.store.audit_head import NAME as HEAD_FILE
 from statek.store.audit_reader import AuditReader
 from statek.store.backup import COPIES, FORMAT, LEDGER, MANIFEST, FileEntry, Manifest, PrefixEntry
-from statek.store.copies import Copies, CopyDamaged, copy_file, file_digest, write_durably
-from statek.store.directory import StoreDirectory, sync_directory
+from statek.store.copies import Copies, CopyDamaged, copy_file, file_digest
+from statek.store.directory import StoreDirectory, sync_directory, write_durably
 from statek.store.errors import StoreDamaged, StoreUnreadable, StoreVersion
 from statek.store.history import History
 

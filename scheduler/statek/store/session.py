@@ -49,6 +49,13 @@ class Session:
         return int(self._root.cursor)
 
     @property
+    def findings(self) -> dict[str, int]:
+        """Return what a probe would find in the store once it is closed."""
+        jobs, root = int(self._root.job_count), self._root
+        counts = {"counted": jobs, "in_dict": len(root.jobs), "by_type": jobs}
+        return {**counts, "format": int(root.format), "cursor": int(root.cursor), "checksum": int(root.checksum)}
+
+    @property
     def seconds_to_commit(self) -> float | None:
         """Return how long the next commit can wait; None when there is nothing to commit."""
         if self._changed_at is None:
