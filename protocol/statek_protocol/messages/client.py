@@ -220,7 +220,45 @@ class AskHealth(Message):
     request: Identifier
 
 
+@dataclass(frozen=True, slots=True)
+class AskExecutors(Message):
+    """client to scheduler: which executors are connected, and what do they do?"""
+
+    kind: ClassVar[str] = "ask_executors"
+    request: Identifier
+
+
 # scheduler to client
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedExecutor:
+    """One executor that is connected, as the scheduler sees it."""
+
+    executor: Identifier
+    host: Identifier
+    workers: Count
+    """How many interpreters work there at the same time."""
+    active: Count
+    """Interpreters at work."""
+    parked: Count
+    """Interpreters whose jobs wait for a future, or for a place to go on in."""
+    parking: Count
+    """How many of those it keeps beside its workers."""
+    layers: Annotated[tuple[Identifier, ...], Bounds(0, 100)]
+    """The isolation layers that hold there, by its own probes."""
+    heard_seconds: float
+    """How long ago it was last heard of."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorList(Message):
+    """scheduler to client: the executors that are connected, by their names."""
+
+    kind: ClassVar[str] = "executor_list"
+    max_bytes: ClassVar[int] = 4 * MIB
+    request: Identifier
+    executors: Annotated[tuple[ConnectedExecutor, ...], Bounds(0, 1_000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,9 +438,24 @@ FROM_CLIENT: frozenset[type[Message]] = frozenset(
         ReviseAgent,
         Redrive,
         Ping,
+        AskExecutors,
         AskHealth,
     }
 )
 TO_CLIENT: frozenset[type[Message]] = frozenset(
-    {Accepted, Decided, Completed, Steered, Started, Pushed, Revised, Redriven, Refused, Events, Alive, Health}
+    {
+        Accepted,
+        Decided,
+        Completed,
+        Steered,
+        Started,
+        Pushed,
+        Revised,
+        Redriven,
+        Refused,
+        Events,
+        Alive,
+        Health,
+        ExecutorList,
+    }
 )

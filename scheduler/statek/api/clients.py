@@ -59,6 +59,7 @@ from statek_protocol.messages.client import (
     FROM_CLIENT,
     Accepted,
     Alive,
+    AskExecutors,
     AskHealth,
     CancelJob,
     CancelWait,
@@ -67,6 +68,7 @@ from statek_protocol.messages.client import (
     Decide,
     Decided,
     Events,
+    ExecutorList,
     Follow,
     Health,
     JobEvent,
@@ -162,19 +164,22 @@ class Clients:
         except ProtocolError as error:
             self._refuse(identity, "-", error.code, str(error))
             return
-        if isinstance(message, Ping | AskHealth):
+        if isinstance(message, Ping | AskHealth | AskExecutors):
             self._tell_how(identity, message)
         else:
             self._loop.do(partial(self._on_message, identity, message))
 
-    def _tell_how(self, identity: bytes, message: Ping | AskHealth) -> None:
+    def _tell_how(self, identity: bytes, message: Ping | AskHealth | AskExecutors) -> None:
         """Answer at once, however much waits to be decided upon: nothing of it is a decision."""
-        if isinstance(message, AskHealth):
-            self._send(identity, self._health(message.request))
-            return
-        executors = self._loop.executors
-        workers = sum(executor.workers for executor in executors)
-        self._send(identity, Alive(message.request, len(executors), workers, self._passing))
+        match message:
+            case AskHealth():
+                self._send(identity, self._health(message.request))
+            case AskExecutors():
+                self._send(identity, ExecutorList(message.request, self._loop.executors.described(time.monotonic())))
+            case Ping():
+                executors = self._loop.executors
+                workers = sum(executor.workers for executor in executors)
+                self._send(identity, Alive(message.request, len(executors), workers, self._passing))
 
     def on_committed(self, jobs: set[str]) -> None:
         """Tell followers what has happened to these jobs."""

@@ -18,6 +18,7 @@ from statek_protocol.messages.client import (
     TO_CLIENT,
     Accepted,
     Alive,
+    AskExecutors,
     AskHealth,
     CancelJob,
     CancelWait,
@@ -26,6 +27,7 @@ from statek_protocol.messages.client import (
     Decide,
     Decided,
     Events,
+    ExecutorList,
     Follow,
     Health,
     JobEvent,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from statek.core.holds import Choice
 
 A = TypeVar("A", Accepted, Decided, Completed, Steered, Started, Pushed, Revised, Redriven)
+T = TypeVar("T", Alive, Health, ExecutorList)
 
 ASK_AGAIN_SECONDS: Final = 1.0
 """After this much silence the client asks again; every request may be made twice without harm."""
@@ -98,22 +101,23 @@ class Client:
 
     def ping(self, seconds: float) -> Alive | None:
         """Ask whether a scheduler is there; None when it has not answered in time."""
-        request = secrets.token_hex(8)
-        deadline = time.monotonic() + seconds
-        self._send(Ping(request))
-        while (message := self._receive(deadline)) is not None:
-            if isinstance(message, Alive) and message.request == request:
-                return message
-        return None
+        return self._told(Ping(request := secrets.token_hex(8)), request, Alive, seconds)
 
     def health(self, seconds: float) -> Health | None:
         """Ask a scheduler how it is; None when it has not answered in time."""
-        request = secrets.token_hex(8)
+        return self._told(AskHealth(request := secrets.token_hex(8)), request, Health, seconds)
+
+    def executors(self, seconds: float) -> ExecutorList | None:
+        """Ask which executors are connected; None when the scheduler has not answered in time."""
+        return self._told(AskExecutors(request := secrets.token_hex(8)), request, ExecutorList, seconds)
+
+    def _told(self, message: Message, request: str, kind: type[T], seconds: float) -> T | None:
+        """Ask once for what is known at once."""
         deadline = time.monotonic() + seconds
-        self._send(AskHealth(request))
-        while (message := self._receive(deadline)) is not None:
-            if isinstance(message, Health) and message.request == request:
-                return message
+        self._send(message)
+        while (answer := self._receive(deadline)) is not None:
+            if isinstance(answer, kind) and answer.request == request:
+                return answer
         return None
 
     def submit(self, submission: Submission) -> Accepted:

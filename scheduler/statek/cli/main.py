@@ -15,6 +15,7 @@ _COMMANDS = {
     "backup": "statek.cli.backup_command:backup_command",
     "doctor": "statek.cli.doctor_command:doctor_command",
     "exec": "statek.cli.exec_command:exec_command",
+    "executors": "statek.cli.executors_command:executors_command",
     "future": "statek.cli.future_command:future_command",
     "health": "statek.cli.health_command:health_command",
     "job": "statek.cli.job_command:job_command",

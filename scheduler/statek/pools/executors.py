@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from statek.pools.endpoint import RouterEndpoint
+from statek_protocol.messages.client import ConnectedExecutor
+
+EXECUTORS_TOLD: Final = 1_000
+"""As many as one message can have."""
 
 
 @dataclass(slots=True)
@@ -78,6 +83,22 @@ class Executors:
     def silent_since(self, before: float) -> list[Executor]:
         """List those that were last heard of before that time."""
         return [executor for executor in self._by_identity.values() if executor.heard < before]
+
+    def described(self, now: float) -> tuple[ConnectedExecutor, ...]:
+        """Say for people who is connected, by name."""
+        return tuple(
+            ConnectedExecutor(
+                executor=one.executor,
+                host=one.host,
+                workers=one.workers,
+                active=one.active,
+                parked=len(one.idle),
+                parking=one.parking,
+                layers=tuple(sorted(one.layers)),
+                heard_seconds=max(0.0, now - one.heard),
+            )
+            for one in sorted(self, key=lambda one: (one.host, one.executor))[:EXECUTORS_TOLD]
+        )
 
     @property
     def have_room(self) -> bool:
