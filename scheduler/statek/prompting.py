@@ -7,12 +7,13 @@ left out of it, is decided in `agents.prompts`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
 from statek.agents import replies, workspaces
+from statek.agents.class_docs import document_classes
 from statek.agents.observations import describe, observe
 from statek.agents.prompts import Budget, compose, text_tokens
 from statek.agents.requests import ModelRequest
@@ -26,6 +27,7 @@ from statek.agents.transcript import (
     WarmupShown,
 )
 from statek.agents.workspaces import Documented, Workspace
+from statek.calls.admission import is_application_class
 from statek.calls.offers import Offer
 from statek.composing import Offered
 from statek.core.agents import AgentDefinition
@@ -122,11 +124,18 @@ class Prompting:
 
     def _document(self, definition: AgentDefinition, offer: Offer) -> Workspace:
         tools = [(name, offer.tool_for(definition.name, name)) for name in definition.tools]
+        functions = [(name, tool.function) for name, tool in tools if tool is not None]
         names = self._offered().to(definition).exports
+        policy = Policy.from_record(definition.policy)
         return Workspace(
-            tuple(workspaces.document_tool(name, tool.function) for name, tool in tools if tool is not None),
+            tuple(workspaces.document_tool(name, function) for name, function in functions),
             tuple(workspaces.document_variable(name, offer.variables[name]) for name in names),
-            tuple(sorted(Policy.from_record(definition.policy).modules())),
+            document_classes(
+                (*_objects(offer, names), *(function for _, function in functions)),
+                is_object=lambda cls: cls in offer.classes or is_application_class(cls),
+                offers=policy.offers_member,
+            ),
+            tuple(sorted(policy.modules())),
         )
 
 
@@ -259,6 +268,11 @@ def _warm_up(ledger: History, job: str, batch: BatchSubmitted) -> WarmupShown:
 
 def _message(stored: Stored, event: MessagePushed) -> UserMessage:
     return UserMessage(event.text.decode("utf-8", "surrogatepass"), event.source, stored.at_us)
+
+
+def _objects(offer: Offer, names: Collection[str]) -> Iterator[object]:
+    """Yield the objects in these variables, those inside containers too."""
+    return (value for place, value in offer.objects.items() if place.partition(".")[0] in names)
 
 
 def _unread(turns: int) -> tuple[Entry, ...]:
