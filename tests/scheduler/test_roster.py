@@ -116,7 +116,7 @@ def test_jobs_of_a_batch_begin_all_or_none(here: AgentStand) -> None:
     [
         (JobStart(name="known"), "job_exists", "there is a job 'known' in this store already"),
         (JobStart(name="bad\nname"), "job_name", "is no name for a job"),
-        (JobStart(encode_given({"print": 1})), "variables", "'print' is a name that Python or every guest has already"),
+        (JobStart(encode_given({"print": 1})), "variables", "'print' is a name that every guest has already"),
         (JobStart(encode_given({"a b": 1})), "variables", "'a b' is no name for a variable"),
         (JobStart(encode_given({"_hidden": 1})), "variables", "'_hidden' is no name"),
         (JobStart(encode_given([1])), "variables", "variables are a map of values by name"),

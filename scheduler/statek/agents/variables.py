@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import keyword
 from collections.abc import Collection, Iterable, Iterator
 
@@ -27,8 +26,8 @@ def objection(name: object, *, tools: Collection[str] = (), exports: Collection[
         return "is the name of a tool"
     if name in exports:
         return "is the name of a variable that the application exports to all of these jobs"
-    if name in PROVIDED or hasattr(builtins, str(name)):
-        return "is a name that Python or every guest has already"
+    if name in PROVIDED:
+        return "is a name that every guest has already"
     return None
 
 

@@ -14,7 +14,6 @@ from the model:
 from __future__ import annotations
 
 import ast
-import builtins
 import io
 import re
 import symtable
@@ -25,6 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from statek.core.agents import WARMUP_BLOCKS, WarmupBlock
+from statek_policies.offered import BUILTINS
 
 if TYPE_CHECKING:
     from statek_policies import Policy
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _SEPARATOR: Final = re.compile(r"#\s*-{3,}\s*")
 _HIDDEN: Final = re.compile(r"#\s*hidden\s*", re.IGNORECASE)
 
-PROVIDED: Final = frozenset(
+PROVIDED: Final = BUILTINS | frozenset(
     {
         "FutureFailed",
         "JobCancelled",
@@ -47,14 +47,13 @@ PROVIDED: Final = frozenset(
         "ToolTimeout",
         "WaitCancelled",
         "WaitTimeout",
-        "exit",
         "get_all",
         "get_any",
         "wait_for_all",
         "wait_for_any",
     }
 )
-"""Names that every guest finds beside Python's own; the interpreter puts them there."""
+"""Names that guests find without anybody giving them: the built-ins that there are, and what the interpreter adds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +143,7 @@ def expected_names(blocks: Sequence[WarmupBlock], known: Collection[str] = ()) -
         reads = _reads(source)
     except (SyntaxError, ValueError, RecursionError):
         return ()  # which `check` tells
-    provided = PROVIDED | set(dir(builtins)) | set(known)
-    return tuple(name for name in reads if name not in provided)
+    return tuple(name for name in reads if name not in PROVIDED and name not in known and not name.startswith("_"))
 
 
 def _reads(source: str) -> list[str]:

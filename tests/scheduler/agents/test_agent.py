@@ -100,7 +100,7 @@ def test_all_faults_of_an_agent_are_told_at_once() -> None:
         ({"limits": {"cpu_second": 1}}, "unknown limit 'cpu_second'; did you mean 'cpu_seconds'"),
         ({"policy": Policy().with_tools("other"), "tools": [search]}, "does not allow 'search'"),
         ({"locals": "calendar"}, "a list of names of the application's variables is needed"),
-        ({"event_name": "print"}, "event_name: 'print' is a name that Python or every guest has already"),
+        ({"event_name": "print"}, "event_name: 'print' is a name that every guest has already"),
         ({"event_name": "search", "tools": [search]}, "event_name: 'search' is the name of a tool"),
         ({"on_message": "ask"}, "on_message: give the function that is asked as on_push="),
         ({"options": [1]}, "options: a map of names to plain values is needed"),

@@ -13,6 +13,7 @@ from statek_executor.interpreter.host import GUEST_ERRORS
 from statek_executor.interpreter.objects import HostObject
 from statek_executor.interpreter.pending import future_functions
 from statek_policies import Policy
+from statek_policies.offered import BUILTINS
 
 
 def test_rows_of_dashes_separate_blocks_and_hidden_ones_are_marked() -> None:
@@ -71,6 +72,7 @@ READS = [
     ("first, *others = event\nprint(first, others)", ["event"]),
     ("f = lambda x, y=default: x + y + z", ["default", "z"]),
     ("del gone", ["gone"]),
+    ("print(input.strip(), __name__)", ["input"]),
     ("x = 1\nexit('done')", []),
     ("not python at all (", []),
 ]
@@ -82,12 +84,16 @@ def test_expected_are_names_that_are_read_before_they_are_assigned(source: str, 
     assert list(expected_names([WarmupBlock(source)])) == names
 
 
+OFFERED = {name: found for name, found in vars(builtins).items() if name in BUILTINS or name.startswith("__")}
+"""Of Python's built-ins, those that guests have too."""
+
+
 @pytest.mark.parametrize(("source", "names"), READS[:-1])
 def test_a_warm_up_runs_with_what_it_expects_and_not_without(source: str, names: list[str]) -> None:
     def missing(given: list[str]) -> str | None:
         """Run it as Python does, and return the name that it lacks."""
         try:
-            exec(source, {name: MagicMock() for name in given})
+            exec(source, {"__builtins__": OFFERED, **{name: MagicMock() for name in given}})
         except NameError as error:
             return str(error.name)
         except (TypeError, ValueError, SystemExit):
@@ -118,4 +124,4 @@ def test_the_names_that_guests_find_are_those_that_interpreters_put_there() -> N
         call = None
 
     provided = {error.__name__ for error in GUEST_ERRORS} | {HostObject.__name__} | set(future_functions(Caller()))  # type: ignore[arg-type]
-    assert provided | {"exit"} == PROVIDED | ({"exit"} & set(dir(builtins)))
+    assert provided | BUILTINS == PROVIDED
