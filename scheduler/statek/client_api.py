@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 LOCALE: Final = "locale"
 """The variable that the seeds' `locale` of a job becomes."""
 KEY_BYTES: Final = 16
+KEY_CHARACTERS: Final = 160
+"""Of an idempotency key: what a client's request may have."""
 BATCH_LIMIT: Final = 1_000
 """Jobs that are started together: all of them are decided upon in one turn, and come in one message."""
 
@@ -110,7 +112,7 @@ def start_jobs(
     here = asking.scheduler_here(store)
     kept = [JobStart(_kept(here, job), _text(job.message), job.name or "") for job in jobs]
     sent = [] if here is not None else [NewJob(_sent(job), _text(job.message), job.name or "") for job in jobs]
-    once = key or _key_of_call() or secrets.token_hex(KEY_BYTES)
+    once = _checked(key) or _key_of_call() or secrets.token_hex(KEY_BYTES)
 
     def decide(loop: Loop, tick: Tick) -> tuple[str, ...]:
         return loop.roster.start_jobs(tick, once, agent, kept, parent or "")
@@ -168,6 +170,17 @@ def _sent(job: NewAgentJob) -> bytes | None:
 
 def _text(message: str | None) -> bytes | None:
     return None if message is None else message.encode("utf-8", "surrogatepass")
+
+
+def _checked(key: str | None) -> str | None:
+    """Check an idempotency key; raises TypeError or ValueError."""
+    if key is None:
+        return None
+    if type(key) is not str:
+        raise TypeError(f"a key is a str, not {type(key).__name__}")
+    if not 1 <= len(key) <= KEY_CHARACTERS or not key.isprintable():
+        raise ValueError(f"a key has 1 to {KEY_CHARACTERS} printable characters")
+    return key
 
 
 def _key_of_call() -> str | None:

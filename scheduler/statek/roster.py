@@ -24,13 +24,14 @@ from statek.store.agent_table import KnownAgent
 from statek.store.ledger import Submission
 from statek.tick import Tick
 from statek_policies.errors import shown, suggestion
-from statek_protocol.messages.base import NAME_LIMIT
 
 if TYPE_CHECKING:
     from statek.loop import Loop
 
 USER: Final = "user"
 """Who says the message that a job begins with."""
+JOB_NAME_LIMIT: Final = 128
+"""Characters of a job's name: those of its leases, and the keys of futures that wait for it, are made of it."""
 _NAME_BYTES: Final = 8
 _VERSIONS_KEPT: Final = 1_000
 
@@ -180,10 +181,9 @@ class Roster:
         names: dict[str, None] = {}
         for job in jobs:
             name = job.name or new_name()
-            if not name.isprintable() or len(name) > NAME_LIMIT:
-                raise SubmissionRefused(
-                    "job_name", f"{shown(name)} is no name for a job: printable characters are needed"
-                )
+            if not name.isprintable() or len(name) > JOB_NAME_LIMIT:
+                reason = f"{shown(name)} is no name for a job: up to {JOB_NAME_LIMIT} printable characters are needed"
+                raise SubmissionRefused("job_name", reason)
             if name in names or name in tick.changed or self._loop.job(name) is not None:
                 raise SubmissionRefused("job_exists", f"there is a job {name!r} in this store already, or was once")
             names[name] = None

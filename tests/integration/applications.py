@@ -11,7 +11,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -95,7 +95,8 @@ def in_background(start: Start, *args: Any, **options: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        loop.call_soon_threadsafe(task.cancel)
+        with suppress(RuntimeError):  # it has ended by itself, and its loop with it
+            loop.call_soon_threadsafe(task.cancel)
         thread.join(DEADLINE_SECONDS)
 
 

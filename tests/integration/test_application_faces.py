@@ -29,6 +29,7 @@ from statek.errors import SubmissionRefused
 from statek.following import NotEnded
 from statek.inspecting import UnknownJob
 from statek.job_handle import JobEndedBadly, JobNotEnded
+from statek.roster import JOB_NAME_LIMIT
 from statek.store.directory import StoreDirectory
 from statek.subtasks import NoJobToWorkFor, create_sub_task
 
@@ -122,6 +123,17 @@ def test_what_is_submitted_twice_under_one_key_is_one_job() -> None:
     first = submit_new_job("greeting", {"greeting": "Hi", "name": "one"}, key="monday")
     again = submit_new_job("greeting", {"greeting": "Hi", "name": "two"}, key="monday")
     assert again.name == first.name
+    for wrong in ("", "x" * 161, "new\nline"):
+        with pytest.raises(ValueError, match="a key has 1 to 160 printable characters"):
+            submit_new_job("greeting", {}, key=wrong)
+
+
+def test_what_a_job_with_the_longest_name_brings_about_has_a_key_all_the_same() -> None:
+    job = submit_new_job("handing on", {"names": ["green"]}, name="n" * JOB_NAME_LIMIT)
+    assert job.wait(30).outcome == "ok", job.error
+    wait_for(lambda: "[('name', 'green')]" in ended("echo"), "the event was worked on")
+    with pytest.raises(SubmissionRefused, match="up to 128 printable characters"):
+        submit_new_job("echo", {"given": 1}, name="n" * (JOB_NAME_LIMIT + 1))
 
 
 def test_a_value_that_cannot_be_given_is_named_with_its_place() -> None:

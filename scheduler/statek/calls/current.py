@@ -10,6 +10,12 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Final
+
+from statek.core.jobs import digest
+
+KEY_CHARACTERS: Final = 128
+"""Of a name that is used as an idempotency key; the name of a job may be longer than that by itself."""
 
 
 class CurrentCall:
@@ -23,7 +29,8 @@ class CurrentCall:
 
     def next_key(self) -> str:
         """Name the next thing that the call brings about: the same texts in the same order each time it is made."""
-        return f"{self.key}/{next(self._numbers)}"
+        name = f"{self.key}/{next(self._numbers)}"
+        return name if len(name) <= KEY_CHARACTERS else digest(name.encode("utf-8", "surrogatepass"))
 
 
 _CURRENT: ContextVar[CurrentCall | None] = ContextVar("statek_current_call", default=None)
