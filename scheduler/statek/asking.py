@@ -23,6 +23,7 @@ from statek.settings.sources import store_in_force
 from statek.store.directory import StoreDirectory, StoreLock
 from statek.store.errors import StoreLocked
 from statek.store.ledger import Ledger
+from statek.store.mirror import THREAD_NAME
 from statek.tick import Tick
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def decided(store: Path | str | None, decide: Callable[[Loop, Tick], T], ask: Ca
 
     From any thread but the scheduler's own loop. `decide` runs in a turn of the loop and its result is returned once
     the turn is durable; `ask` runs here. Raises what either raises (a `StatekError` of `decide` changes nothing),
-    `SchedulerSilent` where nobody answers, RuntimeError in the scheduler's own loop.
+    `SchedulerSilent` where nobody answers, RuntimeError in the scheduler's own loop and in its application's loading.
     """
     here = scheduler_here(store)
     if here is not None:
@@ -131,6 +132,11 @@ def _in_loop(here: Scheduler, decide: Callable[[Loop, Tick], T]) -> T:
     if threading.get_ident() == here.thread:
         raise RuntimeError(
             "the scheduler's loop cannot wait for itself: use await asyncio.to_thread(...) in async tools"
+        )
+    if not here.application.is_known and threading.current_thread().name == THREAD_NAME:
+        raise RuntimeError(
+            "nothing can be started, pushed or completed while the application is loaded: its scheduler waits for it; "
+            "do it in a tool, in another thread, or when jobs can be submitted"
         )
     done: Future[T] = Future()
 
