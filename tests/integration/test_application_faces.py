@@ -32,6 +32,7 @@ from statek.job_handle import JobEndedBadly, JobNotEnded
 from statek.roster import JOB_NAME_LIMIT
 from statek.store.directory import StoreDirectory
 from statek.subtasks import NoJobToWorkFor, create_sub_task
+from statek_protocol.messages.base import MIB
 
 ECHO = Agent("echo", warmup="exit(f'{sorted(given.items())}')", event_name="given")
 GREETING = Agent("greeting", warmup="exit(f'{greeting}, {name}')")
@@ -242,6 +243,13 @@ def test_a_tool_pushes_events_each_of_them_once() -> None:
     expected = {"[('name', 'red')]", "[('name', 'blue')]"}
     wait_for(lambda: expected <= set(ended("echo")), "both events were worked on")
     assert sum(told in expected for told in ended("echo")) == 2
+
+
+def test_a_message_that_is_too_long_is_refused_and_harms_nothing() -> None:
+    with pytest.raises(SubmissionRefused, match="1048577 bytes; 1048576 are allowed"):
+        submit_new_job("echo", message="x" * (MIB + 1))
+    with pytest.raises(SubmissionRefused, match="what is pushed may have"):
+        PushQueue().push_to_job_console("job-none", "x" * (2 * MIB + 1))
 
 
 def test_a_message_is_text_and_an_agent_is_an_agent() -> None:
