@@ -101,6 +101,7 @@ class LLM_LogItem:
     model = Text("model_utf8")
     provider = Text("provider_utf8")
     text = Text("text_utf8")
+    remark = Text("remark_utf8")
 
     def __init__(self, turn: int, model_utf8: bytes, provider_utf8: bytes, at_us: int) -> None:
         self.turn = turn
@@ -113,6 +114,8 @@ class LLM_LogItem:
         """None while it is awaited; "code", "plain", "malformed", "refusal"; "failed", "cancelled" without a reply."""
         self.text_utf8 = b""
         self.calls_utf8: list[bytes] = []
+        self.remark_utf8 = b""
+        """What is wrong with a reply that could not be used."""
         self.reply = ""
         """The digest of the whole reply in the ledger."""
         self.input_tokens = 0

@@ -23,7 +23,7 @@ from statek.store.texts import Text, to_bytes, to_text
 
 PREFIX: Final = "statek"
 """The dbzero prefix of all objects here; application objects live in prefixes of their own."""
-FORMAT: Final = 5
+FORMAT: Final = 6
 """Format of these objects. Older ones are not migrated: the store is made anew from the ledger."""
 
 

@@ -44,6 +44,7 @@ def answered(event: events.TurnAnswered, job: Job, at_us: int, reply: ModelTurn)
     item, used = _turn(job, event.turn), event.usage
     item.outcome, item.answered_us = event.outcome, at_us
     item.reply, item.text_utf8 = event.reply, to_bytes(reply.text)
+    item.remark_utf8 = to_bytes(event.remark)
     item.calls_utf8 = [to_bytes(call.arguments) for call in reply.calls]
     item.input_tokens, item.cached_tokens, item.output_tokens = (
         used.input_tokens,

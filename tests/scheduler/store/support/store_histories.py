@@ -138,7 +138,7 @@ ENDS: dict[str, list[list[events.Event]]] = {
             events.JobRevived("message"),
             events.TurnRequested(3, "large", ""),
         ],
-        [events.TurnAnswered(3, digest(pack(CALL)), "malformed", _UNPRICED)],
+        [events.TurnAnswered(3, digest(pack(CALL)), "malformed", _UNPRICED, "small-1", "no \0 code")],
         [
             events.HarnessReached(LimitBreach("max_turns", 3, 3)),
             events.JobEnded("limit", limit=LimitBreach("max_turns", 3, 3)),
