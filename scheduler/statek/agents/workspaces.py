@@ -14,6 +14,10 @@ from statek.audit.escaping import shortened
 
 _SIGNATURE_CHARACTERS: Final = 400
 _SUMMARY_CHARACTERS: Final = 600
+_PENDING: Final = "FutureResult"
+_WAITING: Final = f"A {_PENDING} may take long to be there. Use it like the value itself: your code waits for it."
+_CLASSES_BYTES: Final = 8_192
+"""Of all classes' descriptions together."""
 _GIVEN_BY_US: Final = frozenset({"idempotency_key"})
 """Parameters of tools that the scheduler fills in; no guest passes them."""
 _MODULES: Final = re.compile(r"\b(?:\w+\.)+(?=\w)")
@@ -56,6 +60,8 @@ class Workspace:
 
     tools: tuple[Documented, ...] = ()
     variables: tuple[Documented, ...] = ()
+    classes: tuple[Documented, ...] = ()
+    """Those of the application whose objects it can meet."""
     modules: tuple[str, ...] = ()
     """Those that it can import."""
 
@@ -69,28 +75,38 @@ def preamble(workspace: Workspace, style: Style) -> str:
         parts.append("No module can be imported.")
     if workspace.tools:
         parts.append(_listed("Functions that are there without an import:", workspace.tools))
+        if any(_PENDING in tool.signature for tool in workspace.tools):
+            parts.append(_WAITING)
     if workspace.variables:
         parts.append(_listed("Variables that are there:", workspace.variables))
+    if workspace.classes:
+        parts.append(_classes(workspace.classes))
     return sendable("\n\n".join(parts))
 
 
 def document_tool(name: str, function: Callable[..., Any]) -> Documented:
     """Describe a tool as its caller sees it: its parameters, without those that the scheduler fills in."""
-    signature = f"{name}{_parameters(function)}"
-    return Documented(name, shortened(signature, _SIGNATURE_CHARACTERS), _summary(function))
+    signature = f"{name}{parameters(function)}"
+    return Documented(name, shortened(signature, _SIGNATURE_CHARACTERS), summary_of(function))
 
 
 def document_variable(name: str, value: object) -> Documented:
-    """Describe a variable by its type, never by its value; an object's public methods come with their parameters."""
-    cls = type(value)
-    if cls.__module__ == "builtins":
-        return Documented(name, f"{name}: {cls.__name__}")
-    methods = [
-        f"  .{attribute}{_parameters(member, bound=True)}"
-        for attribute, member in inspect.getmembers_static(cls, inspect.isfunction)
-        if not attribute.startswith("_")
-    ]
-    return Documented(name, f"{name}: {cls.__name__}", "\n".join(filter(None, (_summary(cls), *methods))))
+    """Describe a variable by its type, and never by its value."""
+    return Documented(name, f"{name}: {type(value).__name__}")
+
+
+def _classes(classes: tuple[Documented, ...]) -> str:
+    """Describe as many classes as there is room for, and say how to find out about the others."""
+    shown: list[Documented] = []
+    room = _CLASSES_BYTES
+    for entry in classes:
+        room -= len(entry.summary.encode("utf-8", "backslashreplace"))
+        if room < 0:
+            break
+        shown.append(entry)
+    text = _listed("Classes of the objects that you meet (dir(x) lists what an object offers):", tuple(shown))
+    left_out = ", ".join(entry.name for entry in classes[len(shown) :])
+    return f"{text}\n- also: {left_out}" if left_out else text
 
 
 def _listed(title: str, entries: tuple[Documented, ...]) -> str:
@@ -101,7 +117,8 @@ def _listed(title: str, entries: tuple[Documented, ...]) -> str:
     return "\n".join(lines)
 
 
-def _parameters(function: Callable[..., Any], *, bound: bool = False) -> str:
+def parameters(function: Callable[..., Any], *, bound: bool = False) -> str:
+    """Write the parameters and the result of a function; of a method without the object itself."""
     try:
         signature = inspect.signature(function)
     except (ValueError, TypeError):  # a function of C that does not tell its parameters
@@ -119,12 +136,13 @@ def _shown(parameter: inspect.Parameter) -> inspect.Parameter:
     return parameter.replace(default=default, annotation=_annotation(parameter.annotation))
 
 
+def annotation_text(annotation: object) -> str:
+    """Name a type as a guest does, without the modules in which the application has it."""
+    return _MODULES.sub("", annotation if isinstance(annotation, str) else inspect.formatannotation(annotation))
+
+
 def _annotation(annotation: object) -> object:
-    """Name types as a guest does, without the modules in which the application has them."""
-    if annotation is inspect.Parameter.empty:
-        return annotation
-    text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    return _Text(_MODULES.sub("", text))
+    return annotation if annotation is inspect.Parameter.empty else _Text(annotation_text(annotation))
 
 
 class _Text:
@@ -137,7 +155,7 @@ class _Text:
         return self._text
 
 
-def _summary(documented: object) -> str:
+def summary_of(documented: object) -> str:
     """Return the first paragraph of what its author wrote about it; nothing where the words are a base class's."""
     text = inspect.cleandoc(getattr(documented, "__doc__", None) or "")
     first = text.partition("\n\n")[0]
