@@ -1,0 +1,241 @@
+"""The commands of operators, on real stores with a scheduler and without: jobs, queues, agents, executors and usage."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from integration.services import Command, Run, Site, finish, site, wait_for
+
+APP = """
+from statek import Agent
+
+agents = [
+    Agent("greeter", instructions="greet", warmup="print('hello', name)\\nexit('done ' + name)"),
+    Agent("waiter", instructions="wait", warmup="import time\\nfor _ in range(200):\\n    time.sleep(0.3)\\n"),
+    Agent("taker", instructions="take", warmup="print(event['a'])\\nexit('taken')"),
+    Agent("breaker", instructions="break", warmup="1 / zero"),
+]
+"""
+
+
+def start(place: Site, *arguments: str) -> subprocess.Popen[str]:
+    head, *rest = arguments
+    groups = ("job", "queues", "agents", "token")
+    command = [head, *rest[:1], "--store", str(place.store), *rest[1:]] if _is_group(head, rest, groups) else None
+    command = command or [head, "--store", str(place.store), *rest]
+    pipe = subprocess.PIPE
+    client = subprocess.Popen(
+        [*place.python, "-m", "statek", *command],
+        stdin=subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        env={"PATH": "/usr/bin:/bin"},
+    )
+    place.clients.append(client)
+    return client
+
+
+def _is_group(head: str, rest: list[str], groups: tuple[str, ...]) -> bool:
+    return head in groups and bool(rest) and not rest[0].startswith("-")
+
+
+def statek(place: Site, *arguments: str) -> Run:
+    return finish(start(place, *arguments))
+
+
+def told(place: Site, *arguments: str) -> list[dict[str, Any]]:
+    run = statek(place, *arguments, "--json")
+    assert run.status == 0, run.err
+    return [json.loads(line) for line in run.out.splitlines()]
+
+
+def serve(place: Site) -> Command:
+    return place.embedded_scheduler("--app", str(place.write(APP, "app.py")))
+
+
+def begin(place: Site, agent: str, *arguments: str) -> str:
+    run = statek(place, "job", "start", *arguments, agent)
+    assert run.status == 0, run.err
+    return run.out.strip()
+
+
+def show(place: Site, job: str) -> dict[str, Any]:
+    (found,) = told(place, "job", "show", job)
+    return found
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    directory = tmp_path_factory.mktemp("operating")
+    with site(directory, f"ipc://{directory}/executors.ipc") as found:
+        serve(found)
+        yield found
+
+
+def test_a_job_is_started_waited_for_and_looked_at(place: Site) -> None:
+    run = statek(place, "job", "start", "--var", 'name="ann"', "--name", "first", "--wait", "greeter")
+    assert (run.status, run.out) == (0, "done ann\n"), run.err
+    found = show(place, "first")
+    assert (found["status"], found["outcome"], found["exit_status"], found["agent"]) == (
+        "DONE",
+        "ok",
+        "done ann",
+        "greeter",
+    )
+    assert statek(place, "job", "console", "first").out == "hello ann\n"
+    page = statek(place, "job", "show", "first").out
+    assert "DONE, ok" in page
+    assert "done ann" in page
+    story = statek(place, "job", "log", "first").out
+    assert "warmup warmup-1: ok" in story
+    assert "    hello ann" in story
+
+
+def test_a_job_that_does_not_end_well_leaves_with_its_outcome(place: Site) -> None:
+    run = statek(place, "job", "start", "--var", "zero=0", "--name", "broken", "--wait", "breaker")
+    assert run.status == 1, run.err
+    assert "ZeroDivisionError" in statek(place, "job", "show", "broken").out
+    assert [job["name"] for job in told(place, "jobs", "--outcome", "error")] == ["broken"]
+    assert "ZeroDivisionError" in statek(place, "jobs", "--agent", "breaker").out
+
+
+def test_the_same_key_starts_the_same_job(place: Site) -> None:
+    first = begin(place, "greeter", "--var", 'name="k"', "--key", "one")
+    assert begin(place, "greeter", "--var", 'name="k"', "--key", "one") == first
+
+
+def test_jobs_are_listed_by_what_they_are_newest_first(place: Site) -> None:
+    begin(place, "waiter", "--name", "w1")
+    begin(place, "waiter", "--name", "w2")
+    assert [job["name"] for job in told(place, "jobs", "--agent", "waiter")] == ["w2", "w1"]
+    assert [job["name"] for job in told(place, "jobs", "--agent", "waiter", "--oldest", "--limit", "1")] == ["w1"]
+    assert told(place, "jobs", "--agent", "waiter", "--status", "DONE") == []
+    run = statek(place, "jobs", "--agent", "waiter", "--limit", "1")
+    assert "there are more" in run.err
+    cancelled = statek(place, "job", "cancel", "--reason", "a test is over", "w1", "w2")
+    assert cancelled.status == 0, cancelled.err
+    assert "w1: cancelled" in cancelled.err
+    assert {job["outcome"] for job in told(place, "jobs", "--agent", "waiter")} == {"cancelled"}
+    assert "a test is over" in statek(place, "job", "log", "w1").out
+    assert statek(place, "job", "cancel", "w1").status == 1, "nothing was to be cancelled any more"
+
+
+def test_a_log_is_followed_until_the_job_ends(place: Site) -> None:
+    job = begin(place, "waiter", "--name", "followed")
+    wait_for(lambda: show(place, job)["status"] == "WARMING_UP", "the job at work")
+    follower = start(place, "job", "log", "-f", "--json", job)
+    assert follower.stdout is not None
+    first = json.loads(follower.stdout.readline())
+    assert first["tool"] == "time.sleep"
+    assert statek(place, "job", "cancel", job).status == 0
+    out, err = follower.communicate(timeout=60)
+    entries = [json.loads(line) for line in out.splitlines()]
+    assert follower.returncode == 0, err
+    assert entries[-1]["act"] == "cancelled"
+    assert sum(entry.get("kind") == "warmup" for entry in entries) == 1
+
+
+def test_events_and_dead_letters_are_looked_after(place: Site) -> None:
+    assert statek(place, "queues", "push", "--agent", "taker", "main", '{"a": 5}').status == 0
+    wait_for(lambda: told(place, "jobs", "--agent", "taker", "--status", "DONE"), "the event's job")
+    assert statek(place, "queues", "push", "--agent", "nobody", "spare", "1").status == 0
+    letters = wait_for(lambda: told(place, "queues", "dead", "spare"), "the dead letter")
+    assert letters[0]["agent"] == "nobody"
+    assert "there is no agent 'nobody'" in statek(place, "queues", "dead", "spare").out
+    assert [(depth["queue"], depth["dead"]) for depth in told(place, "queues")] == [("spare", 1)]
+    assert statek(place, "queues", "redrive", "spare", str(letters[0]["number"])).status == 0
+    again = wait_for(lambda: told(place, "queues", "dead", "spare"), "the same dead letter")
+    assert (again[0]["number"], again[0]["attempts"]) == (letters[0]["number"], 1)
+    assert statek(place, "queues", "discard", "--all", "spare").status == 0
+    assert told(place, "queues") == []
+    assert statek(place, "queues", "discard", "--all", "spare").status == 1, "nothing was left"
+
+
+def test_agents_are_shown_and_revised(place: Site) -> None:
+    assert {agent["name"] for agent in told(place, "agents")} == {"greeter", "waiter", "taker", "breaker"}
+    assert statek(place, "agents", "revise", "--model", "m-2", "--set", "max_turns=3", "taker").status == 0
+    (found,) = told(place, "agents", "show", "taker")
+    assert (found["model"], found["harness"]["max_turns"], found["changed"]) == ("m-2", 3, ["max_turns", "model"])
+    assert statek(place, "agents", "revise", "--reset", "taker").status == 0
+    (found,) = told(place, "agents", "show", "taker")
+    assert (found["model"], found["changed"]) == ("", [])
+
+
+def test_executors_and_usage_are_told(place: Site) -> None:
+    statek(place, "job", "start", "--var", 'name="u"', "--wait", "greeter")
+    (executor,) = wait_for(lambda: told(place, "executors"), "the local pool")
+    assert (executor["workers"], executor["lacks"]) == (2, [])
+    (greeter,) = [total for total in told(place, "usage") if total["agent"] == "greeter"]
+    assert greeter["jobs"] >= 1
+    assert greeter["cpu_seconds"] > 0
+    assert told(place, "usage", "--since", "2100-01-01") == []
+    (everything,) = told(place, "usage", "--by", "none")
+    assert everything["jobs"] >= greeter["jobs"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told_so"),
+    [
+        (("job", "show", "nobody"), "there is no job 'nobody'"),
+        (("job", "log", "nobody"), "there is no job 'nobody'"),
+        (("job", "push", "nobody", "hello"), "there is no job 'nobody'"),
+        (("job", "cancel", "nobody"), "there is no job 'nobody'"),
+        (("job", "retry", "nobody"), "there is no job 'nobody'"),
+        (("job", "start", "greter"), "did you mean 'greeter'"),
+        (("job", "start", "--var", "x", "greeter"), "NAME=JSON"),
+        (("job", "start", "--var", "x=y", "greeter"), "is not JSON"),
+        (("job", "start", "--var", "print=1", "greeter"), "print"),
+        (("agents", "show", "nobody"), "there is no agent"),
+        (("agents", "revise", "nobody", "--model", "m"), "there is no agent"),
+        (("agents", "revise", "greeter"), "say what is to be changed"),
+        (("agents", "revise", "--set", "max_turn=1", "greeter"), "max_turn"),
+        (("agents", "revise", "--set", "max_turns=x", "greeter"), "no number"),
+        (("queues", "push", "--agent", "taker", "main", "{"), "not JSON"),
+        (("queues", "redrive", "main"), "number of a dead letter"),
+        (("queues", "redrive", "main", "999999"), "999999"),
+    ],
+)
+def test_what_cannot_be_is_wrong_usage_and_says_why(place: Site, arguments: tuple[str, ...], told_so: str) -> None:
+    run = statek(place, *arguments)
+    assert run.status == 2, (run.out, run.err)
+    assert told_so in run.err
+    assert "Traceback" not in run.err
+
+
+def test_all_of_it_works_where_no_scheduler_runs(tmp_path: Any) -> None:
+    with site(tmp_path, f"ipc://{tmp_path}/executors.ipc") as place:
+        command = serve(place)
+        job = begin(place, "greeter", "--var", 'name="x"', "--name", "early", "--wait")
+        waiter = begin(place, "waiter", "--name", "late")
+        wait_for(lambda: show(place, waiter)["status"] == "WARMING_UP", "the job at work")
+        command.kill()
+        command.wait()
+        assert job == "done x"
+        assert [found["name"] for found in told(place, "jobs")] == ["late", "early"]
+        assert statek(place, "job", "console", "early").out == "hello x\n"
+        assert statek(place, "executors").status == 1
+        assert statek(place, "job", "cancel", "late").status == 0
+        assert show(place, "late")["outcome"] == "cancelled"
+        assert statek(place, "queues", "push", "--agent", "taker", "main", '{"a": 9}').status == 0
+        assert told(place, "queues")[0]["waiting"] == 1
+        assert begin(place, "greeter", "--var", 'name="y"', "--name", "begun") == "begun"
+        assert show(place, "begun")["status"] == "READY"
+        serve(place)
+        wait_for(lambda: show(place, "begun")["status"] == "DONE", "the job that was begun without a scheduler")
+        wait_for(lambda: told(place, "jobs", "--agent", "taker", "--status", "DONE"), "the event's job")
+
+
+def test_what_a_guest_chose_is_shown_and_not_obeyed(tmp_path: Any) -> None:
+    with site(tmp_path, f"ipc://{tmp_path}/executors.ipc") as place:
+        serve(place)
+        hostile = "\\u001b]0;owned\\u0007\\u202e"
+        begin(place, "greeter", "--var", f'name="{hostile}"', "--name", "rude", "--wait")
+        for command in (("jobs",), ("job", "show", "rude"), ("job", "log", "rude"), ("job", "console", "rude")):
+            out = statek(place, *command).out
+            assert "\\x1b" in out, command
+            assert all(character.isprintable() or character == "\n" for character in out), command
