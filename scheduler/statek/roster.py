@@ -202,7 +202,7 @@ class Roster:
         if job.message is not None and not _is_text(job.message):
             raise SubmissionRefused("message", "a message is UTF-8 text")
         if job.message is not None and len(job.message) > given.VALUES_BYTES:
-            text = f"a message of {len(job.message)} bytes; {given.VALUES_BYTES} are allowed: give it as a variable"
+            text = f"a message of {len(job.message)} bytes; {given.VALUES_BYTES} are allowed: have a tool read it instead"
             raise SubmissionRefused("message", text)
         if job.given is None:
             return

@@ -22,6 +22,7 @@ from statek import asking
 from statek.agents.agent import CONTEXT_TOKENS
 from statek.api.clients import Clients
 from statek.api.http.server import HttpOptions, HttpServer
+from statek.api.http.side import scheduler_side
 from statek.calls.application import Application
 from statek.calls.handlers import Handlers
 from statek.calls.runner import TIMEOUT_SECONDS, ToolRunner
@@ -48,7 +49,6 @@ from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
 from statek.store.recovery import RecoveryReport
 from statek.vitals import Vitals
-from statek_protocol import schema
 from statek_protocol.transport.endpoints import Endpoint, parse_endpoint
 
 log = logging.getLogger(__name__)
@@ -155,6 +155,7 @@ class Service:
                 tasks.append(asyncio.create_task(self._watch(local.keep())))
             on_started(executors.address)
             await self._stopping.wait()
+            await self._stop_http()
             await self._settle(executors)
         finally:
             for task in tasks:
@@ -246,22 +247,14 @@ class Service:
         """Let clients come over HTTP; raises `EndpointUnusable` or `TokensUnusable`."""
         if self._options.http is None:
             return
-        scheduler = self._asyncio_loop
-
-        async def facts() -> dict[str, Any]:
-            return schema.dump(vitals.facts("http"))
-
-        async def health() -> dict[str, Any]:
-            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(facts(), scheduler))
-
-        def refused(code: str, said: dict[str, Any]) -> None:
-            scheduler.call_soon_threadsafe(loop.refuse, "http_refused", code, said)
-
-        self._http = HttpServer(
-            self._options.http, self._directory.path, health=health, refused=refused, listen=loop.listeners.append
-        )
+        self._http = HttpServer(self._options.http, self._directory.path, scheduler_side(loop, vitals))
         await asyncio.to_thread(self._http.start)
         log.info("clients may come over HTTP to %s", self._http.address)
+
+    async def _stop_http(self) -> None:
+        """Let requests in hand end, which the loop still carries out, and take no more."""
+        if self._http is not None:
+            await asyncio.to_thread(self._http.stop)
 
     def _forget_jobs(self, loop: Loop, vitals: Vitals) -> Iterator[Coroutine[None, None, None]]:
         """Where jobs are not kept for ever, the work that it is to forget them."""
@@ -283,7 +276,8 @@ class Service:
     async def _watch_presence(self, loop: Loop, pool: Pool) -> None:
         while True:
             await asyncio.sleep(PRESENCE_SECONDS)
-            loop.do(pool.check_presence)
+            if not self._stopping.is_set():  # from then on nobody is heard, and nobody is silent
+                loop.do(pool.check_presence)
             loop.do(loop.tell_counted)
 
     async def _watch(self, work: Coroutine[None, None, None]) -> None:
@@ -333,8 +327,7 @@ class Service:
             self._loop.do(lambda tick: tick.note(kind, said))
 
     async def _shut_down(self, local: LocalPool, mirror: Mirror | None, ledger: Ledger | None) -> None:
-        if self._http is not None:
-            await asyncio.to_thread(self._http.stop)
+        await self._stop_http()
         if self._pool is not None:
             self._pool.drain()
         if self._watcher is not None:

@@ -31,6 +31,8 @@ from statek import (
     temporal,
 )
 from statek.errors import AlreadyRunning, SettingsRefused, SubmissionRefused
+from statek.inspection.chat_log import BatchLogItem
+from statek.loop import LEASE_SECONDS
 from statek.service import SETTLE_SECONDS
 from statek.store.directory import StoreDirectory
 from statek.store.errors import StoreLocked
@@ -131,7 +133,7 @@ def test_an_interrupt_ends_a_program_in_good_order(tmp_path: Path, store: Path, 
 def test_a_call_under_way_has_its_outcome_on_record_when_a_signal_ends_the_program(
     tmp_path: Path, store: Path, commands: list[Command]
 ) -> None:
-    command = started(tmp_path, commands, store, seconds="0.3")
+    command = started(tmp_path, commands, store, seconds=str(LEASE_SECONDS + 1))
     job = submit_new_job("paying", store=store)
     wait_for(lambda: (tmp_path / "charges").exists(), "the tool runs")
     command.kill(signal.SIGTERM)
@@ -140,6 +142,7 @@ def test_a_call_under_way_has_its_outcome_on_record_when_a_signal_ends_the_progr
     assert job.status != "DONE"
     started(tmp_path, commands, store)
     assert job.wait(30).exit_status == "paid"
+    assert [item.attempts for item in job.chat_log if isinstance(item, BatchLogItem)] == [1]
     assert (tmp_path / "charges").read_text() == "charged "
     assert [(call.tool, call.outcome) for call in job.tool_log] == [("charge", "ok")]
 
