@@ -7,7 +7,7 @@ from pathlib import Path
 import dbzero as db0
 import pytest
 from store_application import PATIENCE
-from store_histories import ticks
+from store_histories import ENDS, talks, ticks
 from store_mirrors import expected, mirror_of, objects
 
 from statek.store.compaction import CompactionRules
@@ -28,10 +28,10 @@ class Stranger:
 
 @pytest.fixture
 def grown(store: StoreDirectory) -> StoreDirectory:
-    """Make a store with a commit for nearly every event."""
+    """Make a store with a commit for nearly every event, in which objects of every class of ours are."""
     with Ledger.open(store.ledger) as ledger, mirror_of(store) as mirror:
-        for number in range(10):
-            for tick in ticks(f"job-{number}"):
+        for number, end in enumerate((*ENDS, *[""] * 5)):
+            for tick in talks(f"talk-{number}", end) if end else ticks(f"job-{number}"):
                 cursors = ledger.append(tick.records, tick.jobs, tick.blobs)
                 mirror.notify(cursors[-1])
                 assert mirror.wait_until(cursors[-1], PATIENCE)
