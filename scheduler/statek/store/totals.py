@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from statek.core.events import BatchEnded, Event, JobCreated, TurnAnswered, TurnFailed, UsageMetered
 from statek.store.records import Record, UnreadableRow, checksum, unpack_event
@@ -26,6 +26,8 @@ TABLES: Final = (
 )
 COUNTED: Final = (JobCreated.kind, UsageMetered.kind, BatchEnded.kind, TurnAnswered.kind, TurnFailed.kind)
 """Kinds of events that are counted."""
+Number = TypeVar("Number", int, float)
+
 _DAY_US: Final = 86_400_000_000
 _LARGEST: Final = 2**63 - 1
 
@@ -65,8 +67,13 @@ class Used:
     """Replies for which there is no price."""
 
     def plus(self, other: Used) -> Used:
-        """Add everything up; no sum goes beyond what a column can have, whatever a provider claims."""
-        return Used(*(min(one + more, _LARGEST) for one, more in zip(_numbers(self), _numbers(other), strict=True)))
+        """Add everything up; no sum goes beyond what a column can have, whatever a provider or an executor claims."""
+        return Used(*map(_sum, _numbers(self), _numbers(other)))
+
+
+def _sum(one: Number, more: Number) -> Number:
+    """Add two numbers of one column up; the sum is of the column's type too, and never infinite or none at all."""
+    return type(one)(max(-_LARGEST, min(one + more, _LARGEST)))
 
 
 _numbers: Final[Callable[[Used], tuple[Any, ...]]] = attrgetter(*(field.name for field in fields(Used)))

@@ -12,7 +12,7 @@ from store_histories import CALL, ENDS, REPLY, SOURCE, fill, talks
 
 from statek.core import events
 from statek.core.evolve import evolve
-from statek.core.jobs import Job
+from statek.core.jobs import Job, Usage
 from statek.inspecting import StoreView, UnknownJob, find_jobs, get_job
 from statek.inspection.chat_log import BatchLogItem, LLM_LogItem, SteeringLogItem, SubTaskLogItem, WarmupLogItem
 from statek.inspection.plain import plain
@@ -301,6 +301,13 @@ def test_a_provider_that_claims_absurd_numbers_does_not_stop_the_ledger(store: S
     (total,) = StoreView(store.path).usage()
     assert total.used.turns == 1_200
     assert total.used.input_tokens == 2**63 - 1
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("-inf"), 1e308, -1e300, 1e22, 5e-324, -0.0])
+def test_no_figure_that_an_executor_tells_stops_the_ledger(ledger: Ledger, seconds: float) -> None:
+    metered = events.UsageMetered(1, Usage(cpu_seconds=seconds, wall_seconds=-seconds))
+    for _ in range(2):
+        ledger.append([Record("job", 1, metered)], [Job("job", "policy")], {})
 
 
 def test_a_sum_that_was_changed_by_somebody_else_is_damage_and_not_told(store: StoreDirectory, ledger: Ledger) -> None:
