@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import select
+import signal
 import subprocess
 from collections.abc import Iterator
 from typing import Any
@@ -239,3 +243,31 @@ def test_what_a_guest_chose_is_shown_and_not_obeyed(tmp_path: Any) -> None:
             out = statek(place, *command).out
             assert "\\x1b" in out, command
             assert all(character.isprintable() or character == "\n" for character in out), command
+
+
+def test_jobs_are_watched_on_a_terminal_as_they_change(place: Site) -> None:
+    primary, secondary = pty.openpty()
+    command = [*place.python, "-m", "statek", "jobs", "--store", str(place.store), "--watch"]
+    environment = {"PATH": "/usr/bin:/bin", "TERM": "xterm-256color", "COLUMNS": "150", "LINES": "60"}
+    watching = subprocess.Popen(command, stdin=secondary, stdout=secondary, stderr=secondary, env=environment)
+    place.clients.append(watching)  # type: ignore[arg-type]
+    os.close(secondary)
+    seen = bytearray()
+
+    def shows(text: bytes) -> bool:
+        while select.select([primary], [], [], 0)[0]:
+            seen.extend(os.read(primary, 65_536))
+        return text in seen
+
+    wait_for(lambda: shows(b"STATUS"), "the table")
+    begin(place, "greeter", "--var", 'name="w"', "--name", "watched")
+    wait_for(lambda: shows(b"watched"), "the new job")
+    wait_for(lambda: shows(b"done w"), "its end")
+    watching.send_signal(signal.SIGINT)
+    wait_for(lambda: shows(b"\x1b[?1049l"), "the terminal as it was")
+    assert watching.wait(20) == 0
+    os.close(primary)
+
+
+def test_watching_is_for_a_terminal(place: Site) -> None:
+    assert statek(place, "jobs", "--watch").status == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -9,12 +11,19 @@ import click
 
 from statek.cli.ages import age
 from statek.cli.looking import JSON, STORE, looking_at, print_all
+from statek.cli.options import wrong_usage
+from statek.cli.tables import watch_table
 from statek.core.jobs import JobStatus, Outcome
 
 if TYPE_CHECKING:
+    from statek.inspecting import JobPage
     from statek.inspection.views import JobView
+    from statek.store.job_search import JobSearch
 
 HEADINGS: Final = ("JOB", "AGENT", "STATUS", "OUTCOME", "TURNS", "AGE", "CHANGED", "TELLS")
+LOOK_SECONDS: Final = 0.1
+"""Between two looks whether the store has changed; each asks SQLite's memory, and no disk."""
+AGES_SECONDS: Final = 5.0
 _TELLS: Final = 60
 
 
@@ -26,6 +35,7 @@ _TELLS: Final = 60
 @click.option("--parent", metavar="JOB", help="Only the subtasks of this job.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
 @click.option("--oldest", is_flag=True, help="The oldest first; the newest without it.")
+@click.option("--watch", is_flag=True, help="Show them on the terminal as they change, until interrupted.")
 @JSON
 def jobs_command(
     store: Path,
@@ -35,19 +45,36 @@ def jobs_command(
     parent: str | None,
     limit: int,
     oldest: bool,
+    watch: bool,
     as_json: bool,
 ) -> None:
     """List jobs, the newest first. Works with a scheduler on the store or without one.
 
     Exit status: 0 also where there is none, 2 wrong usage or no store.
     """
-    with looking_at(store) as view, view.reading():
-        page = view.find(
-            status=status or None, agent=agent, outcome=outcome, parent=parent, newest=not oldest, limit=limit
-        )
+    if watch and (as_json or not sys.stdout.isatty()):
+        wrong_usage("--watch is for a terminal, and not for --json")
+    with looking_at(store) as view, view.reading() as ledger:
+
+        def found() -> JobPage:
+            return view.find(
+                status=status or None, agent=agent, outcome=outcome, parent=parent, newest=not oldest, limit=limit
+            )
+
+        if watch:
+            watch_table(HEADINGS, lambda: map(_cells, found().jobs), lambda: _await_change(ledger))
+            return
+        page = found()
         print_all(HEADINGS, page.jobs, _cells, lambda job: job.to_plain(logs=False), as_json=as_json)
         if page.after is not None and not as_json:
             click.echo(f"({limit} shown, there are more: --limit N)", err=True)
+
+
+def _await_change(ledger: JobSearch) -> None:
+    """Wait until something was committed, or long enough for ages to be others."""
+    version, until = ledger.version, time.monotonic() + AGES_SECONDS
+    while ledger.version == version and time.monotonic() < until:
+        time.sleep(LOOK_SECONDS)
 
 
 def _cells(job: JobView) -> tuple[str, ...]:

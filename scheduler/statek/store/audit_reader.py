@@ -55,11 +55,6 @@ class AuditReader(Reader):
                 self._connection.execute("ROLLBACK")
 
     @property
-    def version(self) -> int:
-        """Return a number that changes with every commit of another connection; asking costs no disk."""
-        return int(self._rows("PRAGMA data_version")[0][0])
-
-    @property
     def last_sequence(self) -> int:
         return int(self._rows("SELECT coalesce(max(sequence), 0) FROM audit")[0][0])
 

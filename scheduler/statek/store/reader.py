@@ -45,3 +45,8 @@ class Reader:
     def _rows(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
         with reading(self._path):
             return self._connection.execute(sql, parameters).fetchall()  # type: ignore[arg-type]
+
+    @property
+    def version(self) -> int:
+        """Return a number that changes with every commit of another connection; asking costs no disk."""
+        return int(self._rows("PRAGMA data_version")[0][0])
