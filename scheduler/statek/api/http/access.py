@@ -1,9 +1,10 @@
-"""Who asks: the bearer token of a request, and what is done where there is none that fits."""
+"""Who asks, as the guard found out, and what may be asked: JSON that means the same to everybody."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header, Request
@@ -15,27 +16,25 @@ from statek.api.http.acts import Who
 from statek.api.http.problems import Problem
 
 _SCHEME: Final = HTTPBearer(auto_error=False, description="A token that `statek token create` made.")
+"""For the description alone: the guard lets nobody come so far without a token."""
 _DEPTH: Final = 64
-CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 
 
-def who(
-    request: Request,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)],
+async def who(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)]) -> Who:
+    """Return who asks."""
+    return Who(request.state.token)
+
+
+async def who_acts(
+    asker: Annotated[Who, Depends(who)],
     idempotency_key: Annotated[str | None, Header(description="The same request again is the same act.")] = None,
 ) -> Who:
-    """Return who asks; raises `Problem` 401 where no token says it."""
-    if bearer is None:
-        raise Problem(401, "no_token", "a bearer token is needed: Authorization: Bearer statek_...", CHALLENGE)
-    token = request.app.state.tokens.find(bearer.credentials)
-    if token is None:
-        challenge = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-        raise Problem(401, "unknown_token", "this server does not know that token", challenge)
-    request.state.token = token.name
-    return Who(token, idempotency_key)
+    """Return who asks for something that may be asked for again."""
+    return replace(asker, key=idempotency_key)
 
 
 Asker = Annotated[Who, Depends(who)]
+KeyedAsker = Annotated[Who, Depends(who_acts)]
 
 
 class StrictRequest(Request):

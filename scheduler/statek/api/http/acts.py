@@ -26,6 +26,7 @@ from statek.api.http.bodies import (
     SubmitBody,
 )
 from statek.api.http.problems import Problem
+from statek.api.http.repeats import check_same
 from statek.api.http.tokens import Scope, Token
 from statek.client_api import LOCALE, NewAgentJob, start_jobs
 from statek.inspecting import StoreView, UnknownJob
@@ -35,6 +36,11 @@ from statek.job_handle import cancel_job, retry_job
 from statek.queues.push_queue import PushQueue
 
 Plain = dict[str, Any]
+
+
+class OutOfReach(UnknownJob):
+    """There is such a job, of an agent that the token is not for. Who asks is told the same as of none."""
+
 
 _KEY_CHARACTERS: Final = 200
 
@@ -110,6 +116,8 @@ class Acts:
             names = start_jobs(agent, jobs, key=who.once, parent=parent, store=self._store)
         except TypeError as error:
             raise Problem(422, "variables", str(error)) from error
+        if who.key is not None:
+            check_same(self._view, names, agent, jobs, parent or "")
         return {"jobs": list(names)}
 
     # saying something
@@ -179,15 +187,10 @@ class Acts:
             raise Problem(
                 403, "agents", f"the token {who.token.name!r} is for some agents only: ask for one of {names}"
             )
-        page = self._view.find(
-            status=asked.status,
-            agent=asked.agent,
-            outcome=asked.outcome,
-            parent=asked.parent,
-            newest=asked.newest,
-            after=asked.after,
-            limit=asked.limit,
-        )
+        try:
+            page = self._view.find(**asked.model_dump())
+        except ValueError as error:
+            raise Problem(422, "invalid", str(error)) from error
         return {"jobs": [view.to_plain(logs=False) for view in page.jobs], "after": page.after}
 
     def job(self, who: Who, job: str) -> Plain:
@@ -265,9 +268,14 @@ class Acts:
         self._job(who, job)
 
     def _job(self, who: Who, name: str) -> JobView:
-        found = self._view.job(name)
+        try:
+            found = self._view.job(name)
+        except UnknownJob:
+            if who.token.agents is None:
+                raise
+            raise UnknownJob(name, ()) from None  # names that are like it may be those of other agents' jobs
         if not who.token.is_for(found.agent):
-            raise UnknownJob(name, ())
+            raise OutOfReach(name, ())
         return found
 
     def _queue(self, name: str) -> PushQueue:

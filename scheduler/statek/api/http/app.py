@@ -6,14 +6,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
-from starlette.responses import JSONResponse
+from fastapi import FastAPI
 
 from statek.api.http import problems, rest, rpc
-from statek.api.http.acts import Acts
-from statek.api.http.guard import App, Guard
+from statek.api.http.acts import Acts, OutOfReach
+from statek.api.http.answers import Answer
+from statek.api.http.guard import App, Guard, Scope
 from statek.api.http.problems import Problem, problem_of
-from statek.api.http.server import Health, Refused
+from statek.api.http.side import SchedulerSide
 from statek.api.http.stream import Commits
 from statek.api.http.tokens import Tokens
 from statek.inspecting import StoreView
@@ -23,6 +23,9 @@ DESCRIPTION: Final = (
     "Start jobs of agents, speak to them, look at them and follow them. Errors are problems (RFC 9457) whose `code` is "
     "for programs. A POST with an Idempotency-Key is the same act when it is sent again."
 )
+_PATH: Final = 200
+_METHOD: Final = 20
+"""How much of either is told to the audit log."""
 
 
 def describe() -> FastAPI:
@@ -34,6 +37,8 @@ def describe() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        redirect_slashes=False,
+        default_response_class=Answer,
     )
     app.include_router(rest.router)
     app.include_router(rpc.router)
@@ -44,31 +49,34 @@ def make_app(
     store: Path,
     tokens: Tokens,
     commits: Commits,
+    scheduler: SchedulerSide,
     *,
-    health: Health,
-    refused: Refused,
     hosts: Collection[str] | None,
     max_body_bytes: int,
 ) -> App:
     """Put together what serves one store."""
+
+    def tell(error: Exception, scope: Scope) -> Problem:
+        problem = problem_of(error)
+        if problem.status in (401, 403):
+            scheduler.refused(problem.code, _told(scope))
+        elif isinstance(error, OutOfReach):
+            scheduler.refused("agents", _told(scope))
+        return problem
+
     app = describe()
     app.state.acts = Acts(store)
     app.state.view = StoreView(store)
     app.state.tokens = tokens
     app.state.commits = commits
-    app.state.health = health
-    problems.install(app)
-
-    async def told(request: Request, error: Exception) -> JSONResponse:
-        problem = problem_of(error)
-        if problem.status in (401, 403):
-            refused(problem.code, _told(request))
-        return problems.respond(problem)
-
-    app.add_exception_handler(Problem, told)
-    return Guard(app, hosts=hosts, max_body_bytes=max_body_bytes)
+    app.state.scheduler = scheduler
+    app.state.tell = tell
+    problems.install(app, tell)
+    return Guard(app, tokens, tell, hosts=hosts, max_body_bytes=max_body_bytes)
 
 
-def _told(request: Request) -> dict[str, Any]:
+def _told(scope: Scope) -> dict[str, Any]:
     """Say for the audit log who was refused what; nothing of a token but the name of one that is known."""
-    return {"token": getattr(request.state, "token", ""), "method": request.method, "path": request.url.path[:200]}
+    token = scope.get("state", {}).get("token")
+    name = "" if token is None else token.name
+    return {"token": name, "method": scope["method"][:_METHOD], "path": scope["path"][:_PATH]}

@@ -88,7 +88,13 @@ class OutcomeBody(Body):
         return self
 
 
-class FindParameters(Body):
+class Parameters(BaseModel):
+    """What stands in an address, where everything is text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FindParameters(Parameters):
     """Which jobs are asked for; without a field, whatever it is."""
 
     status: Name | None = None
@@ -100,14 +106,14 @@ class FindParameters(Body):
     limit: Limit = 100
 
 
-class PageParameters(Body):
+class PageParameters(Parameters):
     """Which part of a log is asked for."""
 
     after: Number = Field(0, description="The `after` of the page before.")
     limit: Limit = 100
 
 
-class SinceParameters(Body):
+class SinceParameters(Parameters):
     """From which day on, UTC."""
 
-    since: date | None = Field(None, strict=False)
+    since: date | None = None

@@ -1,4 +1,4 @@
-"""uvicorn, told when it listens, left alone by signals, and rid of connections on which nothing is asked."""
+"""uvicorn, told when it listens, left alone by signals, and rid of connections that only take up room."""
 
 from __future__ import annotations
 
@@ -11,25 +11,52 @@ from typing import Any, Final
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+CONNECTIONS: Final = 500
+"""More of them are closed at once: each is a file of the scheduler's process."""
 HEADER_SECONDS: Final = 10.0
 """How long the first request of a connection may take to come, up to its body."""
+KEEP_ALIVE_SECONDS: Final = 15
+"""How long a connection stays after a request; a next one that comes has `HEADER_SECONDS` more."""
+STALLED_SECONDS: Final = 30.0
+"""How long a client may leave alone what it asked for."""
 
 
 class ImpatientProtocol(H11Protocol):
-    """A connection that is closed when no request comes on it in time."""
+    """A connection that is cut off when it asks nothing, or does not take what it asked for."""
+
+    _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._patience = self.loop.call_later(HEADER_SECONDS, self._give_up)
+        self._idle = self.loop.call_later(HEADER_SECONDS, self._cut_if_idle)
+        if len(self.connections) > CONNECTIONS:
+            transport.abort()
+
+    def on_response_complete(self) -> None:
+        self._idle.cancel()
+        self._idle = self.loop.call_later(KEEP_ALIVE_SECONDS + HEADER_SECONDS, self._cut_if_idle)
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._stalled is not None:
+            self._stalled.cancel()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._patience.cancel()
+        self._idle.cancel()
+        if self._stalled is not None:
+            self._stalled.cancel()
         super().connection_lost(exc)
 
-    def _give_up(self) -> None:
-        cycle: object = self.cycle  # uvicorn's types do not say that there may be none yet
-        if cycle is None:
-            self.transport.close()
+    def _cut_if_idle(self) -> None:
+        """Close what asks nothing, without waiting until it has taken what was sent before."""
+        cycle: Any = self.cycle  # uvicorn's types do not say that there may be none yet
+        if cycle is None or cycle.response_complete:
+            self.transport.abort()
 
 
 class Server(uvicorn.Server):

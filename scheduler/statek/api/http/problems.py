@@ -6,16 +6,17 @@ Nothing of the host is in one: a bug of ours is logged, and told as that alone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from statek.api.http.answers import Answer
 from statek.api.http.tokens import TokensUnusable
 from statek.errors import AgentRefused, SchedulerSilent, StatekError, SubmissionRefused
 from statek.inspecting import UnknownJob
@@ -63,7 +64,9 @@ class Problem(Exception):
         self.fields = fields
 
     def to_plain(self) -> dict[str, Any]:
-        told = {"type": "about:blank", "status": self.status, "code": self.code, "detail": self.detail[:_TEXT]}
+        title = HTTPStatus(self.status).phrase
+        told = {"type": "about:blank", "title": title, "status": self.status, "code": self.code}
+        told["detail"] = self.detail[:_TEXT]
         return {**told, "fields": list(self.fields)} if self.fields else told
 
 
@@ -88,6 +91,8 @@ def problem_of(error: Exception) -> Problem:
         case StoreError():
             log.error("%s", error)
             return Problem(503, "store", "the store cannot be read; its operator finds the reason in the log")
+        case RequestValidationError():
+            return invalid(error.errors(), within=1)
         case ValidationError():
             return invalid(error.errors(include_url=False, include_context=False, include_input=False))
         case HTTPException():
@@ -107,17 +112,15 @@ def invalid(faults: Iterable[Mapping[str, Any]], within: int = 0) -> Problem:
     return Problem(422, "invalid", f"what is asked cannot be understood: {said}", fields=fields[:FIELDS_TOLD])
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, tell: Callable[[Exception, MutableMapping[str, Any]], Problem]) -> None:
     """Have all errors of an application told as problems."""
 
-    async def told(_: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, RequestValidationError):
-            return respond(invalid(error.errors(), within=1))
-        return respond(problem_of(error))
+    async def told(request: Request, error: Exception) -> Answer:
+        return respond(tell(error, request.scope))
 
     for kind in (Problem, StatekError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, told)
 
 
-def respond(problem: Problem) -> JSONResponse:
-    return JSONResponse(problem.to_plain(), problem.status, dict(problem.headers), MEDIA_TYPE)
+def respond(problem: Problem) -> Answer:
+    return Answer(problem.to_plain(), problem.status, dict(problem.headers), MEDIA_TYPE)

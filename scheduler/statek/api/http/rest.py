@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from statek.api.http.access import Asker, StrictRoute
+from statek.api.http.access import Asker, KeyedAsker, StrictRoute
 from statek.api.http.acts import Acts
 from statek.api.http.bodies import (
     EventBody,
@@ -24,6 +24,7 @@ from statek.api.http.bodies import (
     SubmitBody,
 )
 from statek.api.http.problems import Problem
+from statek.api.http.side import SchedulerSide
 from statek.api.http.stream import EventStream
 
 Job = Annotated[Name, Path(description="The job's name, its uuid.")]
@@ -56,12 +57,12 @@ def _acts(request: Request) -> Acts:
 
 
 @router.post("/jobs", status_code=201, summary="Start a job of an agent", tags=["jobs"])
-def submit(request: Request, asker: Asker, body: SubmitBody) -> Reply:
+def submit(request: Request, asker: KeyedAsker, body: SubmitBody) -> Reply:
     return _acts(request).submit(asker, body)
 
 
 @router.post("/jobs/batch", status_code=201, summary="Start jobs, all of them or none", tags=["jobs"])
-def submit_batch(request: Request, asker: Asker, body: SubmitBatchBody) -> Reply:
+def submit_batch(request: Request, asker: KeyedAsker, body: SubmitBatchBody) -> Reply:
     return _acts(request).submit_batch(asker, body)
 
 
@@ -114,11 +115,12 @@ async def stream(
     await run_in_threadpool(state.acts.state, asker, job)
     if state.commits.streams >= STREAMS:
         raise Problem(503, "streams", f"{STREAMS} streams are open, and no more are served", {"Retry-After": "5"})
-    return EventStream(state.view, state.commits, job, after if last_event_id is None else _cursor(last_event_id))
+    cursor = after if last_event_id is None else _cursor(last_event_id)
+    return EventStream(state.view, state.commits, job, cursor, lambda: state.tokens.has(asker.token))
 
 
 @router.post("/jobs/{job}/messages", status_code=202, summary="Say something to a job", tags=["jobs"])
-def push_message(request: Request, asker: Asker, job: Job, body: MessageBody) -> Reply:
+def push_message(request: Request, asker: KeyedAsker, job: Job, body: MessageBody) -> Reply:
     return _acts(request).push_message(asker, job, body)
 
 
@@ -138,7 +140,7 @@ def agents(request: Request, asker: Asker) -> Reply:
 
 
 @router.post("/agents/{agent}/events", status_code=202, summary="Have an agent get an event", tags=["agents"])
-def push_event(request: Request, asker: Asker, agent: Name, body: EventBody) -> Reply:
+def push_event(request: Request, asker: KeyedAsker, agent: Name, body: EventBody) -> Reply:
     return _acts(request).push_event(asker, agent, body)
 
 
@@ -175,8 +177,15 @@ def usage(request: Request, asker: Asker, asked: Annotated[SinceParameters, Quer
 @router.get("/health", summary="How the scheduler is", tags=["operations"])
 async def health(request: Request, asker: Asker) -> Reply:
     asker.may_all("read")
-    told: Reply = await request.app.state.health()
-    return told
+    scheduler: SchedulerSide = request.app.state.scheduler
+    return await scheduler.health()
+
+
+@router.get("/executors", summary="The executors that are connected", tags=["operations"])
+async def executors(request: Request, asker: Asker) -> Reply:
+    asker.may_all("read")
+    scheduler: SchedulerSide = request.app.state.scheduler
+    return await scheduler.executors()
 
 
 def _cursor(text: str) -> int:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from statek.api.http import bodies
 from statek.api.http.access import Asker, StrictRoute, read_json
 from statek.api.http.acts import Acts, Who
+from statek.api.http.answers import Answer
 from statek.api.http.problems import Problem, problem_of
 
 CALLS_AT_ONCE: Final = 100
@@ -30,6 +32,8 @@ REFUSED: Final = -32000
 """What is asked was understood and not done; `data` is the problem that REST would have told."""
 
 Run = Callable[[Acts, Who, Any], dict[str, Any]]
+Tell = Callable[[Exception], Problem]
+"""Makes a problem of what went wrong with a call, and has it on record where somebody was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,31 +110,32 @@ async def rpc(request: Request, asker: Asker) -> Response:
     try:
         asked = read_json(await request.body())
     except Problem as problem:
-        return JSONResponse(_failed(None, PARSE_ERROR, problem.detail))
+        return Answer(_failed(None, PARSE_ERROR, problem.detail))
     if isinstance(asked, list) and not 0 < len(asked) <= CALLS_AT_ONCE:
-        return JSONResponse(_failed(None, INVALID_REQUEST, f"a batch has 1 to {CALLS_AT_ONCE} calls"))
+        return Answer(_failed(None, INVALID_REQUEST, f"a batch has 1 to {CALLS_AT_ONCE} calls"))
     acts: Acts = request.app.state.acts
+    tell = partial(request.app.state.tell, scope=request.scope)
     calls = asked if isinstance(asked, list) else [asked]
     answers = [
-        answer for call in calls if (answer := await run_in_threadpool(answer_to, acts, asker, call)) is not None
+        answer for call in calls if (answer := await run_in_threadpool(answer_to, acts, asker, call, tell)) is not None
     ]
     if not answers:
         return Response(status_code=204)
-    return JSONResponse(answers if isinstance(asked, list) else answers[0])
+    return Answer(answers if isinstance(asked, list) else answers[0])
 
 
-def answer_to(acts: Acts, who: Who, call: Any) -> dict[str, Any] | None:
+def answer_to(acts: Acts, who: Who, call: Any, tell: Tell) -> dict[str, Any] | None:
     """Carry out one call and return what is answered; None to a notification."""
     if not _is_call(call):
         return _failed(
             None, INVALID_REQUEST, "a call is an object with jsonrpc 2.0, method, and id unless it is told only"
         )
     number = call.get("id")
-    answer = _carried_out(acts, who, call)
+    answer = _carried_out(acts, who, call, tell)
     return None if "id" not in call else {"jsonrpc": "2.0", **answer, "id": number}
 
 
-def _carried_out(acts: Acts, who: Who, call: dict[str, Any]) -> dict[str, Any]:
+def _carried_out(acts: Acts, who: Who, call: dict[str, Any], tell: Tell) -> dict[str, Any]:
     method = METHODS.get(call["method"])
     if method is None:
         return {"error": _error(METHOD_NOT_FOUND, f"there is no such method; there are {', '.join(METHODS)}")}
@@ -149,7 +154,7 @@ def _carried_out(acts: Acts, who: Who, call: dict[str, Any]) -> dict[str, Any]:
     try:
         return {"result": method.run(acts, Who(who.token, key), asked)}
     except Exception as error:  # noqa: BLE001 - whatever it is, the other calls of a batch have nothing to do with it
-        problem = problem_of(error)
+        problem = tell(error)
         return {"error": _error(REFUSED, problem.detail, problem)}
 
 

@@ -7,28 +7,26 @@ There is no TLS here: what listens for other machines stands behind a proxy that
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from statek.errors import EndpointUnusable
 
+if TYPE_CHECKING:
+    from statek.api.http.side import SchedulerSide
+
 log = logging.getLogger(__name__)
 
-CONNECTIONS: Final = 500
-KEEP_ALIVE_SECONDS: Final = 15
 STOP_SECONDS: Final = 5.0
 _BACKLOG: Final = 128
 _HEADER_BYTES: Final = 16 * 1024
-
-Health = Callable[[], Awaitable[dict[str, Any]]]
-Refused = Callable[[str, dict[str, Any]], None]
-Listen = Callable[[Callable[[set[str]], None]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +41,12 @@ class HttpOptions:
 
 
 class HttpServer:
-    """Serves one store. `start` and `stop` in the scheduler's thread."""
+    """Serves one store. `start` and `stop` are called in any other thread."""
 
-    def __init__(self, options: HttpOptions, store: Path, *, health: Health, refused: Refused, listen: Listen) -> None:
-        """`health` is awaited here and answered by the scheduler; `refused` is told of who was not let in.
-
-        `listen` takes what is to be called with the names of the jobs that a commit changed, in any thread.
-        """
+    def __init__(self, options: HttpOptions, store: Path, scheduler: SchedulerSide) -> None:
         self._options = options
         self._store = store
-        self._health = health
-        self._refused = refused
-        self._listen = listen
+        self._scheduler = scheduler
         self._socket: socket.socket | None = None
         self._stop: Callable[[], None] = lambda: None
         self._ready = threading.Event()
@@ -82,9 +74,10 @@ class HttpServer:
 
     def stop(self) -> None:
         """Let requests in hand end, for a while, and close everything."""
-        if self._thread.ident is None:
+        if not self._thread.is_alive():
             return
-        self._stop()
+        with contextlib.suppress(RuntimeError):  # it has just ended by itself, which is in the log
+            self._stop()
         self._thread.join(2 * STOP_SECONDS)
 
     def _run(self) -> None:
@@ -101,18 +94,17 @@ class HttpServer:
         import uvicorn
 
         from statek.api.http.app import make_app
-        from statek.api.http.listening import ImpatientProtocol, Server
+        from statek.api.http.listening import CONNECTIONS, KEEP_ALIVE_SECONDS, ImpatientProtocol, Server
         from statek.api.http.stream import Commits
 
         commits = Commits()
-        self._listen(commits.on_committed)
+        self._scheduler.listen(commits.on_committed)
         hosts = _names_of_loopback(self._options.host)
         app = make_app(
             self._store,
             self._tokens,
             commits,
-            health=self._health,
-            refused=self._refused,
+            self._scheduler,
             hosts=hosts,
             max_body_bytes=self._options.max_body_bytes,
         )
@@ -126,7 +118,7 @@ class HttpServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=CONNECTIONS,
+            limit_concurrency=CONNECTIONS + 1,
             backlog=_BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=round(STOP_SECONDS),

@@ -2,20 +2,21 @@
 
 A client that was cut off asks again from the last id that it has seen (`Last-Event-ID`, which browsers and clients send
 by themselves) and misses nothing. Nothing is kept for it meanwhile: the ledger has it all. One that does not read is
-cut off after a while, and can do the same.
+cut off after a while, and can do the same; so is one whose token is good for nothing any more.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Collection
+import contextlib
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from statek.api.clients import FOLLOWED
+from statek.api.http.answers import as_json
 from statek.api.http.guard import Receive, Scope, Send
 from statek.core import events
 from statek.inspecting import StoreView
@@ -24,8 +25,6 @@ from statek.store.records import Stored
 
 SILENCE_SECONDS: Final = 15.0
 """After so much of it a comment is sent, so that proxies and clients know that the stream is there."""
-STALLED_SECONDS: Final = 30.0
-"""A client that takes nothing for so long is cut off."""
 PAGE: Final = 200
 RETRY_MS: Final = 1_000
 """After which a client is to connect again."""
@@ -68,8 +67,9 @@ class Commits:
 
     def on_committed(self, jobs: Collection[str]) -> None:
         """Take the names of jobs that changed. In any thread."""
-        if self._waiting.keys() & set(jobs):
-            self._loop.call_soon_threadsafe(self._wake, frozenset(jobs))
+        if any(job in self._waiting for job in jobs):
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and with it every stream
+                self._loop.call_soon_threadsafe(self._wake, frozenset(jobs))
 
     def close(self) -> None:
         """Let all streams end."""
@@ -107,13 +107,15 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, view: StoreView, commits: Commits, job: str, after: int) -> None:
+    def __init__(self, view: StoreView, commits: Commits, job: str, after: int, allowed: Callable[[], bool]) -> None:
+        """`allowed` tells whether the token of who follows is still good."""
         super().__init__(status_code=200, media_type=self.media_type)
         del self.headers["content-length"]
         self._view = view
         self._commits = commits
         self._job = job
         self._cursor = after
+        self._allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -122,13 +124,11 @@ class EventStream(Response):
         gone.add_done_callback(lambda _: happened.set())
         try:
             await self._give(send, f"retry: {RETRY_MS}\n\n")
-            while not gone.done() and not self._commits.closed:
+            while not gone.done() and not self._commits.closed and self._allowed():
                 happened.clear()
                 await self._tell_news(send)
                 await self._wait(happened, send)
             await self._give(send, "", more=False)
-        except TimeoutError:
-            pass  # it does not read; the connection is closed, as this response was not brought to its end
         finally:
             gone.cancel()
             self._commits.leave(self._job, happened)
@@ -150,8 +150,7 @@ class EventStream(Response):
             await self._give(send, ": quiet\n\n")
 
     async def _give(self, send: Send, text: str, *, more: bool = True) -> None:
-        async with asyncio.timeout(STALLED_SECONDS):
-            await send({"type": "http.response.body", "body": text.encode(), "more_body": more})
+        await send({"type": "http.response.body", "body": text.encode(), "more_body": more})
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -166,5 +165,5 @@ def told(stored: Stored) -> dict[str, Any]:
 
 
 def _as_text(stored: Stored) -> str:
-    data = json.dumps(told(stored), separators=(",", ":"))  # ASCII on one line: nothing of a guest's can end it
+    data = as_json(told(stored))  # ASCII on one line: nothing of a guest's can end it
     return f"id: {stored.cursor}\nevent: {stored.event.kind}\ndata: {data}\n\n"

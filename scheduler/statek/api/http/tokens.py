@@ -85,6 +85,13 @@ class Tokens:
                 found = token
         return found
 
+    def has(self, token: Token) -> bool:
+        """Tell whether that token is still good for the same; not while the file cannot be used."""
+        try:
+            return token in self._tokens()
+        except TokensUnusable:
+            return False
+
     def _tokens(self) -> tuple[Token, ...]:
         now = _state_of(self._path)
         state, tokens = self._read

@@ -1,0 +1,43 @@
+"""Is what an idempotency key has begun before the same as what is asked for with it now?
+
+The ledger says with what a job began, so nothing more is kept for this. Of a job that retention forgot it does not say
+it any more; whatever is asked for counts as the same then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from statek.api.http.problems import Problem
+from statek.client_api import NewAgentJob
+from statek.core.events import JobCreated, MessagePushed
+from statek.core.jobs import digest
+from statek.giving import written
+from statek.inspecting import StoreView
+from statek.store.records import Stored
+
+
+def check_same(view: StoreView, names: Sequence[str], agent: str, jobs: Sequence[NewAgentJob], parent: str) -> None:
+    """Raise `Problem` 409 where these jobs did not begin as those that are asked for would."""
+    with view.reading() as ledger:
+        begun = [ledger.events(name, 0, 2) for name in names]
+    same = len(names) == len(jobs) and all(
+        _is_same(events, agent, job, parent) for events, job in zip(begun, jobs, strict=True)
+    )
+    if not same:
+        reason = "this Idempotency-Key has begun other jobs before; what is new takes a key of its own"
+        raise Problem(409, "key_reused", reason)
+
+
+def _is_same(events: Sequence[Stored], agent: str, job: NewAgentJob, parent: str) -> bool:
+    """Compare the first two events of a job, the second of which has its first message if it began with one."""
+    created = events[0].event
+    if not isinstance(created, JobCreated):
+        return True
+    given = digest(written(None, dict(job.variables), "variables")) if job.variables else ""
+    said = events[1].event if len(events) > 1 else None
+    message = said.text if isinstance(said, MessagePushed) else None
+    wanted = None if job.message is None else job.message.encode("utf-8", "surrogatepass")
+    return (created.agent, created.parent, created.given, message) == (agent, parent, given, wanted) and (
+        job.name in (None, created.job)
+    )

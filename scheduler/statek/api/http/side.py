@@ -1,0 +1,45 @@
+"""What the scheduler does for its HTTP face: each is called in the thread of that, and done in the scheduler's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from statek.loop import Loop
+from statek.vitals import Vitals
+from statek_protocol import schema
+
+Plain = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerSide:
+    """What is asked of the scheduler, in whatever way it is carried out."""
+
+    health: Callable[[], Awaitable[Plain]]
+    executors: Callable[[], Awaitable[Plain]]
+    refused: Callable[[str, Plain], object]
+    """Is told why somebody was not let in, and what is known of it."""
+    listen: Callable[[Callable[[set[str]], None]], None]
+    """Takes what is to be called with the names of the jobs that a commit changed, in any thread."""
+
+
+def scheduler_side(loop: Loop, vitals: Vitals) -> SchedulerSide:
+    """Return it for a scheduler whose loop runs in this thread."""
+    here = asyncio.get_running_loop()
+
+    def asked(find: Callable[[], Plain]) -> Callable[[], Awaitable[Plain]]:
+        async def found() -> Plain:
+            return find()
+
+        return lambda: asyncio.wrap_future(asyncio.run_coroutine_threadsafe(found(), here))
+
+    return SchedulerSide(
+        health=asked(lambda: schema.dump(vitals.facts("http"))),
+        executors=asked(lambda: {"executors": list(map(schema.dump, loop.executors.described(time.monotonic())))}),
+        refused=lambda code, said: here.call_soon_threadsafe(loop.refuse, "http_refused", code, said),
+        listen=loop.listeners.append,
+    )
