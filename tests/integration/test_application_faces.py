@@ -191,6 +191,11 @@ def test_a_job_that_is_not_there_is_told_so() -> None:
         StatekClientAPI().job("job-none")
 
 
+def test_an_agent_that_nobody_defined_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(SubmissionRefused, match=r"no agent 'ekho'.*'echo'"):
+        submit_new_job("ekho")
+
+
 # queues
 
 

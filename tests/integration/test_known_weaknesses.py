@@ -53,7 +53,7 @@ ELSEWHERE = {
         "test_subtasks.py::test_a_message_to_a_job_that_waits_does_what_its_application_says"
     ),
     "functions that start jobs are told of more room than there is": (
-        "test_starting.py::test_queue_logic_is_asked_for_no_more_jobs_than_there_is_room_for"
+        "test_starting.py::test_queue_logic_is_asked_for_no_more_jobs_than_there_is_room_for_until_nothing_is_left"
     ),
 }
 """What goes wrong, and the test that shows that it does not."""

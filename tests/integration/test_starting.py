@@ -27,10 +27,9 @@ from statek import (
     start_statek,
     start_statek_async,
     submit_new_job,
-    submit_new_jobs_batch,
     temporal,
 )
-from statek.errors import AlreadyRunning, SettingsRefused, SubmissionRefused
+from statek.errors import AlreadyRunning, SettingsRefused
 from statek.inspection.chat_log import BatchLogItem
 from statek.loop import LEASE_SECONDS
 from statek.service import SETTLE_SECONDS
@@ -78,6 +77,11 @@ def test_cancelling_stops_in_good_order_and_the_store_can_be_taken_again(store: 
                 StoreDirectory(store).lock()
             with pytest.raises(AlreadyRunning, match="in another process"):
                 await start_statek_async([QUICK], store=store.with_name("second"))
+            with pytest.raises(RuntimeError, match="to_thread"):
+                submit_new_job(QUICK, store=store)
+            job = await asyncio.to_thread(submit_new_job, QUICK, store=store)
+            with pytest.raises(RuntimeError, match="to_thread"):
+                job.wait()
         assert task.cancelled()
         assert not store.with_name("second").exists()
         StoreDirectory(store).lock().release()
@@ -163,26 +167,7 @@ def test_a_second_signal_ends_the_program_at_once(tmp_path: Path, store: Path, c
 # jobs of the application's own choice
 
 
-def test_a_loop_ends_by_itself_when_nothing_is_left(store: Path) -> None:
-    async def main() -> None:
-        submitted = False
-
-        def start_one(capacity: int) -> None:
-            nonlocal submitted
-            if not submitted:
-                submitted = True
-                submit_new_jobs_batch(QUICK, [{}] * min(3, capacity))
-
-        async with asyncio.timeout(60):
-            await run_jobs_loop(
-                5, ["main"], start_jobs_func=start_one, auto_terminate=True, agents=[QUICK], store=store
-            )
-
-    asyncio.run(main())
-    assert len(names(store, status="DONE", outcome="ok")) == 3
-
-
-def test_queue_logic_is_asked_for_no_more_jobs_than_there_is_room_for(store: Path) -> None:
+def test_queue_logic_is_asked_for_no_more_jobs_than_there_is_room_for_until_nothing_is_left(store: Path) -> None:
     asked: list[int] = []
     most = 0
     left = 10
@@ -197,7 +182,7 @@ def test_queue_logic_is_asked_for_no_more_jobs_than_there_is_room_for(store: Pat
 
     asyncio.run(
         asyncio.wait_for(
-            run_jobs_loop(4, start_jobs_func=start_some, auto_terminate=True, agents=[QUICK], store=store), 60
+            run_jobs_loop(4, ["main"], start_jobs_func=start_some, auto_terminate=True, agents=[QUICK], store=store), 60
         )
     )
     assert set(asked) <= {1, 2, 3, 4}
@@ -260,15 +245,6 @@ def test_for_each_task_that_waits_there_is_one_job_about_to_pick_it(store: Path)
     asyncio.run(main())
 
 
-def test_no_more_jobs_are_started_than_may_be_under_way(store: Path) -> None:
-    async def main() -> None:
-        async with running(run_agentic_loop, QUICK, None, lambda: 1, store=store, max_concurrency=2):
-            await until(lambda: len(names(store, status="DONE")) >= 5, "jobs are started anew as others end")
-            assert len(names(store, status=["READY", "WARMING_UP", "STARTED"])) <= 2
-
-    asyncio.run(main())
-
-
 def test_an_agent_whose_warm_up_fails_and_one_whose_queue_fails_leave_the_others_alone(store: Path) -> None:
     def no_queue() -> int:
         raise OSError("the queue is down")
@@ -278,39 +254,19 @@ def test_an_agent_whose_warm_up_fails_and_one_whose_queue_fails_leave_the_others
         AgentLoopDef(bad, task_queue_size_func=lambda: 1),
         AgentLoopDef(Agent("queueless", warmup="exit()"), task_queue_size_func=no_queue),
         AgentLoopDef(QUICK, task_queue_size_func=lambda: 1),
+        AgentLoopDef(Agent("other", warmup="1 / 0"), "exit('another warm-up')", lambda: 1),
     ]
 
     async def main() -> None:
         async with running(run_agentic_fleet, fleet, store=store, max_concurrency=4) as task:
             await until(lambda: len(names(store, agent="quick", outcome="ok")) >= 3, "the good agent works")
             await until(lambda: len(names(store, agent="bad", outcome="error")) >= 2, "the bad one fails again")
+            assert len(names(store, status=["READY", "WARMING_UP", "STARTED"])) <= 4
             assert not task.done()
 
     asyncio.run(main())
+    assert JobHandle(names(store, agent="other")[0], store=store).exit_status == "another warm-up"
     assert names(store, agent="queueless") == []
     error = JobHandle(names(store, agent="bad")[0], store=store).error
     assert error is not None
     assert (error.type, error.line) == ("ZeroDivisionError", 1)
-
-
-def test_a_fleet_member_can_have_another_warm_up(store: Path) -> None:
-    async def main() -> None:
-        async with running(run_agentic_loop, QUICK, "exit('another')", lambda: 1, store=store):
-            done = await until(lambda: names(store, status="DONE"), "a job has ended")
-            assert JobHandle(done[0], store=store).exit_status == "another"
-
-    asyncio.run(main())
-
-
-def test_an_agent_that_nobody_defined_is_refused_by_name(store: Path) -> None:
-    async def main() -> None:
-        async with running(start_statek_async, [QUICK], store=store):
-            with pytest.raises(SubmissionRefused, match=r"no agent 'quik'.*'quick'"):
-                await asyncio.to_thread(submit_new_job, "quik", store=store)
-            with pytest.raises(RuntimeError, match="to_thread"):
-                submit_new_job(QUICK, store=store)
-            job = await asyncio.to_thread(submit_new_job, QUICK, store=store)
-            with pytest.raises(RuntimeError, match="to_thread"):
-                job.wait()
-
-    asyncio.run(main())
