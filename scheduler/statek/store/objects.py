@@ -23,7 +23,7 @@ from statek.store.texts import Text, to_bytes, to_text
 
 PREFIX: Final = "statek"
 """The dbzero prefix of all objects here; application objects live in prefixes of their own."""
-FORMAT: Final = 6
+FORMAT: Final = 7
 """Format of these objects. Older ones are not migrated: the store is made anew from the ledger."""
 
 
@@ -139,6 +139,7 @@ class Job:
         """The digest of that agent's definition in the ledger, as the job keeps it."""
         self.parent_utf8 = b""
         """The job whose subtask it is."""
+        self.children_utf8: list[bytes] = []
         self.policy_name_utf8 = policy_name_utf8
         self.policy = policy
         self.created_us = created_us
@@ -180,6 +181,11 @@ class Job:
         """The batch whose violation the job is held for, SUSPENDED until a person decides."""
         self.closed = False
         """It was ended for a violation: no further batch is taken."""
+
+    @property
+    def children(self) -> list[str]:
+        """Name its subtasks, in the order in which they were started."""
+        return [to_text(child) for child in self.children_utf8]
 
     @property
     def exit_status(self) -> str | None:

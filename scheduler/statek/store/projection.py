@@ -52,6 +52,8 @@ def _created(root: Root, event: events.JobCreated, at_us: int) -> Job:
     job = Job(to_bytes(event.job), to_bytes(event.policy_name), event.policy, at_us)
     db0.tags(job).add(job.status)
     job.parent_utf8 = to_bytes(event.parent)
+    if job.parent_utf8 in root.jobs:
+        root.jobs[job.parent_utf8].children_utf8.append(job.job_utf8)
     job.conversing = event.harness is not None
     if event.agent:
         job.agent_utf8, job.definition = to_bytes(event.agent), event.definition
@@ -81,6 +83,9 @@ def _forget(root: Root, key: bytes) -> None:
         projected_talk.forget_of_agent(root, job)
     job.status = "FORGOTTEN"
     job.awaited_result = None
+    if job.parent_utf8 in root.jobs:
+        parent = root.jobs[job.parent_utf8]
+        parent.children_utf8 = [child for child in parent.children_utf8 if child != key]  # `remove` finds no bytes
     del root.jobs[key]
     root.job_count -= 1
 

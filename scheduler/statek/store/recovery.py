@@ -23,7 +23,7 @@ from statek.store.history import History
 
 log = logging.getLogger(__name__)
 
-OBJECTS_FORMAT: Final = 6
+OBJECTS_FORMAT: Final = 7
 """What `objects.FORMAT` has to be; written again here because importing dbzero is slow."""
 _PREFIX_FILE: Final = "statek.db0"
 _PREFIX_FILES: Final = (_PREFIX_FILE, f"{_PREFIX_FILE}.lock")

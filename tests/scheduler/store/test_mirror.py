@@ -94,9 +94,18 @@ def test_jobs_are_found_by_agent_and_counted_by_status(store: StoreDirectory, le
 
 
 def test_a_forgotten_job_takes_its_tags_and_its_agents_figures_along(store: StoreDirectory, ledger: Ledger) -> None:
+    first, *_ = ticks("job-0")
+    ledger.append(first.records, first.jobs, first.blobs)
     for name in ("talk-1", "talk-2"):
         for tick in talks(name, "in words"):
             ledger.append(tick.records, tick.jobs, tick.blobs)
+
+    def children() -> list[str]:
+        from statek.store.objects import find_job
+
+        parent = find_job("job-0")
+        assert parent is not None
+        return parent.children
 
     def found() -> tuple[int, int, list[int]]:
         import dbzero as db0
@@ -107,13 +116,15 @@ def test_a_forgotten_job_takes_its_tags_and_its_agents_figures_along(store: Stor
         return len(db0.find(Job, "DONE")), len(db0.find(Job, agent_tag("researcher"))), figures
 
     with mirror_of(store) as mirror:
+        assert mirror.submit(children).result(PATIENCE) == ["talk-1", "talk-2"]
         for name, left in (("talk-1", (1, 1, [1])), ("talk-2", (0, 0, []))):
             gone = events.JobForgotten(name, "ok", 1, 1, 1, 1, "", 1)
             ledger.append([Record(name, 1, gone)], [evolve(None, gone)], {})
             mirror.notify(ledger.last_cursor)
             assert mirror.wait_until(ledger.last_cursor, PATIENCE)
             assert mirror.submit(found).result(PATIENCE) == left
-        assert objects(mirror) == {}
+        assert mirror.submit(children).result(PATIENCE) == []
+        assert objects(mirror).keys() == {"job-0"}
 
 
 def test_a_job_that_gets_back_a_status_before_a_commit_is_found_by_it(store: StoreDirectory, ledger: Ledger) -> None:

@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from statek.store.objects import Job
 
 FIELDS = (
-    *("job", "agent", "parent", "status", "outcome", "exit_status", "policy_name", "executor", "host", "batches"),
+    *(
+        "job",
+        "agent",
+        "parent",
+        "children",
+        "status",
+        "outcome",
+        "exit_status",
+        "policy_name",
+        "executor",
+        "host",
+        "batches",
+    ),
     *("next_instr_num", "num_turns", "num_completions", "num_exceptions", "held", "closed", "created_us", "changed_us"),
 )
 SHARED = {
