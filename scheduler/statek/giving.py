@@ -46,4 +46,4 @@ def _in_dbzero(here: Scheduler, run: Callable[[], T]) -> T:
         return run()
     if threading.get_ident() == here.thread:
         raise RuntimeError("objects cannot be given from the scheduler's loop: use await asyncio.to_thread(...)")
-    return here.mirror.submit(run, quiet=True).result()
+    return here.mirror.submit(run, durable=True).result()

@@ -78,6 +78,14 @@ def uuid_of(value: Any) -> str:
         raise TypeError(f"dbzero has no uuid for the {type_name(value)}: {error}") from error
 
 
+def keep(value: Any, tag: str) -> None:
+    """Have dbzero keep an object to which nothing in it refers, by a tag; it would die with the last name for it."""
+    import dbzero as db0
+
+    if not db0.getrefcount(value):
+        db0.tags(value).add(tag)
+
+
 def fetch(uuid: str) -> Any:
     """Return an object of dbzero by its uuid; raises LookupError for one that is not there any more."""
     import dbzero as db0

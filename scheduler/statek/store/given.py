@@ -22,6 +22,8 @@ GIVEN_BYTES: Final = 2 * MIB
 """Half of it for the values, half for where their objects are found."""
 VALUES_BYTES: Final = MIB
 GIVEN_DEPTH: Final = 64
+KEPT: Final = "statek/given"
+"""The tag by which dbzero keeps objects that were given to a job and to which nothing else refers."""
 _EXPORTED: Final = "="
 """What the place of an exported object begins with; no uuid does."""
 _NOWHERE: Final = encode_value((), max_bytes=16, max_depth=1)
@@ -45,11 +47,13 @@ class GivenGone(Exception):
 def encode_given(value: Any, exports: Exports | None = None, *, name: str = "value") -> bytes:
     """Write variables by name, or what an event brings; raises TypeError with the place of what cannot be written.
 
-    In dbzero's thread, unless the value is known to be plain.
+    In dbzero's thread, unless the value is known to be plain. An object to which nothing in dbzero refers is kept by
+    the tag `KEPT` from now on, until the application takes that off.
     """
 
     def place_of(part: object) -> str | None:
         if is_object(part):
+            by_reference.keep(part, KEPT)
             return uuid_of(part)
         place = None if exports is None else exports.name_of(part)
         return None if place is None else _EXPORTED + place
