@@ -75,12 +75,17 @@ class TalkStand:
     started: int = 0
 
     def start(
-        self, *warm_up: str, message: str | None = None, parent: str = "", definition: AgentDefinition = AGENT
+        self,
+        *warm_up: str,
+        message: str | None = None,
+        parent: str = "",
+        definition: AgentDefinition = AGENT,
+        hidden: bool = False,
     ) -> str:
         """Start a job and have what can happen happen."""
         self.started += 1
         name = f"job-{self.started}"
-        blocks = tuple(WarmupBlock(source) for source in warm_up)
+        blocks = tuple(WarmupBlock(source, hidden) for source in warm_up)
         said = () if message is None else ((message.encode(), "user"),)
         events, blobs = start(name, replace(definition, warmup=blocks), None, parent, said)
         self.base.loop.do(lambda tick: _forget(self.base.loop.begin(tick, name, events, blobs)))
