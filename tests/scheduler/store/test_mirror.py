@@ -145,6 +145,16 @@ def test_a_job_that_gets_back_a_status_before_a_commit_is_found_by_it(store: Sto
         assert mirror.submit(found).result(PATIENCE) == ["READY"]
 
 
+def test_every_kind_of_event_can_be_shown() -> None:
+    """One that cannot would end the thread."""
+    from statek.store import projection
+
+    apart = (events.JobCreated, events.JobForgotten, events.TurnAnswered)
+    ruleless = projection._apply.dispatch(events.Event)
+    kinds = [cls for cls in events.EVENTS.values() if cls not in apart]
+    assert [cls for cls in kinds if projection._apply.dispatch(cls) is ruleless] == []
+
+
 def test_a_mirror_goes_on_where_the_last_one_stopped(store: StoreDirectory, ledger: Ledger) -> None:
     for _ in range(3):
         fill(ledger, 5)
