@@ -64,6 +64,7 @@ def hand_over_and_lose():
     tasks.all.append(Task("lost"))
     PushQueue("main").push_to_agent_queue("worker", tasks.all[-1])
     tasks.all.pop()
+    db0.commit()
 
 
 def finished():
