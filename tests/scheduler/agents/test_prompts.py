@@ -61,6 +61,21 @@ def test_no_prompt_is_larger_than_its_budget(entries: list[Entry], style: Style,
     assert tokens_of((*prompt.messages, *prompt.tools)) == prompt.estimated_tokens <= budget.prompt_tokens
 
 
+@pytest.mark.parametrize(("size", "count"), [(5, 20), (900, 20), (900, 1)])
+def test_no_budget_at_all_is_exceeded_by_a_single_token(size: int, count: int) -> None:
+    """Also where it is the runtime that has the first and the last word, and the line on what is left out."""
+    entries = [ModelTurn(f"{number} " + "word " * (size // 5)) for number in range(count)]
+    fitting = 0
+    for tokens in range(60, 2_000):
+        try:
+            prompt = composed(entries, tokens=tokens, kept=2)
+        except PromptTooLarge:
+            continue
+        fitting += 1
+        assert tokens_of(prompt.messages) == prompt.estimated_tokens <= tokens
+    assert fitting > 1_000
+
+
 @given(conversations(), styles, budgets)
 def test_the_api_accepts_every_prompt(entries: list[Entry], style: Style, budget: Budget) -> None:
     try:
