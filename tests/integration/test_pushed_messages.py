@@ -1,0 +1,137 @@
+"""What a message does to a job that waits for a future, and what a job gets of its subtasks: real services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from integration.services import Site, wait_for
+from scripted_model import Answer, ChatRequest, Fault, ScriptedModel
+
+from statek import JobHandle, cancel_job, complete_future, get_job, push_message, submit_new_job
+from statek.inspecting import JobView
+
+APP = """
+from statek import Agent, FutureResult, temporal
+from statek.subtasks import delegate_to
+
+
+@temporal()
+def approval(what: str) -> FutureResult:
+    return FutureResult(key=f"approval-{what}")
+
+
+def decide(job: str, text: str) -> str:
+    if text == "raise":
+        raise RuntimeError("no")
+    return text
+
+
+WAIT = '''
+try:
+    print(approval("trip"))
+except WaitCancelled as error:
+    print("woken:", error)
+'''
+DELEGATE = '''
+results = [delegate_task("child", word) for word in ("good", "bad", "slow")]
+for result in results:
+    try:
+        print(result)
+    except JobCancelled as error:
+        print("cancelled:", error)
+    except SubTaskFailed as error:
+        print("failed:", error)
+exit()
+'''
+
+waits = {"tools": [approval], "warmup": WAIT, "model": "small"}
+agents = [
+    Agent("keeps", "KEEPS", on_message="keep", **waits),
+    Agent("wakes", "WAKES", on_message="wake", **waits),
+    Agent("cancels", "CANCELS", on_message="cancel", **waits),
+    Agent("asks", "ASKS", on_push=decide, **waits),
+    Agent("child", "CHILD", model="small", max_consecutive_exceptions=0),
+    Agent("parent", "PARENT", model="small", tools=[delegate_to("child")], warmup=DELEGATE),
+]
+"""
+
+
+def reply(request: ChatRequest) -> Answer:
+    """Do as the message to a child says, and end everything else."""
+    text = " ".join(str(message["content"]) for message in request.messages)
+    if "CHILD" not in text:
+        return Answer(text="done")
+    if "bad" in text:
+        return Answer(code="1 / 0")
+    if "slow" in text:
+        return Answer(fault=Fault(kind="hang", times=None))
+    return Answer(code="exit('the result')")
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    with ScriptedModel(reply) as server:
+        yield server
+
+
+@pytest.fixture
+def site(local: Site, model: ScriptedModel) -> Site:
+    local.environment |= {"STATEK_MODEL_BASE_URL": model.base_url, "STATEK_MODEL_API_KEY": "sk-test"}
+    app = local.write(APP, "app.py")
+    local.embedded_scheduler("--app", str(app))
+    return local
+
+
+def view(site: Site, job: JobHandle) -> JobView:
+    return get_job(job.name, store=site.store)
+
+
+def waiting(site: Site, agent: str) -> JobHandle:
+    job = submit_new_job(agent, store=site.store)
+    wait_for(lambda: view(site, job).status == "SUSPENDED", "a wait")
+    return job
+
+
+def done(site: Site, job: JobHandle) -> JobView:
+    wait_for(lambda: view(site, job).status == "DONE", "the end")
+    return view(site, job)
+
+
+def test_a_message_does_to_a_waiting_job_what_its_agent_says(site: Site, model: ScriptedModel) -> None:
+    kept, woken, cancelled = (waiting(site, agent) for agent in ("keeps", "wakes", "cancels"))
+    asked = [waiting(site, "asks") for _ in range(4)]
+    for job in (kept, woken, cancelled):
+        push_message(job.name, "the trip is off", store=site.store)
+    for job, text in zip(asked, ("keep", "wake", "cancel", "raise"), strict=True):
+        push_message(job.name, text, store=site.store)
+
+    said = done(site, woken).py_env.console
+    assert said[0].startswith("woken: a message came: ")
+    assert said[0].endswith("said: the trip is off")
+    end = done(site, cancelled)
+    assert end.outcome == "cancelled"
+    assert end.error is not None
+    assert "the trip is off" in end.error.message
+    assert done(site, asked[1]).outcome == "ok"
+    assert done(site, asked[2]).outcome == "cancelled"
+    for job in (kept, asked[0], asked[3]):
+        assert view(site, job).status == "SUSPENDED"
+        assert view(site, job).py_env.push_log
+    complete_future("approval-trip", "yes", store=site.store)
+    assert done(site, kept).outcome == "ok"
+    texts = [str(message["content"]) for request in model.requests for message in request.messages]
+    assert any("KEEPS" in text for text in texts)
+
+
+def test_a_parent_is_told_how_its_subtasks_ended(site: Site) -> None:
+    parent = submit_new_job("parent", store=site.store)
+    children = wait_for(lambda: view(site, parent).children[2:] and view(site, parent).children, "three subtasks")
+    slow = [get_job(child, store=site.store) for child in children][-1]
+    wait_for(lambda: get_job(slow.name, store=site.store).num_turns, "a question")
+    assert cancel_job(slow.name, "it takes too long", store=site.store)
+    assert done(site, parent).py_env.console == [
+        "the result",
+        f"failed: the subtask {children[1]} ended as limit: max_consecutive_exceptions: 0 allowed, 1 used",
+        "cancelled: it takes too long",
+    ]
