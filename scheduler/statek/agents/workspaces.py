@@ -16,7 +16,7 @@ _SIGNATURE_CHARACTERS: Final = 400
 _SUMMARY_CHARACTERS: Final = 600
 _PENDING: Final = "FutureResult"
 _WAITING: Final = f"A {_PENDING} may take long to be there. Use it like the value itself: your code waits for it."
-_CLASSES_BYTES: Final = 8_192
+CLASSES_BYTES: Final = 8_192
 """Of all classes' descriptions together."""
 _GIVEN_BY_US: Final = frozenset({"idempotency_key"})
 """Parameters of tools that the scheduler fills in; no guest passes them."""
@@ -98,7 +98,7 @@ def document_variable(name: str, value: object) -> Documented:
 def _classes(classes: tuple[Documented, ...]) -> str:
     """Describe as many classes as there is room for, and say how to find out about the others."""
     shown: list[Documented] = []
-    room = _CLASSES_BYTES
+    room = CLASSES_BYTES
     for entry in classes:
         room -= len(entry.summary.encode("utf-8", "backslashreplace"))
         if room < 0:
