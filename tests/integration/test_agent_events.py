@@ -63,7 +63,7 @@ def hand_over_and_lose():
     \"\"\"Push an event whose object dies, because nothing in dbzero refers to it any more.\"\"\"
     tasks.all.append(Task("lost"))
     PushQueue("main").push_to_agent_queue("worker", tasks.all[-1])
-    tasks.all.pop()
+    del tasks.all[-1]
     db0.commit()
 
 
