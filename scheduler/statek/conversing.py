@@ -20,7 +20,16 @@ from statek.agents.requests import ModelReply, ModelRequest, ModelResult
 from statek.core import holds, steering, turns
 from statek.core.agents import AgentDefinition
 from statek.core.decisions import Decision
-from statek.core.events import BatchEnded, BatchSkipped, BatchSubmitted, Event, JobEnded, TurnAnswered, TurnUsage
+from statek.core.events import (
+    BatchEnded,
+    BatchSkipped,
+    BatchSubmitted,
+    Event,
+    JobEnded,
+    MessagePushed,
+    TurnAnswered,
+    TurnUsage,
+)
 from statek.core.jobs import Conversation, Job, digest
 from statek.errors import StatekError, SubmissionRefused
 from statek.pools.fairness import Shares
@@ -150,6 +159,11 @@ class Conversing:
         """Ask anew for a reply that was awaited in a scheduler before this one."""
         self._loop.decide(tick, job.job, lambda job, lease: Decision(turns.asked_again(job), (), lease))
 
+    def take_up_messages(self, job: Job) -> None:
+        """Have the application asked again about messages to a job that waits: its answer may not have come before."""
+        if job.conversation is not None and job.conversation.unread:
+            self._loop.do(partial(self._tell_again, job.job))
+
     def ask(self, tick: Tick, free: int) -> None:
         """Have so many models asked at most, for jobs whose turn it is; part of every turn."""
         if self.models is None:
@@ -257,7 +271,7 @@ class Conversing:
             return False
         after = self._loop.decide(tick, name, lambda job, lease: Decision(turns.pushed(job, text, source), (), lease))
         if after is not None and after.awaited is not None:
-            self._tell_waiting(tick, after, text.decode("utf-8", "backslashreplace"), source)
+            self._tell_waiting(tick, after, _shown(text), source)
         return True
 
     def _tell_waiting(self, tick: Tick, job: Job, text: str, source: str) -> None:
@@ -273,6 +287,18 @@ class Conversing:
 
         if not self.ask_application(job.agent, job.job, text, decided):
             log.warning("nobody says what a message does to %s: its application is not here", job.job)
+
+    def _tell_again(self, name: str, tick: Tick) -> None:
+        job = tick.changed.get(name) or self._loop.job(name)
+        version = None if job is None else self._loop.roster.version(job, tick)
+        if job is None or job.conversation is None or version is None or version.on_message != "ask":
+            return  # anything else was done in the transaction in which the message came
+        unread = self._loop.ledger.events_before(
+            name, self._loop.ledger.last_cursor + 1, (MessagePushed.kind,), job.conversation.unread
+        )
+        for stored in reversed(unread):
+            if isinstance(stored.event, MessagePushed) and job.awaited is not None:
+                self._tell_waiting(tick, job, _shown(stored.event.text), stored.event.source)
 
     def _carry_out(self, tick: Tick, name: str, wish: Wish, text: str, source: str) -> None:
         said = f"{source or 'somebody'} said: {text[:SAID_CHARACTERS]}"
@@ -364,6 +390,11 @@ def _remark(meaning: Meaning) -> str:
         case Refusal(text):
             return text[:TEXT_LIMIT]
     return ""
+
+
+def _shown(text: bytes) -> str:
+    """Read a message for people and applications; lone surrogates become escapes."""
+    return text.decode("utf-8", "surrogatepass").encode("utf-8", "backslashreplace").decode()
 
 
 def _question(talk: Conversation) -> tuple[bool, int, int]:

@@ -91,6 +91,7 @@ class Waiting:
                 self.suspended -= 1  # it is held for a person's decision, and waits for no future
             elif job.job not in self._moved:
                 self._watch(self._loop.end_former_lease(tick, job) if job.leased else job)
+                self._loop.conversing.take_up_messages(job)
         if len(jobs) < TAKEN_UP_AT_ONCE:
             self._left = None
             self._moved.clear()

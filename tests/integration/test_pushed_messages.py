@@ -12,6 +12,9 @@ from statek import JobHandle, cancel_job, complete_future, get_job, push_message
 from statek.inspecting import JobView
 
 APP = """
+import pathlib
+import time
+
 from statek import Agent, FutureResult, temporal
 from statek.subtasks import delegate_to
 
@@ -21,7 +24,15 @@ def approval(what: str) -> FutureResult:
     return FutureResult(key=f"approval-{what}")
 
 
+asked = pathlib.Path(__file__).with_name("asked.txt")
+
+
 def decide(job: str, text: str) -> str:
+    if text == "think":
+        if not asked.exists():
+            asked.touch()
+            time.sleep(600)
+        return "wake"
     if text == "raise":
         raise RuntimeError("no")
     return text
@@ -122,6 +133,17 @@ def test_a_message_does_to_a_waiting_job_what_its_agent_says(site: Site, model: 
     assert done(site, kept).outcome == "ok"
     texts = [str(message["content"]) for request in model.requests for message in request.messages]
     assert any("KEEPS" in text for text in texts)
+
+
+def test_an_application_that_was_killed_while_it_thought_about_a_message_is_asked_again(site: Site) -> None:
+    job = waiting(site, "asks")
+    push_message(job.name, "think", store=site.store)
+    wait_for(lambda: (site.directory / "asked.txt").exists(), "a thought")
+    assert site.serving is not None
+    site.serving.kill()
+    site.serving.wait()
+    site.embedded_scheduler("--app", str(site.directory / "app.py"))
+    assert done(site, job).py_env.console[0].startswith("woken: ")
 
 
 def test_a_parent_is_told_how_its_subtasks_ended(site: Site) -> None:
