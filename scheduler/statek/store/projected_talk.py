@@ -5,8 +5,8 @@ As in `projection`, which calls this, the rules are those of `core.evolve`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
 
 from statek.agents.transcript import ModelTurn
 from statek.core import events
@@ -15,6 +15,8 @@ from statek.store.chat_items import JobError, LLM_LogItem, ReachedLimit, Steerin
 from statek.store.objects import Agent, Job, Root, Usage, set_status
 from statek.store.texts import to_bytes
 from statek_protocol.messages.interpreter import GuestError, LimitBreach
+
+T = TypeVar("T")
 
 WARMUP: Final = ("warmup", "hidden")
 """The roles of a warm-up's batches."""
@@ -143,9 +145,13 @@ RULES: Final[tuple[Callable[..., None], ...]] = (_requested, _failed, _pushed, _
 """One for each kind of event, told apart by their annotations."""
 
 
+def newest_first(log: list[T]) -> Iterator[T]:
+    """Go through a log of dbzero's from its end, where most of what is looked for is."""
+    return (log[position] for position in range(len(log) - 1, -1, -1))
+
+
 def _turn(job: Job, turn: int) -> LLM_LogItem:
-    for position in range(len(job.chat_log) - 1, -1, -1):
-        item = job.chat_log[position]
+    for item in newest_first(job.chat_log):
         if isinstance(item, LLM_LogItem) and item.turn == turn:
             return item
     raise BugInScheduler(f"turn {turn} was never requested")

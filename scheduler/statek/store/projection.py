@@ -18,9 +18,9 @@ from statek.core import events
 from statek.errors import BugInScheduler
 from statek.store import markers, projected_talk
 from statek.store.awaited import Future
-from statek.store.chat_items import BatchLogItem, ChatItem, SubTaskLogItem, WarmupLogItem
+from statek.store.chat_items import BatchLogItem, SubTaskLogItem, WarmupLogItem
 from statek.store.objects import Agent, Job, Root, ToolLogItem, Violation, agent_tag, set_status
-from statek.store.projected_talk import AT_WORK, WARMUP, error_of, limit_of
+from statek.store.projected_talk import AT_WORK, WARMUP, error_of, limit_of, newest_first
 from statek.store.records import Stored
 from statek.store.texts import to_bytes
 
@@ -213,7 +213,9 @@ def _(event: events.FutureResolved, job: Job, at_us: int) -> None:
     future.resolved = True
     if future.key_utf8.startswith(SUBTASK):
         item = next(
-            item for item in _backwards(job) if isinstance(item, SubTaskLogItem) and item.future == event.number
+            item
+            for item in newest_first(job.chat_log)
+            if isinstance(item, SubTaskLogItem) and item.future == event.number
         )
         item.outcome, item.error, item.ended_us = "error" if event.error else "ok", error_of(event.error), at_us
 
@@ -299,13 +301,8 @@ def _end(job: Job, batch: int, outcome: str, at_us: int) -> BatchLogItem:
     return item
 
 
-def _backwards(job: Job) -> Iterator[ChatItem]:
-    for position in range(len(job.chat_log) - 1, -1, -1):
-        yield job.chat_log[position]
-
-
 def _batches_backwards(job: Job) -> Iterator[BatchLogItem]:
-    return (item for item in _backwards(job) if isinstance(item, BatchLogItem))
+    return (item for item in newest_first(job.chat_log) if isinstance(item, BatchLogItem))
 
 
 def _due(job: Job) -> BatchLogItem:
@@ -325,8 +322,7 @@ def _item(job: Job, batch: int) -> BatchLogItem:
 
 
 def _call(job: Job, batch: int, number: int) -> ToolLogItem:
-    for position in range(len(job.tool_log) - 1, -1, -1):
-        call = job.tool_log[position]
+    for call in newest_first(job.tool_log):
         if call.batch == batch and call.number == number:
             return call
     raise BugInScheduler(f"call {number} of batch {batch} was never requested")
