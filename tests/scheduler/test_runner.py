@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -132,6 +133,28 @@ def test_application_code_knows_the_call_that_it_runs_for(application: Mirror, f
     repeated = run(application, [again], call_of("again", number=3, repeated=True))
     assert value_of(repeated) == value_of(named)
     assert current_call() is None
+
+
+def test_a_tool_of_an_agent_does_not_run_for_a_job_that_has_none(application: Mirror) -> None:
+    ran: list[str] = []
+
+    def note() -> None:
+        ran.append("note")
+
+    async def main(job: Job) -> CallAnswered:
+        answers = Answers()
+        offered = Application(offer=Offer(ToolRegistry([note]), reserved=frozenset({"note"})))
+        runner = ToolRunner(offered, application, answers, futures=Futures(dict))
+        try:
+            runner.start(job, call_of("note"), Policy(), 0.0)
+            return await answers.of(0)
+        finally:
+            await runner.close()
+
+    error = error_of(asyncio.run(main(JOB)))
+    assert (error.type, ran) == ("NameError", [])
+    assert asyncio.run(main(replace(JOB, agent="clerk"))).error is None
+    assert ran == ["note"]
 
 
 def test_a_tool_that_the_policy_withholds_does_not_run_whoever_decided_otherwise(application: Mirror) -> None:
