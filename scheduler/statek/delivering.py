@@ -122,7 +122,7 @@ class Delivering:
             return over[1]
         if not job.agent:
             return f"the job {item.job!r} has no agent whose model could be told"
-        if not self._loop.conversing.push(tick, item.job, item.body, item.source):
+        if not self._loop.steering.push(tick, item.job, item.body, item.source):
             return f"the job {item.job!r} takes no messages any more"
         return None
 

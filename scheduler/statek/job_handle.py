@@ -107,7 +107,7 @@ def cancel_job(name: str, reason: str = NO_REASON, *, store: Path | str | None =
     request = secrets.token_hex(REQUEST_BYTES)
 
     def decide(loop: Loop, tick: Tick) -> bool:
-        return loop.conversing.cancel(tick, name, reason, request) == "cancelled"
+        return loop.steering.cancel(tick, name, reason, request) == "cancelled"
 
     return asking.decided(store, decide, lambda client: client.cancel_job(name, reason).outcome == "cancelled")
 
@@ -120,7 +120,7 @@ def retry_job(name: str, *, store: Path | str | None = None) -> bool:
     request = secrets.token_hex(REQUEST_BYTES)
 
     def decide(loop: Loop, tick: Tick) -> bool:
-        return loop.conversing.retry(tick, name, request) == "retried"
+        return loop.steering.retry(tick, name, request) == "retried"
 
     return asking.decided(store, decide, lambda client: client.retry_job(name).outcome == "retried")
 

@@ -35,6 +35,7 @@ from statek.pools.executors import Executor, Executors
 from statek.pools.leasing import HeldLease
 from statek.queueing import Queueing
 from statek.roster import Roster
+from statek.steering import Steering
 from statek.store.ledger import Ledger, Submission
 from statek.tick import Tick
 from statek.waiting import Waiting
@@ -97,6 +98,7 @@ class Loop:
             max_parked=max_parked,
         )
         self.conversing = Conversing(self, self.placing.shares)
+        self.steering = Steering(self)
 
     # what the rims call
 

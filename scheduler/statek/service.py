@@ -214,7 +214,7 @@ class Service:
         if not application.is_known:
             await asyncio.wrap_future(application.loaded)
         handlers = Handlers(application, mirror, self._directory.ledger, self._note_from_anywhere)
-        loop.conversing.ask_application = handlers.ask
+        loop.steering.ask_application = handlers.ask
         loop.witnesses.append(handlers.on_committed)
         if not self._options.passing:
             self._models = ModelsAtWork(loop, self._options.models, lambda: application.offer)

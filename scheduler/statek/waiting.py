@@ -91,7 +91,7 @@ class Waiting:
                 self.suspended -= 1  # it is held for a person's decision, and waits for no future
             elif job.job not in self._moved:
                 self._watch(self._loop.end_former_lease(tick, job) if job.leased else job)
-                self._loop.conversing.take_up_messages(job)
+                self._loop.steering.take_up_messages(job)
         if len(jobs) < TAKEN_UP_AT_ONCE:
             self._left = None
             self._moved.clear()
@@ -172,7 +172,7 @@ class Waiting:
     def complete_subtask(self, tick: Tick, job: Job, end: JobEnded) -> None:
         """Let whoever waits for a subtask know how it ended: its first end counts."""
         try:
-            self.complete(tick, f"job/{job.job}", subtasks.settlement(job, end))
+            self.complete(tick, f"{subtasks.KEY}{job.job}", subtasks.settlement(job, end))
         except TooManyCompletions:
             log.exception("what came of %s cannot be kept for %s", job.job, job.parent, extra={"job": job.job})
 

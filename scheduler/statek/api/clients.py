@@ -281,8 +281,8 @@ class Clients:
 
     def _steered(self, message: CancelJob | RetryJob, tick: Tick) -> Literal["cancelled", "retried", "nothing"]:
         if isinstance(message, CancelJob):
-            return self._loop.conversing.cancel(tick, message.job, message.reason, message.request)
-        return self._loop.conversing.retry(tick, message.job, message.request)
+            return self._loop.steering.cancel(tick, message.job, message.reason, message.request)
+        return self._loop.steering.retry(tick, message.job, message.request)
 
     def _on_complete(self, identity: bytes, message: Complete, tick: Tick) -> None:
         """Complete a key from outside; the value is read once, so that no guest is given what is none."""

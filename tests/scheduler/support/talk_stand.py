@@ -95,20 +95,20 @@ class TalkStand:
     def push(self, name: str, text: str) -> bool:
         said: list[bool] = []
         self.base.loop.do(
-            lambda tick: said.append(self.base.loop.conversing.push(tick, name, text.encode(), "somebody"))
+            lambda tick: said.append(self.base.loop.steering.push(tick, name, text.encode(), "somebody"))
         )
         self.base.turn()
         return said[0]
 
     def cancel(self, name: str, request: str = "") -> str:
         said: list[str] = []
-        self.base.loop.do(lambda tick: said.append(self.base.loop.conversing.cancel(tick, name, "enough", request)))
+        self.base.loop.do(lambda tick: said.append(self.base.loop.steering.cancel(tick, name, "enough", request)))
         self.base.turn()
         return said[0]
 
     def retry(self, name: str, request: str = "") -> str:
         said: list[str] = []
-        self.base.loop.do(lambda tick: said.append(self.base.loop.conversing.retry(tick, name, request)))
+        self.base.loop.do(lambda tick: said.append(self.base.loop.steering.retry(tick, name, request)))
         self.base.turn()
         return said[0]
 
