@@ -121,7 +121,7 @@ class Collector:
             function = getattr(piece, "function", None)
             call.name = call.name or self._counted(getattr(function, "name", None))
             call.arguments += self._counted(getattr(function, "arguments", None))
-            if max(len(call.id), len(call.name)) > NAME_LIMIT:
+            if max(len(sendable(call.id)), len(sendable(call.name))) > NAME_LIMIT:
                 raise ReplyUnusable("a tool call has a name or an id that is too long")
 
     def _call_of(self, index: object, call_id: str) -> _Call:

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from statek.errors import StatekError
 from statek.logs.redaction import hide
-from statek_protocol.messages.base import MIB
+from statek_protocol.messages.base import MIB, SOURCE_LIMIT
 
 _LONGEST_KEY: Final = 8_192
 """Bytes of a file that holds a key."""
@@ -94,7 +94,9 @@ class Provider:
             self._check_range(field, getattr(self, field), 0.001, _LONGEST_SECONDS)
         self._check_range("retries", self.retries, 0, _MOST_RETRIES)
         self._check_range("concurrency", self.concurrency, 1, _MOST_CALLS)
-        self._check_range("max_reply_bytes", self.max_reply_bytes, 1_024, 8 * MIB)
+        self._check_range(
+            "max_reply_bytes", self.max_reply_bytes, 1_024, SOURCE_LIMIT // 2
+        )  # escapes take twice as much
         if self.reply_limit_name not in ("max_completion_tokens", "max_tokens"):
             raise ProviderUnusable(f"provider {self.name}: reply_limit_name is max_completion_tokens or max_tokens")
 
