@@ -26,6 +26,7 @@ from statek.store.directory import StoreDirectory
 from statek.store.ledger import Ledger
 from statek.store.queue_table import QueueItem
 from statek.store.repairing import repair
+from statek.store.restoring import restore
 from statek.tick import Tick
 
 
@@ -269,6 +270,12 @@ def test_a_store_with_forgotten_jobs_is_whole_and_backed_up(store: StoreDirector
     manifest = back_up(store, tmp_path / "backup")
     assert manifest.jobs == 0
     assert manifest.audit_fault == ""
+    restored = StoreDirectory(restore(tmp_path / "backup", tmp_path / "restored").store)
+    with Ledger.open(restored.ledger) as ledger:
+        forget(ledger)
+        assert [stored.event.kind for stored in ledger.events(None)] == ["job_forgotten"] * 3
+        assert [job.status for job in ledger.jobs(("FORGOTTEN",))] == ["FORGOTTEN"] * 3
+    assert fault_of(restored) is None
 
 
 @pytest.mark.parametrize("portions", [1, 10_000])
