@@ -21,6 +21,8 @@ _LONGEST_KEY: Final = 8_192
 _LONGEST_SECONDS: Final = 24 * 3600.0
 _MOST_RETRIES: Final = 20
 _MOST_CALLS: Final = 1_000
+_LONGEST_REPLY: Final = SOURCE_LIMIT // 2
+"""Bytes. What no text can carry becomes escapes of twice its length, and then still has to fit into a record."""
 
 
 class ProviderUnusable(StatekError):
@@ -94,9 +96,7 @@ class Provider:
             self._check_range(field, getattr(self, field), 0.001, _LONGEST_SECONDS)
         self._check_range("retries", self.retries, 0, _MOST_RETRIES)
         self._check_range("concurrency", self.concurrency, 1, _MOST_CALLS)
-        self._check_range(
-            "max_reply_bytes", self.max_reply_bytes, 1_024, SOURCE_LIMIT // 2
-        )  # escapes take twice as much
+        self._check_range("max_reply_bytes", self.max_reply_bytes, 1_024, _LONGEST_REPLY)
         if self.reply_limit_name not in ("max_completion_tokens", "max_tokens"):
             raise ProviderUnusable(f"provider {self.name}: reply_limit_name is max_completion_tokens or max_tokens")
 

@@ -37,9 +37,10 @@ def call(index: Any = 0, id: Any = None, name: Any = None, arguments: Any = None
 
 texts = st.text(st.characters(), max_size=60)
 anything = st.none() | st.booleans() | st.integers() | st.floats() | texts | st.lists(st.integers(), max_size=2)
-calls = st.builds(call, st.integers(0, 3) | anything, texts | anything, texts | anything, texts | anything)
+mostly = st.one_of(texts, texts, st.none(), texts, anything)
+calls = st.builds(call, st.integers(0, 3) | anything, mostly, mostly, mostly)
 deltas = st.fixed_dictionaries(
-    {}, optional={"content": texts | anything, "refusal": texts | anything, "tool_calls": st.lists(calls, max_size=4)}
+    {}, optional={"content": mostly, "refusal": mostly, "tool_calls": st.lists(calls, max_size=4)}
 )
 usages = st.builds(
     SimpleNamespace,
@@ -48,15 +49,14 @@ usages = st.builds(
     prompt_tokens_details=st.none() | st.builds(SimpleNamespace, cached_tokens=anything),
     cost=anything,
 )
-chunks = st.builds(lambda reason, usage, delta: chunk(reason, usage=usage, **delta), anything, usages, deltas)
+chunks = st.builds(lambda reason, usage, delta: chunk(reason, usage=usage, **delta), mostly, usages, deltas)
 
 
 @given(st.lists(chunks, max_size=6))
 def test_whatever_comes_is_a_reply_that_can_be_kept_or_none(pieces: list[Any]) -> None:
     try:
         reply = collected(*pieces)
-    except ReplyUnusable as error:
-        assert str(error)
+    except ReplyUnusable:
         return
     assert unpack(pack(reply.turn)) == reply.turn
     read_reply(reply.turn, reply.finish_reason, reply.refusal)
