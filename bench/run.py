@@ -60,9 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", type=_known, help=f"of {', '.join(BENCHES)} (default: all)")
     parser.add_argument("--thorough", action="store_true", help="also what takes many minutes: 100,000 waiting jobs")
-    parser.add_argument(
-        "--plot", type=Path, metavar="FILE.svg", help="draw what was measured for several numbers"
-    )
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="draw what was measured for several numbers")
     parser.add_argument("--json", action="store_true", help="print exactly one JSON object")
     parser.add_argument("--quick", action="store_true", help="only show that every bench works")
     return parser

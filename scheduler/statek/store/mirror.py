@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -27,7 +26,7 @@ from statek.store.errors import MirrorStopped, ObjectsNotClosed, ObjectsUnusable
 from statek.store.history import History
 from statek.store.prefixes import recover_prefixes
 from statek.store.recovery import RecoveryReport, recover, set_aside, tell
-from statek.store.turns import Ran, Task, commit, fail, run
+from statek.store.turns import Activity, Ran, Task, commit, fail, run
 
 if TYPE_CHECKING:
     from statek.store.session import Session
@@ -44,20 +43,6 @@ _GROUP_SECONDS: Final = 0.005
 """How long a change that is to be durable may wait for others to be committed with it; a commit takes about as long."""
 _ABANDON_SECONDS: Final = 10.0
 """How long `stop` waits for the commit once it has given up catching up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """What dbzero's thread is doing."""
-
-    doing: str
-    """"function", "objects", "commit"; empty while it rests."""
-    seconds: float
-    """For how long."""
-    waiting: int
-    """Functions that wait for it."""
-    behind: int
-    """Events that the objects do not show yet."""
 
 
 class Mirror:

@@ -12,6 +12,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """What dbzero's thread is doing."""
+
+    doing: str
+    """"function", "objects", "commit"; empty while it rests."""
+    seconds: float
+    """For how long."""
+    waiting: int
+    """Functions that wait for it."""
+    behind: int
+    """Events that the objects do not show yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A function that waits for its turn in the dbzero thread."""
 
