@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from statek.calls.current import current_call
 from statek.calls.tools import tool
 from statek.client_api import NewAgentJob, start_jobs
+from statek.core.subtasks import KEY as SUBTASK_KEY
 from statek.errors import StatekError
 from statek.futures.results import FutureResult
 from statek.futures.temporals import temporal
-from statek.inspection.chat_log import SUBTASK_KEY
 from statek.queues.push_queue import role_of
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ from statek.core.events import (
     TurnFailed,
     TurnRequested,
 )
+from statek.core.subtasks import KEY as SUBTASK_KEY
 from statek.store.history import History
 from statek.store.records import Stored
 from statek.store.texts import to_text
@@ -36,8 +37,6 @@ from statek_protocol.messages.interpreter import GuestError, LimitBreach
 
 CONSOLE_BYTES: Final = 16 * 1024
 """Of what a batch printed that its entry shows; `PyEnvView.console_of` has all of it."""
-SUBTASK_KEY: Final = "job/"
-"""What the key of a future begins with that is another job's end."""
 _WARMUP: Final = ("warmup", "hidden")
 
 

@@ -1,7 +1,7 @@
 """What an event changes in dbzero's objects: one function per kind, in the mirror's thread.
 
 The rules are those of `core.evolve`, told to the objects that applications see. Nothing is decided here. What
-belongs to a conversation with a model is in `projected_talk`.
+belongs to a conversation with a model is in `projected_talk`, what belongs to futures in `projected_waits`.
 """
 
 from __future__ import annotations
@@ -9,23 +9,18 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from functools import singledispatch
-from typing import Final
 
 import dbzero as db0
 
 from statek.agents.transcript import ModelTurn
 from statek.core import events
 from statek.errors import BugInScheduler
-from statek.store import markers, projected_talk
-from statek.store.awaited import Future
-from statek.store.chat_items import BatchLogItem, SubTaskLogItem, WarmupLogItem
+from statek.store import markers, projected_talk, projected_waits
+from statek.store.chat_items import BatchLogItem, WarmupLogItem
 from statek.store.objects import Agent, Job, Root, ToolLogItem, Violation, agent_tag, set_status
 from statek.store.projected_talk import AT_WORK, WARMUP, error_of, limit_of, newest_first
 from statek.store.records import Stored
 from statek.store.texts import to_bytes
-
-SUBTASK: Final = b"job/"
-"""The key of a future begins with it that another job's end resolves; that job's name follows."""
 
 
 def apply(root: Root, stored: Stored, reply: Callable[[str, str], ModelTurn]) -> None:
@@ -188,47 +183,6 @@ def _(event: events.LeaseEnded, job: Job, at_us: int) -> None:
 
 
 @_apply.register
-def _(event: events.FutureCreated, job: Job, at_us: int) -> None:
-    future = Future(job.job_utf8, event.number, event.shape, to_bytes(event.function), to_bytes(event.key))
-    future.deps_data, future.state_num, future.deadline_us = event.deps, event.state_num, event.deadline_us
-    future.parts = [job.futures[part.number] for part in event.parts if part.number in job.futures]
-    future.created_us = at_us
-    job.futures[event.number] = future
-    if future.key_utf8.startswith(SUBTASK):
-        job.chat_log.append(SubTaskLogItem(future.key_utf8.removeprefix(SUBTASK), event.number, at_us))
-
-
-@_apply.register
-def _(event: events.FutureTroubled, job: Job, at_us: int) -> None:
-    future = job.futures.get(event.number)
-    if future is not None:
-        future.trouble_utf8, future.failures = to_bytes(event.error), event.failures
-
-
-@_apply.register
-def _(event: events.FutureResolved, job: Job, at_us: int) -> None:
-    future = job.futures.pop(event.number, None)
-    if future is None:
-        return
-    future.resolved = True
-    if future.key_utf8.startswith(SUBTASK):
-        item = next(
-            item
-            for item in newest_first(job.chat_log)
-            if isinstance(item, SubTaskLogItem) and item.future == event.number
-        )
-        item.outcome, item.error, item.ended_us = "error" if event.error else "ok", error_of(event.error), at_us
-
-
-@_apply.register
-def _(event: events.JobSuspended, job: Job, at_us: int) -> None:
-    future = job.futures[event.future]
-    future.awaited_since_us = event.since_us
-    job.awaited_result, job.next_instr_num = future, event.instruction
-    set_status(job, "SUSPENDED")
-
-
-@_apply.register
 def _(event: events.JobResumed, job: Job, at_us: int) -> None:
     _awake(job)
 
@@ -291,7 +245,7 @@ def _(event: events.HoldDecided, job: Job, at_us: int) -> None:
     job.held = None
 
 
-for _rule in projected_talk.RULES:
+for _rule in (*projected_talk.RULES, *projected_waits.RULES):
     _apply.register(_rule)
 
 
