@@ -25,7 +25,7 @@ from statek.store.database import open_writer, writing
 from statek.store.errors import StoreUncertain
 from statek.store.history import History
 from statek.store.queue_table import QueueItem
-from statek.store.records import Record, Stored, Submission, UnreadableRow, checksum, pack
+from statek.store.records import Record, Stored, Submission, UnreadableRow, checksum, pack, pack_event
 
 __all__ = ["Ledger", "Record", "Stored", "Submission", "digest"]
 
@@ -176,7 +176,7 @@ def _job_row(job: Job) -> tuple[str, str, str | None, bytes, int, str, str]:
 
 
 def _event_row(cursor: int, record: Record) -> EventRow:
-    event, body = record.event, pack(record.event)
+    event, body = record.event, pack_event(record.event)
     total = checksum(cursor, record.job, record.at_us, event.kind, body)
     batch, number = getattr(event, "batch", None), getattr(event, "number", None)
     return cursor, record.job, batch, event.kind, number, record.at_us, body, total

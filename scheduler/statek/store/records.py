@@ -16,6 +16,7 @@ import msgpack
 from statek.core.events import EVENTS, Event
 from statek.core.jobs import Job
 from statek.core.workspaces import StoredSegment
+from statek.errors import BugInScheduler
 from statek_protocol import schema
 from statek_protocol.errors import ProtocolError
 from statek_protocol.messages.interpreter import GuestError
@@ -64,6 +65,20 @@ class UnreadableRow(Exception):
 def pack(value: Any) -> bytes:
     """Encode a dataclass for a row, without its class attributes: an event's `kind` has a column of its own."""
     data: bytes = msgpack.packb(schema.dump(value), unicode_errors=_SURROGATES)
+    return data
+
+
+def pack_event(event: Event) -> bytes:
+    """Encode an event for its row; raises `BugInScheduler` for one that could not be read back: a text is too long.
+
+    That ends the scheduler before anything is written. Once it is in the ledger, it would be damage for good.
+    """
+    plain = schema.dump(event)
+    try:
+        schema.load(type(event), plain)
+    except ProtocolError as error:
+        raise BugInScheduler(f"an event {event.kind} cannot be put on record: {error}") from error
+    data: bytes = msgpack.packb(plain, unicode_errors=_SURROGATES)
     return data
 
 

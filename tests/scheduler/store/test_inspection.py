@@ -13,6 +13,7 @@ from store_histories import CALL, ENDS, REPLY, SOURCE, fill, talks
 from statek.core import events
 from statek.core.evolve import evolve
 from statek.core.jobs import Job, Usage
+from statek.errors import BugInScheduler
 from statek.inspecting import StoreView, UnknownJob, find_jobs, get_job
 from statek.inspection.chat_log import BatchLogItem, LLM_LogItem, SteeringLogItem, SubTaskLogItem, WarmupLogItem
 from statek.inspection.plain import plain
@@ -25,6 +26,7 @@ from statek.store.errors import StoreDamaged, StoreRefused
 from statek.store.job_search import JobSearch, Wanted
 from statek.store.ledger import Ledger, Record
 from statek.store.totals import Used
+from statek_protocol.messages.base import NAME_LIMIT
 from statek_protocol.references import FutureRef, HandleRef, PlainReferences
 from statek_protocol.values import encode_value
 
@@ -272,11 +274,17 @@ def test_what_all_jobs_used_is_summed_up_by_day_agent_and_model(store: StoreDire
     assert sums["", ""].used == Used(
         jobs=3, batches=3, failures=3, cpu_seconds=0.75, wall_seconds=4.5, output_bytes=240, calls=6
     )
-    assert sums["researcher", "small-1"].used == Used(
-        turns=1, input_tokens=1_000, cached_tokens=200, output_tokens=50, cost_micros=1_234
-    )
-    of_no_name = Used(turns=2, input_tokens=160, output_tokens=16, cost_micros=90, unpriced=1)
-    assert sums["researcher", ""].used == Used(jobs=1, batches=3, failures=1).plus(of_no_name)
+    told = [stored.event for stored in ledger.events("child-2", limit=1_000)]
+    for model in {event.model for event in told if isinstance(event, events.TurnAnswered)}:
+        spent = [event.usage for event in told if isinstance(event, events.TurnAnswered) and event.model == model]
+        used = sums["researcher", model].used
+        assert used.turns == len(spent)
+        assert used.input_tokens == sum(usage.input_tokens for usage in spent)
+        assert used.output_tokens == sum(usage.output_tokens for usage in spent)
+        assert used.cost_micros == sum(usage.cost_micros or 0 for usage in spent)
+        assert used.unpriced == sum(usage.cost_micros is None for usage in spent)
+    batches = sums["researcher", ""].used
+    assert (batches.jobs, batches.batches, batches.failures) == (1, 3, 1)
     assert StoreView(store.path).usage(since=date(1970, 1, 2)) == ()
 
 
@@ -360,3 +368,21 @@ def test_large_and_deep_values_are_shown_in_part() -> None:
 def test_arguments_are_shown_as_they_stand_in_a_call() -> None:
     assert shown_arguments(encoded(((1, "b"), {"key": None}))) == "1, 'b', key=None"
     assert shown_arguments(b"\xc1").startswith("<no value: ")
+
+
+# what cannot be put on record
+
+
+def test_an_event_that_could_not_be_read_back_is_refused_and_the_ledger_stays_as_it_was(
+    store: StoreDirectory, ledger: Ledger
+) -> None:
+    fill(ledger, 1)
+    before = ledger.last_cursor
+    too_long = events.LeaseGranted("l" * (NAME_LIMIT + 1), 1, "executor-1", "host-1")
+    job = ledger.job("job-0")
+    assert job is not None
+    with pytest.raises(BugInScheduler, match=r"lease_granted cannot be put on record: LeaseGranted\.lease: 201 long"):
+        ledger.append([Record("job-0", 1, too_long)], [job], {})
+    assert ledger.last_cursor == before
+    fill(ledger, 1)
+    ledger.verify()
