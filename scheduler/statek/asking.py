@@ -123,7 +123,8 @@ def _without_scheduler(directory: StoreDirectory, decide: Callable[[Loop, Tick],
     with Ledger.open(directory.ledger) as ledger:
         loop = Loop(ledger, max_concurrency=1, give_up_unplaceable=False)
         loop.do(lambda tick: answers.append(decide(loop, tick)))
-        loop.turn()
+        while loop.backlog:
+            loop.turn()
     return answers[0]
 
 
