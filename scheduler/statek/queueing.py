@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from statek.agents.warmup import expected_names
 from statek.core.agents import AgentDefinition
 from statek.errors import SubmissionRefused
+from statek.roster import is_text
 from statek.store.queue_table import QueueItem
 from statek.tick import Tick
 from statek_policies.errors import shown
@@ -145,6 +146,8 @@ class Queueing:
             raise SubmissionRefused("target", "name a queue, and a job or an agent that it is pushed to, and not both")
         if len(new.body) > BODY_BYTES:
             raise SubmissionRefused("body", f"{len(new.body)} bytes; what is pushed may have {BODY_BYTES}")
+        if new.job and not is_text(new.body):
+            raise SubmissionRefused("body", "a message to a job is UTF-8 text")
         definition = self._loop.roster.definition(new.agent) if new.agent else None
         if definition is not None and not definition.event_name:
             raise SubmissionRefused("event_name", no_event(definition))

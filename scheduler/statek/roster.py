@@ -32,7 +32,10 @@ USER: Final = "user"
 """Who says the message that a job begins with."""
 JOB_NAME_LIMIT: Final = 128
 """Characters of a job's name: those of its leases, and the keys of futures that wait for it, are made of it."""
+VARIABLES: Final = 1_000
+"""With which a job can start."""
 _NAME_BYTES: Final = 8
+_TOOLS_TOLD: Final = 100
 _VERSIONS_KEPT: Final = 1_000
 
 
@@ -199,10 +202,10 @@ class Roster:
 
     def _check(self, definition: AgentDefinition, job: JobStart) -> None:
         """Refuse variables and messages that no job can begin with."""
-        if job.message is not None and not _is_text(job.message):
+        if job.message is not None and not is_text(job.message):
             raise SubmissionRefused("message", "a message is UTF-8 text")
         if job.message is not None and len(job.message) > given.VALUES_BYTES:
-            text = f"a message of {len(job.message)} bytes; {given.VALUES_BYTES} are allowed: have a tool read it instead"
+            text = f"a message of {len(job.message)} bytes; {given.VALUES_BYTES} are allowed: have a tool read it"
             raise SubmissionRefused("message", text)
         if job.given is None:
             return
@@ -210,6 +213,8 @@ class Roster:
             names = given.names_of(job.given)
         except (TypeError, IndexError) as error:
             raise SubmissionRefused("variables", f"variables are a map of values by name: {error}") from error
+        if len(names) > VARIABLES:
+            raise SubmissionRefused("variables", f"{len(names)} variables; a job can start with {VARIABLES}")
         wrong = self.objections(definition, names)
         if wrong:
             raise SubmissionRefused("variables", "; ".join(wrong))
@@ -240,14 +245,15 @@ def _fitting(known: KnownAgent) -> AgentDefinition:
 def _told(version: AgentDefinition) -> dict[str, Any]:
     """Say for the audit log which version it is, without any text of it."""
     told = {"agent": version.name, "definition": digest(pack(version)), "model": version.model}
-    return {**told, "policy": version.policy_name, "tools": list(version.tools)}
+    return {**told, "policy": version.policy_name, "tools": list(version.tools[:_TOOLS_TOLD])}
 
 
 def _key(key: str, number: int) -> str:
     return f"{key}#{number}"
 
 
-def _is_text(data: bytes) -> bool:
+def is_text(data: bytes) -> bool:
+    """Tell whether bytes are a text as messages are kept: UTF-8, lone surrogates allowed."""
     try:
         data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:

@@ -231,6 +231,7 @@ def test_a_full_queue_refuses_what_comes_and_no_other_does(here: AgentStand) -> 
     ("item", "code"),
     [
         (NewItem("main", None, "dispatcher", b"x" * (BODY_BYTES + 1)), "body"),
+        (NewItem("main", "job", None, b"\xff"), "body"),
         (NewItem("", None, "dispatcher", b""), "target"),
         (NewItem("main", None, None, b""), "target"),
         (NewItem("main", "job", "dispatcher", b""), "target"),

@@ -121,6 +121,11 @@ def test_jobs_of_a_batch_begin_all_or_none(here: AgentStand) -> None:
         (JobStart(encode_given({"_hidden": 1})), "variables", "'_hidden' is no name"),
         (JobStart(encode_given([1])), "variables", "variables are a map of values by name"),
         (JobStart(encode_given({1: 2})), "variables", "variables are a map of values by name"),
+        (
+            JobStart(encode_given(dict.fromkeys(f"v{n}" for n in range(1_001)))),
+            "variables",
+            "1001 variables; a job can",
+        ),
         (JobStart(b"junk"), "variables", "variables are a map of values by name"),
         (JobStart(message=b"\xff"), "message", "a message is UTF-8 text"),
     ],

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, TypedDict, Unpack
 
 from statek.agents import warmup as warmups
-from statek.agents.definitions import HARNESS_NAMES, faults_of, harness_of
+from statek.agents.definitions import HARNESS_NAMES, checked, faults_of, harness_of
 from statek.agents.variables import objection, objections
 from statek.agents.warmup import WarmupDef
 from statek.calls.tools import ToolRegistry
@@ -116,6 +116,7 @@ class Agent:
         values = (role, instructions, registry, names, blocks, held, own, context_tokens, on_push, error_handler, plain)
         for name, value in zip(self.__dataclass_fields__, values, strict=True):
             object.__setattr__(self, name, value)
+        checked(self.definition())
 
     def __repr__(self) -> str:
         return f"Agent({self.role!r})"

@@ -57,7 +57,15 @@ def revise(definition: AgentDefinition, changes: Mapping[str, object]) -> AgentD
     if faults:
         raise AgentRefused(definition.name, faults)
     plain |= {"harness": replace(definition.harness, **bounds), "policy": policy.to_wire()}
-    return replace(definition, **plain, warmup=blocks, event_name=_event_name(definition, blocks))
+    return checked(replace(definition, **plain, warmup=blocks, event_name=_event_name(definition, blocks)))
+
+
+def checked(definition: AgentDefinition) -> AgentDefinition:
+    """Return a definition that can be read back as it is; raises `AgentRefused`."""
+    try:
+        return unpack(pack(definition))
+    except (UnicodeEncodeError, OverflowError, ValueError) as error:
+        raise AgentRefused(definition.name, (str(error),)) from error
 
 
 def _event_name(definition: AgentDefinition, blocks: Sequence[WarmupBlock]) -> str:
