@@ -104,6 +104,7 @@ class Conversing:
         """Replies that no turn of the loop has taken yet."""
         self._replied: set[str] = set()
         """Jobs whose reply is there and waits for an executor: they are in the middle of something."""
+        self._ends = False
 
     @property
     def asking(self) -> int:
@@ -146,7 +147,7 @@ class Conversing:
 
     def ask(self, tick: Tick, free: int) -> None:
         """Have so many models asked at most, for jobs whose turn it is; part of every turn."""
-        if self.models is None:
+        if self.models is None or self._ends:
             return
         until = time.monotonic() + ASK_SECONDS
         while free > 0 and (name := self._questions.next(self.models.most)) is not None:
@@ -156,6 +157,10 @@ class Conversing:
             if time.monotonic() > until:
                 self._loop.do(_nothing)
                 return
+
+    def settle(self) -> None:
+        """Begin no question any more: the scheduler ends, and takes the replies that come until then."""
+        self._ends = True
 
     def take_last(self, tick: Tick) -> None:
         """Put on record what has arrived when the scheduler ends; the rest is asked for again by the next one."""

@@ -169,6 +169,8 @@ class Service:
     async def _settle(self, executors: RouterEndpoint) -> None:
         """Hear nothing more of executors, and let calls under way have their outcomes on record, for a while."""
         executors.pause()
+        if self._loop is not None:
+            self._loop.conversing.settle()
         if self._runner is not None and self._loop is not None and self._failure is None:
             await self._runner.settle(SETTLE_SECONDS)
             self._loop.turn()

@@ -411,6 +411,15 @@ def test_a_reply_that_is_there_when_the_scheduler_stops_is_kept(tmp_path: Path) 
         assert (kept.status, len(kept.pending)) == ("READY", 1)
 
 
+def test_a_scheduler_that_ends_takes_replies_and_asks_nothing_more(tmp_path: Path) -> None:
+    with talk_stand(tmp_path / "ledger") as here:
+        job = here.start()
+        here.base.loop.conversing.settle()
+        here.reply("", finish_reason="length")
+        assert [event.outcome for event in here.of(job, TurnAnswered)] == ["malformed"]
+        assert len(here.asked) == 1
+
+
 def test_a_question_that_was_given_up_at_the_end_leaves_its_job_as_it_is(tmp_path: Path) -> None:
     with talk_stand(tmp_path / "ledger") as here:
         job = here.start()
