@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_MICROS: Final = 10**12
+"""What one reply can cost, in millionths of a unit of currency, whatever table and provider say together."""
 ASK_SECONDS: Final = 0.01
 """After so long no further prompt is put together in a turn of the loop."""
 
@@ -72,7 +74,7 @@ class Models:
         for model in (reply.model, asked):
             cost = self.prices.cost_micros(model, *used)
             if cost is not None:
-                return cost
+                return min(cost, MOST_MICROS)
         return reply.reported_cost_micros
 
 

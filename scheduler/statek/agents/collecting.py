@@ -17,7 +17,8 @@ from statek.agents.requests import ModelReply, ModelRequest
 from statek.agents.transcript import CALLS_LIMIT, ModelTurn, ToolCall
 from statek_protocol.messages.base import NAME_LIMIT
 
-_LONGEST_COUNT: Final = 2**53
+_LONGEST_COUNT: Final = 2**40
+"""Tokens of one reply that can be meant; sums over very many of such replies can still be put on record."""
 _HIGHEST_COST: Final = 1_000_000
 """Currency units of one reply."""
 

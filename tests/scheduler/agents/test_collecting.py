@@ -64,6 +64,13 @@ def test_whatever_comes_is_a_reply_that_can_be_kept_or_none(pieces: list[Any]) -
     assert reply.reported_cost_micros is None or reply.reported_cost_micros >= 0
 
 
+def test_numbers_of_tokens_that_nobody_can_mean_are_none_and_estimated_instead() -> None:
+    usage = SimpleNamespace(prompt_tokens=2**52, completion_tokens=7, prompt_tokens_details=None, cost=None)
+    reply = collected(chunk(content="a"), chunk("stop", usage=usage))
+    assert reply.usage_estimated
+    assert reply.input_tokens < 1_000
+
+
 @pytest.mark.parametrize("field", ["id", "name"])
 @pytest.mark.parametrize("text", ["x" * 201, "\ud800" * 100])
 def test_a_name_that_no_record_could_hold_makes_the_reply_none(field: str, text: str) -> None:
