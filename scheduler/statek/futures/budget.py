@@ -1,9 +1,10 @@
 """Application code under a time budget: it is interrupted where Python can be, and nothing else ever is.
 
 Interrupting means raising an exception in another thread, which Python does at some point after it was asked to. So
-both sides hold a lock: nobody asks but while the guarded function runs, at most once for each run, and what was asked
-for and has not been raised yet is taken back before the run is over. Code that hangs in C is not interrupted until it
-comes back; until then `running_seconds` says how long it has been there.
+both sides hold a lock: nobody asks but while the guarded function runs, at most once for each run, and a run that was
+asked for is over only when nothing is left to be raised. That is not taken back: CPython 3.11 would go on looking for it
+at every call, and loop for ever in the first one that a debugger or profiler follows. Code that hangs in C is not
+interrupted until it comes back; until then `running` says how long it has been there.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Budget:
         with self._lock:
             if self._thread is not None and self._runs == run and not self._asked:
                 self._asked = True
-                _raise_in(self._thread, _OutOfTime)
+                _raise_in(self._thread)
 
     def _begin(self) -> None:
         with self._lock:
@@ -66,11 +67,22 @@ class Budget:
 
     def _end(self) -> None:
         with self._lock:
-            if self._thread is not None and self._asked:
-                _raise_in(self._thread, None)  # takes back what was not raised yet
-            self._thread = None
+            self._thread = None  # from here on nobody asks
+        if self._asked:
+            _raise_here()
+            self._asked = False
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+def _raise_in(thread: int) -> None:
     raising: Any = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    raising(ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error))
+    raising(ctypes.c_ulong(thread), ctypes.py_object(_OutOfTime))
+
+
+def _raise_here() -> None:
+    """Let what may be left to be raised in this thread be raised now: it has room for one, whose place this one takes."""
+    try:
+        _raise_in(threading.get_ident())
+        while True:
+            pass
+    except _OutOfTime:
+        pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 import time
@@ -92,3 +93,30 @@ def test_an_interruption_that_comes_too_late_changes_nothing() -> None:
     assert budget.run(lambda: 1) == 1
     budget.interrupt(1)
     assert {budget.run(lambda: 2) for _ in range(100)} == {2}
+
+
+FOLLOWED = """
+import sys, threading
+from statek.futures.budget import Budget, OutOfTime
+
+def spin():
+    while True: pass
+
+def work():
+    return 7
+
+budget = Budget()
+threading.Timer(0.05, budget.interrupt, (1,)).start()
+try:
+    budget.run(spin)
+except OutOfTime:
+    sys.setprofile(lambda *_: None)
+    print(work())
+"""
+"""In a process of its own: what goes wrong here does not even let a signal through."""
+
+
+def test_after_an_interruption_calls_can_still_be_followed_by_a_debugger_or_profiler() -> None:
+    command = [sys.executable, "-P", "-c", FOLLOWED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr
