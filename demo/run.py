@@ -21,6 +21,7 @@ from demo.jobs import load_policies
 from demo.office.run import show_office
 from demo.services import ServicesFailed
 from demo.summary import say
+from statek.errors import StatekError
 from statek_executor.isolation.posture import Posture
 from statek_executor.supervisor.probing import ProbeFailed
 from statek_executor.supervisor.zygote_client import ZygoteFailed
@@ -47,7 +48,7 @@ def main() -> int:
         return 0 if _demonstrate(console, parts) else 1
     except HostUnfit as error:
         console.print(Text(f"This host lacks what every policy requires, so nothing is run here:\n{error}"))
-    except (ServicesFailed, ZygoteFailed, ProbeFailed) as error:
+    except (ServicesFailed, ZygoteFailed, ProbeFailed, StatekError) as error:
         console.print(Text(f"The demonstration cannot run: {error}", style="red"))
     except KeyboardInterrupt:
         console.print("Interrupted; everything that was started has been ended.")

@@ -10,6 +10,7 @@ from typing import Final
 
 from scripted_model import ScriptedModel, load_script
 
+from statek.errors import SettingsRefused
 from statek.settings import load_settings
 
 SCRIPT: Final = Path(__file__).parents[2] / "examples" / "office" / "script.toml"
@@ -28,9 +29,16 @@ class ChosenModel:
 
 @contextmanager
 def chosen_model() -> Iterator[ChosenModel]:
-    """Take the settings' model where they name an endpoint or a key, and else serve the script."""
+    """Take the settings' model where they name an endpoint or a key, and else serve the script.
+
+    Raises `SettingsRefused`, also where there is an endpoint and no model.
+    """
     settings = load_settings()
     if settings.model_base_url is not None or settings.model_api_key is not None:
+        if not settings.model:
+            raise SettingsRefused(
+                ["model: name one (STATEK_MODEL), or take the endpoint and the key away for the script"]
+            )
         yield ChosenModel({}, None, f"{settings.model} at {settings.model_base_url or 'its usual address'}")
         return
     with ScriptedModel(load_script(SCRIPT)) as server:
