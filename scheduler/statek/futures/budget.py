@@ -2,8 +2,8 @@
 
 Interrupting means raising an exception in another thread, which Python does at some point after it was asked to. So
 both sides hold a lock: nobody asks but while the guarded function runs, at most once for each run, and a run that was
-asked for is over only when nothing is left to be raised. That is not taken back: CPython 3.11 would go on looking for it
-at every call, and loop for ever in the first one that a debugger or profiler follows. Code that hangs in C is not
+asked for is over only when nothing is left to be raised. That is not taken back: CPython 3.11 would go on looking for
+it at every call, and loop for ever in the first one that a debugger or profiler follows. Code that hangs in C is not
 interrupted until it comes back; until then `running` says how long it has been there.
 """
 
@@ -79,7 +79,7 @@ def _raise_in(thread: int) -> None:
 
 
 def _raise_here() -> None:
-    """Let what may be left to be raised in this thread be raised now: it has room for one, whose place this one takes."""
+    """Let what is left to be raised in this thread be raised now: it has room for one, whose place this one takes."""
     try:
         _raise_in(threading.get_ident())
         while True:
