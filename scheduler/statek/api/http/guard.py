@@ -43,7 +43,6 @@ class Guard:
         *,
         hosts: Collection[str] | None,
         max_body_bytes: int,
-        body_seconds: float = BODY_SECONDS,
     ) -> None:
         """`hosts` are the names that a request may be sent to, None for any."""
         self._app = app
@@ -51,7 +50,6 @@ class Guard:
         self._tell = tell
         self._hosts = hosts
         self._max_body_bytes = max_body_bytes
-        self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,7 +95,7 @@ class Guard:
         parts: list[bytes] = []
         size = 0
         try:
-            async with asyncio.timeout(self._body_seconds):
+            async with asyncio.timeout(BODY_SECONDS):
                 while True:
                     message = await receive()
                     if message["type"] == "http.disconnect":
@@ -109,7 +107,7 @@ class Guard:
                     if not message.get("more_body", False):
                         return b"".join(parts)
         except TimeoutError:
-            reason = f"the body did not come within {self._body_seconds:g} s"
+            reason = f"the body did not come within {BODY_SECONDS:g} s"
             raise Problem(408, "too_slow", reason, {"Connection": "close"}) from None
 
     def _too_large(self) -> Problem:

@@ -31,8 +31,7 @@ _TEXT: Final = 2_000
 _BY_CODE: Final = {
     "unknown_job": 404,
     "unknown_agent": 404,
-    "unknown_queue": 404,
-    "unknown_item": 404,
+    "no_dead_letter": 404,
     "job_exists": 409,
     "job_held": 409,
     "job_ended": 409,

@@ -15,6 +15,7 @@ from statek.api.http.bodies import (
     FindParameters,
     MessageBody,
     Name,
+    Number,
     OutcomeBody,
     PageParameters,
     ReasonBody,
@@ -108,7 +109,7 @@ async def stream(
     request: Request,
     asker: Asker,
     job: Job,
-    after: Annotated[int, Query(ge=0, description="A cursor; 0 for all events.")] = 0,
+    after: Annotated[Number, Query(description="A cursor; 0 for all events.")] = 0,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     state = request.app.state

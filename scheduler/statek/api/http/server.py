@@ -60,6 +60,10 @@ class HttpServer:
         host, port = self._socket.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
+    @property
+    def is_serving(self) -> bool:
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Begin to serve; raises `TokensUnusable` or `EndpointUnusable`."""
         from statek.api.http.tokens import Tokens
@@ -115,6 +119,7 @@ class HttpServer:
             lifespan="off",
             interface="asgi3",
             log_config=None,
+            log_level=logging.ERROR,  # strangers can have as many warnings as they like
             access_log=False,
             server_header=False,
             proxy_headers=False,

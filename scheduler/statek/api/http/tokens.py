@@ -140,8 +140,7 @@ def read(path: Path) -> Iterator[Token]:
                 raise TokensUnusable(path, "others may read or change it; it must be its owner's alone (chmod 600)")
             tables = tomllib.load(file)
     except OSError as error:
-        way_out = "; `statek token create` makes it" if isinstance(error, FileNotFoundError) else ""
-        raise TokensUnusable(path, f"{error.strerror}{way_out}") from error
+        raise _unreadable(path, error) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TokensUnusable(path, str(error)) from error
     for name, table in tables.items():
@@ -192,8 +191,13 @@ def _state_of(path: Path) -> tuple[int, ...]:
     try:
         found = path.stat()
     except OSError as error:
-        raise TokensUnusable(path, error.strerror or type(error).__name__) from error
+        raise _unreadable(path, error) from error
     return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode
+
+
+def _unreadable(path: Path, error: OSError) -> TokensUnusable:
+    way_out = "; `statek token create` makes it" if isinstance(error, FileNotFoundError) else ""
+    return TokensUnusable(path, f"{error.strerror or type(error).__name__}{way_out}")
 
 
 @contextmanager

@@ -1,0 +1,602 @@
+"""The HTTP server by itself, on a store that nobody serves: who is let in, what is refused, and what is cut off."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from statek import asking
+from statek.agents.agent import Agent
+from statek.api.http import guard as guarding
+from statek.api.http import listening, stream, tokens
+from statek.api.http.server import HttpOptions, HttpServer
+from statek.api.http.side import SchedulerSide
+from statek.client_api import submit_new_job
+from statek.errors import EndpointUnusable
+from statek.loop import Loop
+from statek.store.directory import StoreDirectory
+from statek.tick import Tick
+
+BODY_BYTES = 64 * 1024
+DEADLINE_SECONDS = 30.0
+
+
+@dataclass
+class Here:
+    """A server of this process, what it told its scheduler, and a client of it."""
+
+    server: HttpServer
+    store: Path
+    tokens: dict[str, str]
+    client: httpx2.Client
+    refusals: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    committed: list[Any] = field(default_factory=list)
+
+    def ask(self, method: str, path: str, body: Any = None, who: str | None = "admin", **more: str) -> httpx2.Response:
+        content = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        return self.client.request(method, path, content=content, headers={**self.headers(who), **_headers(more)})
+
+    def headers(self, who: str | None = "admin") -> dict[str, str]:
+        known = {} if who is None else {"Authorization": f"Bearer {self.tokens.get(who, who)}"}
+        return {"Content-Type": "application/json", **known}
+
+    def rpc(self, body: Any, who: str = "admin") -> Any:
+        response = self.ask("POST", "/rpc", body, who)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def connect(self) -> socket.socket:
+        host, port = self.server.address.removeprefix("http://").split(":")
+        made = socket.create_connection((host, int(port)))
+        made.settimeout(DEADLINE_SECONDS)
+        return made
+
+    def head(self, method: str = "GET", path: str = "/v1/jobs", *more: str) -> bytes:
+        lines = (f"{method} {path} HTTP/1.1", "Host: localhost", f"Authorization: Bearer {self.tokens['admin']}", *more)
+        return "\r\n".join((*lines, "", "")).encode()
+
+
+def _headers(given: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in given.items()}
+
+
+async def _healthy() -> dict[str, Any]:
+    return {"ready": True}
+
+
+@contextlib.contextmanager
+def serving(directory: Path) -> Iterator[Here]:
+    """Serve a store in which two agents are known and nothing runs."""
+    store = StoreDirectory.create_or_open(directory / "store")
+    definitions = [Agent(name, instructions="wait", warmup="print(1)").definition() for name in ("greeter", "waiter")]
+
+    def define(loop: Loop, tick: Tick) -> None:
+        loop.roster.define(tick, definitions)
+
+    asking.decided(store.path, define, lambda client: pytest.fail("a scheduler runs"))
+    file = store.path / "tokens.toml"
+    known = {scope: tokens.create(file, scope, [scope]) for scope in tokens.SCOPES}
+    known["greeters"] = tokens.create(file, "greeters", ["read", "submit", "push", "steer"], ["greeter"])
+    refusals: list[tuple[str, dict[str, Any]]] = []
+    committed: list[Any] = []
+    side = SchedulerSide(_healthy, _healthy, lambda code, said: refusals.append((code, said)), committed.append)
+    server = HttpServer(HttpOptions(file, port=0, max_body_bytes=BODY_BYTES), store.path, side)
+    server.start()
+    try:
+        with httpx2.Client(base_url=server.address, timeout=DEADLINE_SECONDS) as client:
+            yield Here(server, store.path, known, client, refusals, committed)
+    finally:
+        server.stop()
+        assert not server.is_serving
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
+    with serving(tmp_path_factory.mktemp("http")) as served:
+        yield served
+
+
+def problem(response: httpx2.Response, status: int, code: str) -> dict[str, Any]:
+    told = response.json()
+    assert (response.status_code, told["status"], told["code"]) == (status, status, code), response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert "Traceback" not in response.text
+    assert isinstance(told, dict)
+    return told
+
+
+# who is let in
+
+
+def test_nobody_comes_in_without_a_token_that_is_known(here: Here) -> None:
+    here.refusals.clear()
+    for who, code in ((None, "no_token"), ("wrong", "unknown_token")):
+        for method, path in (("GET", "/v1/jobs"), ("POST", "/rpc"), ("GET", "/openapi.json"), ("GET", "/nowhere")):
+            response = here.ask(method, path, who=who)
+            problem(response, 401, code)
+            assert response.headers["www-authenticate"].startswith("Bearer")
+    problem(here.ask("GET", "/v1/jobs", who=None, Authorization="Basic YTpi"), 401, "no_token")
+    assert [code for code, _ in here.refusals] == ["no_token"] * 4 + ["unknown_token"] * 4 + ["no_token"]
+    assert here.refusals[0][1] == {"token": "", "method": "GET", "path": "/v1/jobs"}
+
+
+def test_of_who_has_no_token_no_body_is_read(here: Here) -> None:
+    with here.connect() as asking:
+        asking.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n")
+        assert asking.recv(100).startswith(b"HTTP/1.1 401 ")
+
+
+ACTS = {
+    "read": [("GET", f"/v1/{what}") for what in ("jobs", "agents", "queues", "usage", "health", "executors")],
+    "submit": [("POST", "/v1/jobs")],
+    "push": [("POST", "/v1/agents/greeter/events"), ("POST", "/v1/futures/k/cancel")],
+    "steer": [("POST", "/v1/queues/main/redrive")],
+}
+BODIES: dict[str, Any] = {
+    "/v1/jobs": {"agent": "greeter"},
+    "/v1/agents/greeter/events": {"event": 1},
+    "/v1/queues/main/redrive": {},
+}
+
+
+@pytest.mark.parametrize("who", ["read", "submit", "push", "steer", "admin"])
+def test_a_token_allows_what_its_scope_says_and_nothing_else(here: Here, who: str) -> None:
+    for scope, acts in ACTS.items():
+        for method, path in acts:
+            here.refusals.clear()
+            response = here.ask(method, path, None if method == "GET" else BODIES.get(path), who)
+            if who in (scope, "admin"):
+                assert response.status_code < 300, response.text
+            else:
+                problem(response, 403, "scope")
+                assert f'scope="{scope}"' in response.headers["www-authenticate"]
+                assert here.refusals == [("scope", {"token": who, "method": method, "path": path})]
+
+
+def test_a_call_that_is_refused_within_rpc_is_told_to_the_scheduler_too(here: Here) -> None:
+    here.refusals.clear()
+    call = {"jsonrpc": "2.0", "id": 5, "method": "submit_new_job", "params": {"agent": "greeter"}}
+    assert here.rpc(call, "read")["error"]["data"]["code"] == "scope"
+    assert here.refusals == [("scope", {"token": "read", "method": "POST", "path": "/rpc"})]
+
+
+def test_a_token_for_one_agent_cannot_tell_a_job_of_another_from_none(here: Here) -> None:
+    other, own = (submit_new_job(agent, store=here.store).name for agent in ("waiter", "greeter"))
+    here.refusals.clear()
+    for method, path in (("GET", ""), ("GET", "/chat"), ("GET", "/events"), ("POST", "/cancel"), ("POST", "/retry")):
+        body = {} if path == "/cancel" else None
+        told = problem(here.ask(method, f"/v1/jobs/{other}{path}", body, "greeters"), 404, "unknown_job")
+        none = problem(here.ask(method, f"/v1/jobs/{other}x{path}", body, "greeters"), 404, "unknown_job")
+        assert told["detail"].replace(other, "") == none["detail"].replace(f"{other}x", "")
+    assert [code for code, _ in here.refusals] == ["agents"] * 5
+    problem(here.ask("POST", "/v1/jobs", {"agent": "greeter", "parent": other}, "greeters"), 404, "unknown_job")
+    problem(here.ask("POST", "/v1/jobs", {"agent": "waiter"}, "greeters"), 403, "agents")
+    problem(here.ask("GET", "/v1/jobs", who="greeters"), 403, "agents")
+    problem(here.ask("GET", "/v1/usage", who="greeters"), 403, "agents")
+    problem(here.ask("GET", "/v1/health", who="greeters"), 403, "agents")
+    problem(here.ask("GET", "/v1/queues/main/dead", who="greeters"), 403, "agents")
+    problem(here.ask("POST", "/v1/futures/k/complete", {"value": 1}, "greeters"), 403, "agents")
+    assert here.ask("GET", f"/v1/jobs/{own}", who="greeters").status_code == 200
+    assert [agent["agent"] for agent in here.ask("GET", "/v1/agents", who="greeters").json()["agents"]] == ["greeter"]
+
+
+def test_while_the_file_of_tokens_cannot_be_used_nobody_is_let_in(here: Here) -> None:
+    file = here.store / "tokens.toml"
+    good = file.read_bytes()
+    file.write_bytes(good + b"nonsense")
+    try:
+        told = problem(here.ask("GET", "/v1/jobs"), 503, "tokens")
+        assert str(here.store) not in told["detail"]
+    finally:
+        file.write_bytes(good)
+    assert here.ask("GET", "/v1/jobs").status_code == 200
+
+
+# what is asked
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"agent": "greeter", "agnet": 1}, "agnet"),
+        ({"variables": {}}, "agent"),
+        ({"agent": "greeter", "variables": []}, "variables"),
+        ({"agent": 7}, "agent"),
+        ({"agent": "greeter", "message": 7}, "message"),
+        ({"agent": ""}, "agent"),
+    ],
+)
+def test_a_field_that_is_wrong_is_named(here: Here, body: Any, field: str) -> None:
+    told = problem(here.ask("POST", "/v1/jobs", body), 422, "invalid")
+    assert field in [one["field"] for one in told["fields"]]
+    call = {"jsonrpc": "2.0", "id": 1, "method": "submit_new_job", "params": body}
+    error = here.rpc(call)["error"]
+    assert error["code"] == -32602
+    assert field in [one["field"] for one in error["data"]["fields"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("limit=0", "limit"), ("limit=x", "limit"), ("after=-1", "after"), ("sort=1", "sort"), ("newest=maybe", "newest")],
+)
+def test_a_parameter_that_is_wrong_is_named(here: Here, query: str, field: str) -> None:
+    told = problem(here.ask("GET", f"/v1/jobs?{query}"), 422, "invalid")
+    assert [one["field"] for one in told["fields"]] == [field]
+
+
+@pytest.mark.parametrize("query", ["status=ASLEEP", "outcome=fine"])
+def test_a_status_that_no_job_can_have_is_refused_with_those_that_there_are(here: Here, query: str) -> None:
+    assert "there are: " in problem(here.ask("GET", f"/v1/jobs?{query}"), 422, "invalid")["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b'{"agent": NaN}',
+        b'{"agent": "a", "agent": "b"}',
+        b"[" * 20_000,
+        b'{"a":' * 100 + b"1" + b"}" * 100,
+        b'{"agent": ' + b"9" * 5_000 + b"}",
+    ],
+)
+def test_what_is_no_json_that_means_the_same_to_everybody_is_refused(here: Here, body: bytes) -> None:
+    response = here.ask("POST", "/v1/jobs", body)
+    assert response.status_code in (400, 422)
+    assert here.rpc(body)["error"]["code"] == -32700
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/jobs/", "/", "/v2/jobs", "/docs", "/redoc"])
+def test_a_place_that_is_not_there_is_not_found(here: Here, path: str) -> None:
+    problem(here.ask("GET", path), 404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "TRACE"])
+def test_a_method_that_a_place_does_not_have_is_refused(here: Here, method: str) -> None:
+    response = here.ask(method, "/v1/jobs")
+    problem(response, 405, "method")
+    assert "access-control-allow-origin" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("POST", "/v1/jobs", {"agent": "nobody"}, 404, "unknown_agent"),
+        ("POST", "/v1/jobs", {"agent": "greeter", "variables": {"print": 1}}, 422, "variables"),
+        ("POST", "/v1/jobs", {"agent": "greeter", "name": "a\nb"}, 422, "job_name"),
+        ("POST", "/v1/jobs", {"agent": "greeter", "parent": "no"}, 404, "unknown_job"),
+        ("GET", "/v1/jobs/no", None, 404, "unknown_job"),
+        ("POST", "/v1/jobs/no/messages", {"message": "x"}, 404, "unknown_job"),
+        ("POST", "/v1/queues/main/redrive", {"number": 99}, 404, "no_dead_letter"),
+        ("POST", "/v1/futures/k/complete", {}, 422, "invalid"),
+        ("POST", "/v1/futures/k/complete", {"value": 1, "error": "x"}, 422, "invalid"),
+    ],
+)
+def test_what_cannot_be_done_says_why(here: Here, method: str, path: str, body: Any, status: int, code: str) -> None:
+    problem(here.ask(method, path, body), status, code)
+
+
+def test_a_key_begins_one_job_and_is_good_for_nothing_else(here: Here) -> None:
+    def start(who: str = "admin", key: str = "k", **body: Any) -> httpx2.Response:
+        return here.ask("POST", "/v1/jobs", {"agent": "greeter", **body}, who, Idempotency_Key=key)
+
+    first = start(message="a", variables={"x": 1})
+    assert start(message="a", variables={"x": 1}).json() == first.json()
+    other: list[dict[str, Any]] = [{}, {"message": "b", "variables": {"x": 1}}, {"message": "a", "variables": {"x": 2}}]
+    for body in (*other, {"message": "a", "variables": {"x": 1}, "name": "mine"}):
+        problem(start(**body), 409, "key_reused")
+    problem(here.ask("POST", "/v1/jobs", {"agent": "waiter"}, Idempotency_Key="k"), 409, "key_reused")
+    twice = {"agent": "greeter", "jobs": [{"message": "a", "variables": {"x": 1}}] * 2}
+    problem(here.ask("POST", "/v1/jobs/batch", twice, Idempotency_Key="k"), 409, "key_reused")
+    assert start("submit", message="b").json() != first.json(), "the key of another token is another key"
+    problem(start(key="k" * 201), 400, "idempotency_key")
+    problem(start(name=first.json()["jobs"][0], key="k2"), 409, "job_exists")
+
+
+def test_a_batch_is_started_whole_or_not_at_all(here: Here) -> None:
+    def count() -> int:
+        return len(here.ask("GET", "/v1/jobs?agent=greeter&limit=1000").json()["jobs"])
+
+    before, good = count(), {"variables": {"name": "b"}}
+    response = here.ask("POST", "/v1/jobs/batch", {"agent": "greeter", "jobs": [good, good]})
+    assert response.status_code == 201
+    assert len(set(response.json()["jobs"])) == 2
+    refused = here.ask("POST", "/v1/jobs/batch", {"agent": "greeter", "jobs": [good, {"variables": {"print": 1}}]})
+    problem(refused, 422, "variables")
+    assert count() == before + 2
+
+
+def test_jobs_are_listed_page_by_page(here: Here) -> None:
+    here.ask("POST", "/v1/jobs/batch", {"agent": "greeter", "jobs": [{}] * 5})
+    whole = [job["name"] for job in here.ask("GET", "/v1/jobs?limit=1000").json()["jobs"]]
+    found: list[str] = []
+    after: int | None = 0
+    while after is not None:
+        page = here.ask("GET", f"/v1/jobs?limit=3&after={after}").json()
+        found += [job["name"] for job in page["jobs"]]
+        after = page["after"]
+    assert found == whole
+
+
+def test_json_rpc_answers_as_its_specification_says(here: Here) -> None:
+    def call(**fields: Any) -> dict[str, Any]:
+        return {"jsonrpc": "2.0", "method": "find_jobs", "params": {"agent": "greeter", "limit": 1}, **fields}
+
+    assert here.rpc(call(id=1)).keys() == {"jsonrpc", "result", "id"}
+    assert here.ask("POST", "/rpc", call()).status_code == 204
+    assert here.ask("POST", "/rpc", [call(), call()]).status_code == 204
+    assert here.rpc(call(id=2, method="nothing"))["error"]["code"] == -32601
+    assert here.rpc(call(id=3, params=[1]))["error"]["code"] == -32602
+    assert here.rpc(call(id=4, params={"limit": 0}))["error"]["data"]["fields"][0]["field"] == "limit"
+    odd: list[Any] = [[], 1, b"null", "x", {"jsonrpc": "1.0"}, [call()] * 101]
+    for wrong in (*odd, call(id=True), call(id=[1]), call(id=1, more=1)):
+        answer = here.rpc(wrong)
+        assert (answer["error"]["code"], answer["id"]) == (-32600, None)
+    batch = here.rpc(
+        [call(id="a"), call(), {"method": "find_jobs"}, call(id="b", method="get_job", params={"job": "no"})]
+    )
+    assert [answer["id"] for answer in batch] == ["a", None, "b"]
+    assert [answer.get("error", {}).get("code") for answer in batch] == [None, -32600, -32000]
+    assert batch[2]["error"]["data"]["status"] == 404
+
+
+def test_a_call_of_rpc_with_a_key_is_the_same_act(here: Here) -> None:
+    params = {"agent": "greeter", "idempotency_key": "r-1"}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "submit_new_job", "params": params}
+    assert here.rpc(call) == here.rpc(call)
+    assert here.rpc({**call, "params": {**params, "idempotency_key": 1}})["error"]["code"] == -32602
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
+    max_leaves=12,
+)
+_NAMES = st.sampled_from(["agent", "job", "queue", "number", "variables", "event", "value", "message", "key", "jobs"])
+_PATHS = ["/v1/jobs", "/v1/jobs/batch", "/rpc", "/v1/agents/greeter/events", "/v1/futures/k/complete"]
+
+
+@settings(max_examples=150)
+@given(
+    path=st.sampled_from([*_PATHS, "/v1/jobs/x/messages", "/v1/queues/main/redrive"]),
+    body=st.one_of(
+        st.binary(max_size=200),
+        _JSON.map(lambda value: json.dumps(value).encode()),
+        st.dictionaries(_NAMES, _JSON).map(lambda value: json.dumps({"agent": "greeter", **value}).encode()),
+        st.fixed_dictionaries(
+            {"jsonrpc": st.just("2.0"), "method": st.sampled_from(["submit_new_job", "get_job", "redrive", "x"])},
+            optional={
+                "id": st.none() | st.integers() | st.text(max_size=5) | st.booleans(),
+                "params": st.dictionaries(_NAMES, _JSON),
+            },
+        ).map(lambda value: json.dumps(value).encode()),
+    ),
+)
+def test_no_body_at_all_is_the_servers_fault(here: Here, path: str, body: bytes) -> None:
+    response = here.ask("POST", path, body)
+    assert response.status_code < 500, (path, body, response.text)
+    if path == "/rpc" and response.status_code == 200:
+        answers = response.json()
+        for answer in answers if isinstance(answers, list) else [answers]:
+            assert answer.get("error", {}).get("data", {}).get("status", 0) < 500, (body, answer)
+
+
+@settings(max_examples=60)
+@given(name=st.text(st.characters(codec="utf-8"), min_size=1, max_size=30), query=st.text(max_size=30))
+def test_no_address_at_all_is_the_servers_fault(here: Here, name: str, query: str) -> None:
+    quoted = "".join(f"%{byte:02x}" for byte in name.encode())
+    asked = "".join(f"%{byte:02x}" for byte in query.encode("utf-8", "surrogatepass"))
+    for path in (f"/v1/jobs/{quoted}", f"/v1/jobs?status={asked}", f"/v1/queues/{quoted}/dead?after={asked}"):
+        assert here.ask("GET", path).status_code < 500, path
+
+
+# what is not put up with
+
+
+def test_a_body_that_is_too_large_is_refused(here: Here) -> None:
+    problem(here.ask("POST", "/v1/jobs", b" " * (BODY_BYTES + 1)), 413, "too_large")
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b" " * (BODY_BYTES // 10)
+
+    response = here.client.post("/v1/jobs", content=pieces(), headers=here.headers())
+    problem(response, 413, "too_large")
+    assert here.ask("GET", "/v1/jobs?limit=1").status_code == 200
+
+
+def test_a_head_that_is_too_large_is_refused(here: Here) -> None:
+    with here.connect() as verbose:
+        verbose.sendall(b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nMore: " + b"x" * 20_000)
+        assert verbose.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("host", ["rebound.example", "rebound.example:80", "127.0.0.1.rebound.example", ""])
+def test_only_names_of_the_loopback_are_answered(here: Here, host: str) -> None:
+    problem(here.ask("GET", "/v1/jobs", Host=host), 421, "host")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:8700", "[::1]"])
+def test_all_names_of_the_loopback_are_answered(here: Here, host: str) -> None:
+    assert here.ask("GET", "/v1/jobs?limit=1", Host=host).status_code == 200
+
+
+def test_responses_are_for_nobody_elses_eyes(here: Here) -> None:
+    response = here.ask("GET", "/v1/jobs?limit=1", Origin="https://page.example")
+    assert "access-control-allow-origin" not in response.headers
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "server" not in response.headers
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /v1/jobs HTTP/1.1\r\nHost: loc"])
+def test_a_connection_on_which_nothing_is_asked_is_closed(
+    here: Here, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(listening, "HEADER_SECONDS", 0.2)
+    with here.connect() as idle:
+        idle.sendall(sent)
+        assert idle.recv(1) == b""
+
+
+def test_a_connection_is_closed_when_its_next_request_does_not_come(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "HEADER_SECONDS", 0.2)
+    monkeypatch.setattr(listening, "KEEP_ALIVE_SECONDS", 0.2)
+    with here.connect() as idle:
+        idle.sendall(here.head(path="/v1/jobs?limit=1"))
+        assert idle.recv(100).startswith(b"HTTP/1.1 200 ")
+        idle.sendall(b"GET /v1/jobs HTTP/1.1\r\n")
+        assert _rest_of(idle) is not None
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarding, "BODY_SECONDS", 0.2)
+    with here.connect() as slow:
+        slow.sendall(here.head("POST", "/v1/jobs", "Content-Length: 10") + b"{")
+        assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
+        assert _rest_of(slow) is not None
+
+
+def test_who_does_not_take_what_was_asked_for_is_cut_off(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "STALLED_SECONDS", 0.2)
+    here.ask("POST", "/v1/jobs", {"agent": "greeter", "name": "talked-to", "message": "x" * 60_000})
+    asked = here.head(path="/v1/jobs/talked-to/chat")
+
+    def talk_on(deaf: socket.socket) -> None:
+        while True:
+            deaf.sendall(asked)
+
+    with here.connect() as deaf, pytest.raises((ConnectionResetError, BrokenPipeError)):
+        talk_on(deaf)
+
+
+def test_beyond_so_many_connections_none_is_taken(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.client.get("/")  # it has one of its own
+    monkeypatch.setattr(listening, "CONNECTIONS", 3)
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(here.connect()) for _ in range(2)]
+        for one in taken:
+            one.sendall(here.head(path="/v1/jobs?limit=1"))
+            assert one.recv(100).startswith(b"HTTP/1.1 200 ")
+        beyond = stack.enter_context(here.connect())
+        with contextlib.suppress(ConnectionResetError):
+            assert beyond.recv(1) == b""
+    assert here.ask("GET", "/v1/jobs?limit=1").status_code == 200
+
+
+def _rest_of(connection: socket.socket) -> bytes:
+    """Read until the other side closes."""
+    parts = []
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(4096):
+            parts.append(part)
+    return b"".join(parts)
+
+
+# streams
+
+
+def lines(reading: Iterator[str], until: str) -> list[str]:
+    """Read so far; a stream of which the iterator is dropped is closed."""
+    found = []
+    for line in reading:
+        found.append(line)
+        if until in line:
+            return found
+    raise AssertionError(f"the stream ended before {until!r}: {found}")
+
+
+def test_a_quiet_stream_says_that_it_is_there(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "SILENCE_SECONDS", 0.1)
+    job = submit_new_job("greeter", store=here.store).name
+    with here.client.stream("GET", f"/v1/jobs/{job}/events", headers=here.headers()) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert lines(response.iter_lines(), ": quiet")[0].startswith("retry: ")
+
+
+def test_a_stream_begins_after_the_cursor_that_is_named(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "SILENCE_SECONDS", 0.1)
+    job = submit_new_job("greeter", store=here.store).name
+
+    def cursors(path: str = "", **headers: str) -> list[int]:
+        given = {**here.headers(), **_headers(headers)}
+        with here.client.stream("GET", f"/v1/jobs/{job}/events{path}", headers=given) as response:
+            return [int(line[4:]) for line in lines(response.iter_lines(), ": quiet") if line.startswith("id: ")]
+
+    whole = cursors()
+    assert len(whole) == 2
+    assert cursors(f"?after={whole[0]}") == whole[1:]
+    assert cursors(Last_Event_ID=str(whole[0])) == whole[1:]
+    assert cursors("?after=0", Last_Event_ID=str(whole[1])) == []
+    for wrong in ("x", "-1", "9" * 30):
+        problem(here.ask("GET", f"/v1/jobs/{job}/events", Last_Event_ID=wrong), 400, "malformed")
+    problem(here.ask("GET", f"/v1/jobs/{job}/events?after={1 << 70}"), 422, "invalid")
+
+
+def test_a_stream_ends_when_its_token_is_revoked(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "SILENCE_SECONDS", 0.1)
+    bearer = tokens.create(here.store / "tokens.toml", "passing", ["read"])
+    job = submit_new_job("greeter", store=here.store).name
+    headers = {"Authorization": f"Bearer {bearer}"}
+    with here.client.stream("GET", f"/v1/jobs/{job}/events", headers=headers) as response:
+        reading = response.iter_lines()
+        next(reading)
+        tokens.revoke(here.store / "tokens.toml", "passing")
+        assert "data:" in "\n".join(reading)
+    problem(here.ask("GET", f"/v1/jobs/{job}/events", who=bearer), 401, "unknown_token")
+
+
+def test_there_are_no_more_streams_than_a_server_can_carry(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("statek.api.http.rest.STREAMS", 1)
+    job = submit_new_job("greeter", store=here.store).name
+    with here.client.stream("GET", f"/v1/jobs/{job}/events", headers=here.headers()) as response:
+        lines(reading := response.iter_lines(), "data:")
+        told = here.ask("GET", f"/v1/jobs/{job}/events")
+        problem(told, 503, "streams")
+        assert told.headers["retry-after"]
+        assert reading is not None
+
+
+def test_a_server_with_open_streams_stops(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        job = submit_new_job("greeter", store=served.store).name
+        with served.client.stream("GET", f"/v1/jobs/{job}/events", headers=served.headers()) as response:
+            reading = response.iter_lines()
+            next(reading)
+            served.server.stop()
+            assert list(reading)[-1] == "", "it was brought to its end"
+        served.server.stop()
+
+
+# where it listens
+
+
+def test_an_address_that_cannot_be_had_is_told(here: Here) -> None:
+    port = int(here.server.address.rsplit(":", 1)[1])
+    for options in (
+        HttpOptions(here.store / "tokens.toml", port=port),
+        HttpOptions(here.store / "tokens.toml", "no.such.host.invalid", 0),
+    ):
+        with pytest.raises(EndpointUnusable):
+            HttpServer(options, here.store, SchedulerSide(_healthy, _healthy, print, print)).start()
+
+
+def test_without_a_file_of_tokens_it_does_not_start(here: Here) -> None:
+    with pytest.raises(tokens.TokensUnusable, match="statek token create"):
+        HttpServer(
+            HttpOptions(here.store / "none.toml"), here.store, SchedulerSide(_healthy, _healthy, print, print)
+        ).start()
