@@ -82,14 +82,21 @@ def _changes_here(here: asking.Scheduler, name: str) -> Iterator[Wait]:
             raise SchedulerSilent(f"the scheduler of this process has ended; {name!r} goes on with the next one")
         happened.clear()
 
-    here.asyncio_loop.call_soon_threadsafe(begin)
-    if not listening.wait(asking.GIVE_UP_SECONDS):
+    if not _have_done(here, begin) or not listening.wait(asking.GIVE_UP_SECONDS):
         raise SchedulerSilent("the scheduler of this process does not go on")
     try:
         yield wait
     finally:
-        if here.serves:
-            here.asyncio_loop.call_soon_threadsafe(here.loop.listeners.remove, listen)
+        _have_done(here, lambda: here.loop.listeners.remove(listen))
+
+
+def _have_done(here: asking.Scheduler, work: Callable[[], None]) -> bool:
+    """Have something done in a scheduler's loop; False where that is closed, and there is nothing to be done any more."""
+    try:
+        here.asyncio_loop.call_soon_threadsafe(work)
+    except RuntimeError:
+        return False
+    return True
 
 
 @contextmanager
