@@ -91,7 +91,7 @@ def _changes_here(here: asking.Scheduler, name: str) -> Iterator[Wait]:
 
 
 def _have_done(here: asking.Scheduler, work: Callable[[], None]) -> bool:
-    """Have something done in a scheduler's loop; False where that is closed, and there is nothing to be done any more."""
+    """Have something done in a scheduler's loop; False where that is closed, and nothing is left to be done."""
     try:
         here.asyncio_loop.call_soon_threadsafe(work)
     except RuntimeError:
