@@ -73,8 +73,13 @@ class Placing:
 
     @property
     def active(self) -> int:
-        """Return how many jobs are at work: in an interpreter, or while their model is asked."""
-        return sum(executor.active for executor in self._loop.executors) + self._loop.conversing.asking
+        """Return how many interpreters are at work."""
+        return sum(executor.active for executor in self._loop.executors)
+
+    @property
+    def _taken(self) -> int:
+        """Return how many places are taken: by interpreters at work, and by jobs whose model is asked."""
+        return self.active + self._loop.conversing.asking
 
     @property
     def parked(self) -> int:
@@ -141,7 +146,7 @@ class Placing:
                 tick.then(partial(held.send, reply))
 
     def _has_place(self, executor: Executor) -> bool:
-        return executor.active < executor.workers and self.active < self._max_concurrency
+        return executor.active < executor.workers and self._taken < self._max_concurrency
 
     def _evict(self, tick: Tick, lease: str, reason: str) -> None:
         held = self._loop.held(lease)
@@ -188,11 +193,11 @@ class Placing:
         These keep half of all places at most, because they may wait for executors that never come.
         """
         replied = min(self._loop.conversing.replied, self._max_concurrency // 2)
-        self._loop.conversing.ask(tick, self._max_concurrency - self.active - replied)
+        self._loop.conversing.ask(tick, self._max_concurrency - self._taken - replied)
 
     def _grant(self, tick: Tick) -> None:
         """Give READY jobs to executors that have room, their agents in turn."""
-        free = self._max_concurrency - self.active
+        free = self._max_concurrency - self._taken
         tries = GRANTED_AT_ONCE
         while free > 0 and tries and (found := self._ready.next(self._loop.executors.for_layers)):
             tries -= 1
@@ -211,7 +216,7 @@ class Placing:
 
     def _make_room(self, tick: Tick) -> None:
         """End the longest waits where READY jobs could run if it were not for them."""
-        wanted = min(len(self._ready), self._max_concurrency - self.active)
+        wanted = min(len(self._ready), self._max_concurrency - self._taken)
         wanted -= sum(executor.becoming_free for executor in self._loop.executors)
         for required, jobs in self._ready.waiting():
             for _ in range(min(jobs, wanted)):

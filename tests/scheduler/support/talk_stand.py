@@ -94,9 +94,7 @@ class TalkStand:
 
     def push(self, name: str, text: str) -> bool:
         said: list[bool] = []
-        self.base.loop.do(
-            lambda tick: said.append(self.base.loop.steering.push(tick, name, text.encode(), "somebody"))
-        )
+        self.base.loop.do(lambda tick: said.append(self.base.loop.steering.push(tick, name, text.encode(), "somebody")))
         self.base.turn()
         return said[0]
 
