@@ -345,14 +345,19 @@ class Clients:
 
     def _tell(self, follower: Follower) -> None:
         """Send what the follower does not know; one that does not take it asks again from its own cursor."""
-        while page := self._next_page(follower):
+        is_last = False
+        while not is_last:
+            page, is_last = self._next_page(follower)
+            if not page:
+                return
             events = tuple(JobEvent(stored.cursor, stored.event.kind, schema.dump(stored.event)) for stored in page)
             if not self._send(follower.identity, Events(follower.request, follower.job, events)):
                 self._followers.pop((follower.identity, follower.request), None)
                 return
             follower.cursor = page[-1].cursor
 
-    def _next_page(self, follower: Follower) -> list[Stored]:
+    def _next_page(self, follower: Follower) -> tuple[list[Stored], bool]:
+        """Return what the follower is told next, and whether that is all there is."""
         found = self._loop.ledger.events(follower.job, follower.cursor, PAGE_EVENTS, FOLLOWED)
         page: list[Stored] = []
         size = 0
@@ -361,7 +366,7 @@ class Clients:
             if page and size > PAGE_BYTES:
                 break
             page.append(stored)
-        return page
+        return page, len(page) == len(found) < PAGE_EVENTS
 
     def _accept(self, identity: bytes, submission: Submission) -> None:
         accepted = Accepted(submission.key, submission.job, submission.first_batch, submission.cursor)
