@@ -83,6 +83,7 @@ class Loop:
         self._policies: dict[str, Policy] = {}
         self._leases: dict[str, HeldLease] = {}
         self._heard_from: list[HeldLease] = []
+        self.turn_seconds = TURN_SECONDS
         self._work: deque[Work] = deque()
         self._wake = asyncio.Event()
         self.calling = Calling(self)
@@ -123,7 +124,7 @@ class Loop:
     def turn(self) -> None:
         """Decide upon what waits, as much as there is time for in a turn, commit, carry out."""
         tick = self._new_tick()
-        until = time.monotonic() + TURN_SECONDS
+        until = time.monotonic() + self.turn_seconds
         while self._work:
             self._work.popleft()(tick)
             if time.monotonic() > until:

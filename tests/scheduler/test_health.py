@@ -17,7 +17,7 @@ from statek.store.directory import StoreDirectory
 from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
 from statek.vitals import BEAT_SECONDS, BEATS_KEPT, Vitals
-from statek_protocol.messages.client import Alive, AskHealth, Health, Ping
+from statek_protocol.messages.client import Accepted, Alive, AskHealth, Health, Ping
 from statek_protocol.messages.interpreter import Run
 
 WELL = Health("r", "0", 1.0, 0.0, 0, {}, 0, 0, 0, 1, 2, 10, 1_000, 1_000, 0, 0, "", 0.0, None)
@@ -76,6 +76,18 @@ def test_pings_are_answered_whatever_waits_to_be_decided_upon(tmp_path: Path) ->
         assert health(here).backlog >= 100
         here.turn()
         assert health(here).backlog == 0
+
+
+def test_a_turn_that_has_taken_its_time_leaves_the_rest_to_the_next_one(tmp_path: Path) -> None:
+    with stand(tmp_path / "ledger") as here:
+        here.loop.turn_seconds = 0.0
+        for number in range(3):
+            here.submit(key=f"key {number}")
+        before = here.loop.backlog
+        here.loop.turn()
+        assert (before - here.loop.backlog, len(here.told(Accepted))) == (1, 1)
+        here.turn()
+        assert [accepted.request for accepted in here.told(Accepted)] == ["key 0", "key 1", "key 2"]
 
 
 def test_lateness_is_the_worst_of_the_last_ten_seconds(tmp_path: Path) -> None:

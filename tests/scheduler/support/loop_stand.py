@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -139,7 +140,7 @@ class Stand:
         return executor
 
     def turn(self) -> None:
-        """Have a turn, and on a busy machine the further ones that everything takes."""
+        """Have a turn that takes all that waits, and those that it asks for."""
         self.loop.turn()
         while self.loop.backlog:
             self.loop.turn()
@@ -201,6 +202,7 @@ def make_stand(
     prepare: Callable[[Stand], None] = lambda _: None,
 ) -> Stand:
     loop = Loop(ledger, max_concurrency=max_concurrency, give_up_unplaceable=give_up_unplaceable)
+    loop.turn_seconds = math.inf  # what is one turn must not depend on how busy the machine is
     tools, executors, answers = RecordingTools(), RecordingEndpoint(), RecordingEndpoint()
     loop.calling.tools = cast(ToolRunner, tools)
     pool = Pool(loop, cast(RouterEndpoint, executors), "scheduler")
