@@ -80,6 +80,7 @@ def test_pings_are_answered_whatever_waits_to_be_decided_upon(tmp_path: Path) ->
 
 def test_a_turn_that_has_taken_its_time_leaves_the_rest_to_the_next_one(tmp_path: Path) -> None:
     with stand(tmp_path / "ledger") as here:
+        here.turn()
         here.loop.turn_seconds = 0.0
         for number in range(3):
             here.submit(key=f"key {number}")
