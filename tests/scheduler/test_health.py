@@ -70,7 +70,7 @@ def test_jobs_are_counted_by_status_as_they_go(tmp_path: Path) -> None:
 def test_pings_are_answered_whatever_waits_to_be_decided_upon(tmp_path: Path) -> None:
     with stand(tmp_path / "ledger") as here:
         for number in range(100):
-            here.submit(key=f"key {number}")
+            here.submit(b"source", key=f"key {number}")
         here.ask(Ping("there?"))
         assert [alive.request for alive in here.told(Alive)] == ["there?"]
         assert health(here).backlog >= 100
@@ -83,7 +83,7 @@ def test_a_turn_that_has_taken_its_time_leaves_the_rest_to_the_next_one(tmp_path
         here.turn()
         here.loop.turn_seconds = 0.0
         for number in range(3):
-            here.submit(key=f"key {number}")
+            here.submit(b"source", key=f"key {number}")
         before = here.loop.backlog
         here.loop.turn()
         assert (before - here.loop.backlog, len(here.told(Accepted))) == (1, 1)
