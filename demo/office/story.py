@@ -63,8 +63,8 @@ class Story:
             self.tell(f"{name} writes: {text}")
         self.jobs["kim"] = StatekClientAPI(store=self._store).submit_new_job("researcher", {"question": QUESTION}).name
         self.tell(f"kim asks the researcher directly: {QUESTION}")
-        self._until("every letter became a job", self._all_begun)
         self._kill_the_executor()
+        self._until("every letter became a job", self._all_begun)
         self._approve()
         self._write_again(queue)
         self._until("every job ended", lambda: all(view.status == "DONE" for view in self.views().values()))
@@ -92,17 +92,21 @@ class Story:
         return list(self._view.usage())
 
     def _all_begun(self) -> bool:
+        self._look_for_jobs()
+        return self.jobs.keys() >= MAIL.keys()
+
+    def _look_for_jobs(self) -> None:
+        """Find out whose letters became which jobs, by the first line that each job prints."""
         for view in self._view.find(agent="dispatcher", limit=100).jobs:
             first = next(iter(view.py_env.console), "")
             name = next((name for name in MAIL if first.startswith(f"{name} writes:")), None)
             if name is not None:
                 self.jobs.setdefault(name, view.name)
-        return self.jobs.keys() >= MAIL.keys()
 
     def _kill_the_executor(self) -> None:
         """Kill the pool with all that it runs, while robin's job counts."""
+        self._until("robin's job counted some weeks", self._robin_counts)
         robin = self.jobs["robin"]
-        self._until("robin's job counted some weeks", lambda: self._calls_of(robin) >= CALLS_BEFORE_KILL)
         for process in psutil.Process(self.services.scheduler_pid).children():
             self.killed.append(process.pid)
             process.kill()
@@ -111,6 +115,11 @@ class Story:
         )
         self._until("robin's job went on to its end", lambda: self._view.job(robin).status == "DONE")
         self.tell(f"robin's job went on in the next pool: {self._view.job(robin).exit_status}")
+
+    def _robin_counts(self) -> bool:
+        if "robin" not in self.jobs:
+            self._look_for_jobs()
+        return "robin" in self.jobs and self._calls_of(self.jobs["robin"]) >= CALLS_BEFORE_KILL
 
     def _calls_of(self, job: str) -> int:
         return sum(item.tool == "count_bookings" for item in self._view.job(job).tool_log)

@@ -118,7 +118,7 @@ def answer(person: str, text: str, *, idempotency_key: str) -> str:
 @tool(thread=True)
 def count_bookings(week: int) -> int:
     """Return how many bookings a week has, from 0 for this one; it takes a moment."""
-    clock.sleep(0.1)
+    clock.sleep(0.15)
     OUTBOX.mkdir(exist_ok=True)
     with (OUTBOX / "asked.log").open("a", encoding="utf-8") as journal:
         journal.write(f"week {week}\n")
