@@ -63,10 +63,13 @@ class Models:
     most_questions: Mapping[str, int] = field(default_factory=dict)
     """How many questions a provider takes at once, by its name; the first one is asked where none is named."""
 
+    def provider(self, name: str) -> str:
+        """Return whom a question goes to."""
+        return name or next(iter(self.most_questions), "")
+
     def most(self, provider: str) -> int:
         """Return how many questions may be under way; one that is not known is asked at once, to hear so."""
-        name = provider or next(iter(self.most_questions), "")
-        return self.most_questions.get(name, 1)
+        return self.most_questions.get(provider, 1)
 
     def cost_micros(self, asked: str, reply: ModelReply) -> int | None:
         """Return what a reply costs by the table, or else by what the provider says; None where neither knows."""
@@ -174,7 +177,7 @@ class Conversing:
         job = self._loop.job_in_hand(name)
         if job is not None and job.conversation is not None and job.conversation.asking:
             begun = job.conversation.turn > 1 or job.batches > 0
-            self._questions.wait(name, job.conversation.provider, job.agent, begun=begun)
+            self._questions.wait(name, self._provider(job.conversation), job.agent, begun=begun)
             self._loop.do(_nothing)
 
     def _ask(self, tick: Tick, models: Models, job: Job) -> bool:
@@ -195,8 +198,11 @@ class Conversing:
         except StatekError as error:
             self._fail(tick, job.job, "unanswerable", str(error))
             return False
-        self._questions.begin(job.job, talk.provider, job.agent)
+        self._questions.begin(job.job, self._provider(talk), job.agent)
         return True
+
+    def _provider(self, talk: Conversation) -> str:
+        return talk.provider if self.models is None else self.models.provider(talk.provider)
 
     def _on_arrived(self, asked: Asked, result: ModelResult) -> None:
         self._arrived.append((asked, result))
