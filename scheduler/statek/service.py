@@ -221,6 +221,7 @@ class Service:
         if not self._options.passing:
             self._models = ModelsAtWork(loop, self._options.models, lambda: application.offer)
         self._enlist(loop)
+        await self._serve_http(loop, vitals)
         work = (
             loop.run(),
             self._watch_presence(loop, pool),
@@ -230,7 +231,6 @@ class Service:
         )
         executors.start(pool.on_frames)
         clients.start(api.on_frames)
-        await self._serve_http(loop, vitals)
         return [asyncio.create_task(self._watch(part)) for part in work]
 
     def _enlist(self, loop: Loop) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -400,6 +401,17 @@ def test_no_address_at_all_is_the_servers_fault(here: Here, name: str, query: st
     asked = "".join(f"%{byte:02x}" for byte in query.encode("utf-8", "surrogatepass"))
     for path in (f"/v1/jobs/{quoted}", f"/v1/jobs?status={asked}", f"/v1/queues/{quoted}/dead?after={asked}"):
         assert here.ask("GET", path).status_code < 500, path
+
+
+def test_a_name_may_have_anything_in_it(here: Here) -> None:
+    for number, name in enumerate(("a/b", "a b?c#d", "%41", "jöb/chat")):
+        assert here.ask("POST", "/v1/jobs", {"agent": "greeter", "name": name}).json() == {"jobs": [name]}
+        quoted = quote(name, safe="")
+        assert here.ask("GET", f"/v1/jobs/{quoted}").json()["name"] == name, number
+        assert here.ask("GET", f"/v1/jobs/{quoted}/chat").status_code == 200
+    assert here.ask("POST", "/v1/futures/approve%2Ftrip/complete", {"value": 1}).status_code == 200
+    problem(here.ask("GET", "/v1/jobs/%ff"), 422, "invalid")
+    problem(here.ask("GET", f"/v1/jobs/{'x' * 300}"), 422, "invalid")
 
 
 # what is not put up with

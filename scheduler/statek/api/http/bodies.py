@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from typing import Annotated, Any, Literal
+from urllib.parse import unquote
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from statek_protocol.messages.base import NAME_LIMIT
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
+Part = Annotated[str, BeforeValidator(partial(unquote, errors="strict")), Field(min_length=1, max_length=NAME_LIMIT)]
+"""A name as a part of an address."""
 Text = Annotated[str, Field(max_length=1 << 20)]
 Key = Annotated[str, Field(min_length=1, max_length=200)]
 Number = Annotated[int, Field(ge=0, lt=1 << 63)]

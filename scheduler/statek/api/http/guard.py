@@ -60,6 +60,7 @@ class Guard:
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing of it but a problem goes out
             await respond(self._tell(error, scope))(scope, receive, sending)
             return
+        scope["path"] = scope["raw_path"].decode("ascii")  # a name may have a slash in it, as %2F
         await self._app(scope, _replaying(body, receive), sending)
 
     async def _let_in(self, scope: Scope, receive: Receive) -> bytes:

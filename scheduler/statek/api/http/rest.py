@@ -14,10 +14,10 @@ from statek.api.http.bodies import (
     EventBody,
     FindParameters,
     MessageBody,
-    Name,
     Number,
     OutcomeBody,
     PageParameters,
+    Part,
     ReasonBody,
     RedriveBody,
     SinceParameters,
@@ -28,7 +28,7 @@ from statek.api.http.problems import Problem
 from statek.api.http.side import SchedulerSide
 from statek.api.http.stream import EventStream
 
-Job = Annotated[Name, Path(description="The job's name, its uuid.")]
+Job = Annotated[Part, Path(description="The job's name, its uuid.")]
 Reply = dict[str, Any]
 
 STREAMS: Final = 200
@@ -141,7 +141,7 @@ def agents(request: Request, asker: Asker) -> Reply:
 
 
 @router.post("/agents/{agent}/events", status_code=202, summary="Have an agent get an event", tags=["agents"])
-def push_event(request: Request, asker: KeyedAsker, agent: Name, body: EventBody) -> Reply:
+def push_event(request: Request, asker: KeyedAsker, agent: Part, body: EventBody) -> Reply:
     return _acts(request).push_event(asker, agent, body)
 
 
@@ -151,22 +151,22 @@ def queues(request: Request, asker: Asker) -> Reply:
 
 
 @router.get("/queues/{queue}/dead", summary="What could not be delivered", tags=["queues"])
-def dead_letters(request: Request, asker: Asker, queue: Name, asked: Annotated[PageParameters, Query()]) -> Reply:
+def dead_letters(request: Request, asker: Asker, queue: Part, asked: Annotated[PageParameters, Query()]) -> Reply:
     return _acts(request).dead_letters(asker, queue, asked)
 
 
 @router.post("/queues/{queue}/redrive", summary="Put dead letters back, or throw them away", tags=["queues"])
-def redrive(request: Request, asker: Asker, queue: Name, body: RedriveBody) -> Reply:
+def redrive(request: Request, asker: Asker, queue: Part, body: RedriveBody) -> Reply:
     return _acts(request).redrive(asker, queue, body)
 
 
 @router.post("/futures/{key}/complete", summary="Give the futures of a key their outcome", tags=["futures"])
-def complete_future(request: Request, asker: Asker, key: Name, body: OutcomeBody) -> Reply:
+def complete_future(request: Request, asker: Asker, key: Part, body: OutcomeBody) -> Reply:
     return _acts(request).complete_future(asker, key, body)
 
 
 @router.post("/futures/{key}/cancel", summary="Give up the open futures of a key", tags=["futures"])
-def cancel_future(request: Request, asker: Asker, key: Name) -> Reply:
+def cancel_future(request: Request, asker: Asker, key: Part) -> Reply:
     return _acts(request).cancel_future(asker, key)
 
 

@@ -1,0 +1,251 @@
+"""The client whose methods wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import date
+from typing import Any, Final
+
+import httpx2
+
+from statek.http_client import wire
+from statek.http_client.errors import ServerUnreachable
+from statek.http_client.retrying import BUSY, Patience, checked_address
+from statek.http_client.wire import Call, Event, NewJob, Page, Plain
+
+CONNECT_SECONDS: Final = 10.0
+STREAM_SECONDS: Final = 45.0
+"""A server says that a stream is there three times as often."""
+
+
+class Client:
+    """Talks to the HTTP face of a scheduler; close it, or use it in a `with` statement.
+
+    Requests that can be sent again without being done twice are, while the server does not answer; acts get an
+    idempotency key for that. Methods raise `ServerRefused` or `ServerUnreachable`.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        timeout_seconds: float = 60.0,
+        patience_seconds: float = 60.0,
+        plain_http: bool = False,
+    ) -> None:
+        """`timeout_seconds` is for one request, `patience_seconds` for how long one that fails is sent again.
+
+        Raises ValueError for what is no address, or one to which the token would go unencrypted over a network.
+        """
+        self._base_url = checked_address(base_url, plain_http=plain_http)
+        self._patience_seconds = patience_seconds
+        self._http = httpx2.Client(
+            base_url=self._base_url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx2.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
+            verify=self._base_url.startswith("https:"),  # reading the certificates of the machine takes a while
+        )
+
+    def __repr__(self) -> str:
+        return f"Client({self._base_url!r})"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    # starting jobs
+
+    def submit(
+        self,
+        agent: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        message: str | None = None,
+        name: str | None = None,
+        locale: str | None = None,
+        parent: str | None = None,
+        key: str | None = None,
+    ) -> str:
+        """Start a job of an agent and return its name; with the same `key` it is the same job."""
+        new = NewJob(variables or {}, message, name)
+        told = self._do(wire.submit(agent, new, locale, parent, key))
+        return str(told["jobs"][0])
+
+    def submit_batch(
+        self, agent: str, jobs: Iterable[NewJob], *, parent: str | None = None, key: str | None = None
+    ) -> tuple[str, ...]:
+        """Start jobs of an agent, all of them or none, and return their names in order."""
+        return tuple((self._do(wire.submit_batch(agent, jobs, parent, key)))["jobs"])
+
+    # saying something
+
+    def push_message(self, job: str, message: str, *, queue: str = "main", key: str | None = None) -> int:
+        """Say something to a job, also to one that has ended; return the number under which it is durable."""
+        return int((self._do(wire.push_message(job, message, queue, key)))["number"])
+
+    def push_event(self, agent: str, event: Any, *, queue: str = "main", key: str | None = None) -> int:
+        """Have an agent get an event, as a new job; return the number under which it is durable."""
+        return int((self._do(wire.push_event(agent, event, queue, key)))["number"])
+
+    def complete_future(self, key: str, value: Any) -> Plain:
+        """Give the futures of a key their value; return the outcome, and which futures got it."""
+        return self._do(wire.complete_future(key, {"value": value}))
+
+    def fail_future(self, key: str, error: str) -> Plain:
+        """Let the futures of a key fail."""
+        return self._do(wire.complete_future(key, {"error": error}))
+
+    def cancel_future(self, key: str) -> Plain:
+        """Give up the open futures of a key."""
+        return self._do(wire.cancel_future(key))
+
+    # steering
+
+    def cancel(self, job: str, reason: str | None = None) -> bool:
+        """End a job; tell whether there was something to end."""
+        return bool((self._do(wire.cancel(job, reason)))["cancelled"])
+
+    def retry(self, job: str) -> bool:
+        """Let a job that did not end well go on; tell whether there was something to try again."""
+        return bool((self._do(wire.retry(job)))["retried"])
+
+    def redrive(self, queue: str = "main", number: int | None = None) -> int:
+        """Put a dead letter back in line, or all of them; return how many that are."""
+        return int((self._do(wire.redrive(queue, number, "redrive")))["items"])
+
+    def discard(self, queue: str = "main", number: int | None = None) -> int:
+        """Throw a dead letter away, or all of them; return how many that are."""
+        return int((self._do(wire.redrive(queue, number, "discard")))["items"])
+
+    # looking
+
+    def job(self, name: str) -> Plain:
+        """Return a job without its logs."""
+        return self._do(wire.job(name))
+
+    def find(
+        self,
+        *,
+        status: str | None = None,
+        agent: str | None = None,
+        outcome: str | None = None,
+        parent: str | None = None,
+        newest: bool = False,
+        after: int | None = None,
+        limit: int = 100,
+    ) -> Page:
+        """Return a page of jobs without their logs."""
+        asked = wire.find(
+            status=status, agent=agent, outcome=outcome, parent=parent, newest=newest, after=after, limit=limit
+        )
+        return wire.page(self._do(asked), "jobs")
+
+    def chat(self, job: str, after: int = 0, limit: int = 100) -> Page:
+        """Return what was said to a job, by its model, and its batches."""
+        return wire.page(self._do(wire.log(job, "chat", after, limit)))
+
+    def calls(self, job: str, after: int = 0, limit: int = 100) -> Page:
+        """Return the calls that a job's code made."""
+        return wire.page(self._do(wire.log(job, "calls", after, limit)))
+
+    def console(self, job: str, after: int = 0, limit: int = 100) -> Page:
+        """Return what a job printed."""
+        return wire.page(self._do(wire.log(job, "console", after, limit)))
+
+    def violations(self, job: str, after: int = 0, limit: int = 100) -> Page:
+        """Return what the policy refused to a job."""
+        return wire.page(self._do(wire.log(job, "violations", after, limit)))
+
+    def queues(self) -> list[Plain]:
+        """Return what waits and what is dead in the queues."""
+        return list((self._do(wire.look("queues")))["queues"])
+
+    def dead_letters(self, queue: str = "main", after: int = 0, limit: int = 100) -> Page:
+        """Return what could not be delivered, with the reasons."""
+        return wire.page(self._do(wire.dead_letters(queue, after, limit)), "letters")
+
+    def agents(self) -> list[Plain]:
+        """Return the agents, as new jobs get them."""
+        return list((self._do(wire.look("agents")))["agents"])
+
+    def executors(self) -> list[Plain]:
+        """Return the executors that are connected."""
+        return list((self._do(wire.look("executors")))["executors"])
+
+    def usage(self, since: date | None = None) -> list[Plain]:
+        """Return what all jobs used, by day, agent and model."""
+        asked = wire.look("usage", since=None if since is None else since.isoformat())
+        return list((self._do(asked))["usage"])
+
+    def health(self) -> Plain:
+        """Return how the scheduler is."""
+        return self._do(wire.look("health"))
+
+    # following
+
+    def follow(self, job: str, after: int = 0, *, until_end: bool = True) -> Iterator[Event]:
+        """Yield the events of a job after a cursor, as they happen, each once, however often the connection is cut.
+
+        With `until_end` this ends when the job does; without, a message may let the job go on, and this too.
+        """
+        patience = Patience(self._patience_seconds)
+        while True:
+            reason, asked = "the stream ended", None
+            try:
+                with self._stream(job, after) as response:
+                    if response.status_code in BUSY:
+                        reason, asked = f"status {response.status_code}", response.headers.get("retry-after")
+                    elif response.status_code != 200:
+                        wire.read(response.status_code, response.read())
+                    for line in response.iter_lines():
+                        event = wire.event_in(line)
+                        if event is None or event.cursor <= after:
+                            continue
+                        after = event.cursor
+                        patience.succeeded()
+                        yield event
+                        if until_end and event.kind == "job_ended":
+                            return
+            except httpx2.TransportError as error:
+                reason = str(error) or type(error).__name__
+            self._pause(patience, reason, asked)
+
+    def _stream(self, job: str, after: int) -> AbstractContextManager[httpx2.Response]:
+        headers = {"Last-Event-ID": str(after)}
+        timeout = httpx2.Timeout(CONNECT_SECONDS, read=STREAM_SECONDS)
+        return self._http.stream("GET", wire.events(job), headers=headers, timeout=timeout)
+
+    def _do(self, call: Call) -> Plain:
+        """Send a request, again while that can help, and return the answer."""
+        body, headers = wire.content(call)
+        patience = Patience(self._patience_seconds)
+        while True:
+            asked = None
+            try:
+                response = self._http.request(call.method, call.path, content=body, params=call.query, headers=headers)
+                if response.status_code not in BUSY or not call.is_repeatable:
+                    return wire.read(response.status_code, response.content)
+                reason, asked = f"status {response.status_code}", response.headers.get("retry-after")
+            except httpx2.ConnectError as error:  # nothing was sent
+                reason = str(error)
+            except httpx2.TransportError as error:
+                reason = str(error) or type(error).__name__
+                if not call.is_repeatable:
+                    raise ServerUnreachable(self._base_url, 0, reason) from error
+            self._pause(patience, reason, asked)
+
+    def _pause(self, patience: Patience, reason: str, asked: str | None) -> None:
+        """Wait for the next attempt; raises `ServerUnreachable` when it was tried for long enough."""
+        wait = patience.next_wait(time.monotonic(), asked)
+        if wait is None:
+            raise ServerUnreachable(self._base_url, self._patience_seconds, reason)
+        time.sleep(wait)
