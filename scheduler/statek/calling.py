@@ -111,8 +111,8 @@ class Calling:
     def _given(self, name: str, variables: Variables, tick: Tick) -> None:
         """Take variables for a job that waits for nothing but an executor; it has failed where it cannot have them."""
         job = self._loop.ready_job(name)
-        if job is None:
-            return  # it was ended meanwhile
+        if job is None or not set(job.offered).isdisjoint(variables.names):
+            return  # it was ended meanwhile, or ended, tried again, and given them for that
         if variables.error is not None:
             self._loop.abandon(tick, job, variables.error)
             return

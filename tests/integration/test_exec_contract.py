@@ -39,6 +39,14 @@ def test_files_are_batches_of_one_job_and_share_variables(shared: Site) -> None:
     assert run.json["console"] == "[1, 42]\n"
 
 
+def test_exit_ends_a_job_well_and_leaves_out_the_rest_of_the_submission(shared: Site) -> None:
+    first, second = shared.write("print(1)\nexit('enough')\nprint('no')\n"), shared.write("print(2)")
+    run = shared.exec("--json", str(first), str(second))
+    assert (run.status, run.json["outcome"], run.json["console"]) == (0, "ok", "1\n")
+    again = shared.exec("--job", run.json["job"], str(second))
+    assert (again.status, again.out) == (0, "2\n")
+
+
 def test_a_job_is_continued_with_its_variables(shared: Site) -> None:
     job = shared.exec("--json", source="import math\ntotal = 10\ndef area(r):\n    return math.pi * r * r\n").json[
         "job"

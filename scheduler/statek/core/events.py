@@ -465,7 +465,7 @@ class JobRevived(Event):
     """A job that had ended goes on: because of a message, or because somebody wants it tried again."""
 
     kind: ClassVar[str] = "job_revived"
-    reason: Literal["message", "retry", "subtask"]
+    reason: Literal["message", "retry"]
     request: Word = ""
 
 
