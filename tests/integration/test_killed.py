@@ -237,11 +237,13 @@ def test_each_batch_runs_under_the_policy_that_it_came_with(running: Site) -> No
 
 def test_a_command_waits_for_the_scheduler_whose_tools_its_job_needs(local: Site) -> None:
     scheduler, _ = serve(local)
-    running = local.exec_in_background(source="effect(0)\nimport time\ntime.sleep(2)\neffect(1)\nprint('done')\n")
-    wait_for(lambda: effects(local) == ["0"], "the first effect")
+    source = "effect(0)\nprint('begun')\nimport time\ntime.sleep(2)\neffect(1)\nprint('done')\n"
+    running = local.exec_in_background(source=source)
+    assert running.stdout is not None
+    assert running.stderr is not None
+    assert running.stdout.readline() == "begun\n"  # so the first call's outcome is on record
     scheduler.kill()
     scheduler.wait()
-    assert running.stderr is not None
     assert "waiting for it to be started again" in running.stderr.readline()
     local.scheduler("--app", str(local.directory / "app.py"))
     assert finish(running).out == "done\n"
