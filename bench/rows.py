@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-Unit = Literal["s", "per GiB", "events/s", "bytes"]
+Unit = Literal["s", "per GiB", "events/s", "jobs/s", "bytes"]
 
 _SCALES: Final = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
 _HEADINGS: Final = ("bench", "ours", "floor", "", "ratio", "target", "")

@@ -32,6 +32,7 @@ BENCHES: Final = (
     "neighbours",
     "scale",
     "responding",
+    "agents",
 )
 """Modules of this package, each with a function `measure`."""
 
