@@ -33,6 +33,7 @@ from statek.core.events import Event, FutureCreated, HandleBound
 from statek.store import markers
 from statek.store.given import GivenGone, decode_given, why_gone
 from statek_policies import Limits
+from statek_protocol.messages.base import TEXT_LIMIT
 from statek_protocol.messages.interpreter import GuestError
 from statek_protocol.operations import OBJECT_GET, OBJECT_INVOKE, OBJECT_SET, OBJECT_SET_ITEM
 from statek_protocol.references import FutureRef, HandleRef, PlainReferences
@@ -102,10 +103,10 @@ class ObjectSpace:
             found = {name: offer.variables[name] for name in names} | (decode_given(given, offer) if given else {})
             return Variables(tuple(found), crossing.encode(found, "locals"), crossing.take_events(), bool(given))
         except (GivenGone, MalformedValue) as error:
-            return Variables(error=GuestError("ObjectGone", str(error), None))
+            return Variables(error=GuestError("ObjectGone", str(error)[:TEXT_LIMIT], None))
         except ValueRefused as error:
             table.undo()
-            return Variables(error=GuestError("TypeError", str(error), None))
+            return Variables(error=GuestError("TypeError", str(error)[:TEXT_LIMIT], None))
 
     def look_for(self, events: Mapping[int, bytes]) -> dict[int, str | None]:
         """Say of events what of them cannot be found any more; None where all is there."""

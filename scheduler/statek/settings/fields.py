@@ -15,6 +15,7 @@ from statek.agents.providers import Provider
 from statek.calls.runner import TIMEOUT_SECONDS
 from statek.core.agents import AgentDefinition, Harness
 from statek.placing import MAX_PARKED, PARK_SECONDS
+from statek.queueing import MAX_DEPTH
 from statek.service import MAX_CONCURRENCY, MAX_SUSPENDED
 from statek.settings.kinds import (
     NONE,
@@ -91,6 +92,8 @@ class SchedulerSettings(_Group):
     """Jobs that hold an executor at once, those that wait for a future not counted."""
     max_suspended: Count = MAX_SUSPENDED
     """Jobs that wait for futures at once; one more is refused its wait."""
+    max_queued: Positive = MAX_DEPTH
+    """Items that one queue may have, its dead letters among them; one more is refused."""
     park_seconds: Seconds = PARK_SECONDS
     """How long a job that waits keeps its interpreter; 0 gives it up at once."""
     max_parked: Count = MAX_PARKED

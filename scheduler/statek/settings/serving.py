@@ -91,6 +91,7 @@ def service_options(
         tool_timeout_seconds=settings.tool_timeout_seconds,
         max_concurrency=settings.max_concurrency,
         max_suspended=settings.max_suspended,
+        max_queued=settings.max_queued,
         park_seconds=settings.park_seconds,
         max_parked=settings.max_parked,
         copy_seconds=settings.copy_seconds,
