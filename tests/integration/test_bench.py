@@ -22,6 +22,7 @@ ROWS = {
     "hop": {"tool call, end to end"},
     "ledger": {"ledger: one event", "ledger: rate of group commits"},
     "commands": {"statek exec, scheduler running"},
+    "agents": {"scheduler's CPU, per such job"},
     "neighbours": {"neighbours: median of small jobs", "neighbours: 95th percentile of small jobs"},
 }
 """Rows that each bench must have, by the bench's name."""
