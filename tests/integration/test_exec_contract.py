@@ -32,6 +32,13 @@ def test_console_goes_to_stdout_and_nothing_else_does(shared: Site) -> None:
     assert (run.status, run.out) == (0, "only this\n")
 
 
+def test_what_becomes_of_a_job_is_said_once_also_by_a_command_that_is_its_own_scheduler(local: Site) -> None:
+    run = local.exec(source="import os")
+    refused, ended = run.err.splitlines()
+    assert refused.startswith("statek: refused (import.not_offered): line 1:")
+    assert ended.endswith(": blocked")
+
+
 def test_files_are_batches_of_one_job_and_share_variables(shared: Site) -> None:
     first = shared.write("def double(x):\n    return 2 * x\nseen = [1]\n", "first.py")
     second = shared.write("seen.append(double(21))\nprint(seen)\n", "second.py")

@@ -22,6 +22,8 @@ Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Format = Literal["human", "json"]
 
 
+JOBS: Final = "statek.jobs"
+"""The logger that tells what becomes of jobs."""
 _TELL_OF_PROMPTS: Final = ("openai", "httpx", "httpcore")
 
 
@@ -105,8 +107,12 @@ class Logs:
 
 
 def log_for_command(level: Level = "WARNING") -> None:
-    """Log to standard error from now on, as a command does whose user wants to know only what is wrong."""
+    """Log to standard error from now on, as a command does whose user wants to know only what is wrong.
+
+    What becomes of a job the command says itself, also where it is the scheduler for the time being.
+    """
     logger = logging.getLogger()
+    logging.getLogger(JOBS).setLevel("CRITICAL")
     if not any(isinstance(handler, StreamLines) for handler in logger.handlers):
         logger.addHandler(StreamLines(HumanFormat(COMMAND_FORMAT), lambda: sys.stderr))
     logger.setLevel(level)

@@ -14,10 +14,11 @@ from statek.core import events
 from statek.core.events import Event
 from statek.core.jobs import Job, Outcome
 from statek.logs.agents import agent_of, remember_agent
+from statek.logs.configuring import JOBS
 from statek.store.records import Record
 from statek_protocol.messages.interpreter import GuestError, LimitBreach
 
-log = logging.getLogger("statek.jobs")
+log = logging.getLogger(JOBS)
 
 Line = tuple[int, str, Mapping[str, Any]]
 """Level, text, and fields beside those of the job."""
