@@ -106,16 +106,16 @@ push_queues = ["main"]
 """
 
 
-def service(site: Site, *arguments: str) -> Command:
-    """A scheduler with the application above."""
+def service(site: Site) -> Command:
+    """A scheduler with the application above; of few places, so that events wait while others are under way."""
     app = site.directory / "app.py"
     app.write_text(APP)
-    return site.scheduler("--app", str(app), *arguments)
+    return site.scheduler("--app", str(app), "--max-concurrency", "2")
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """That scheduler and an executor, for all tests here that kill neither."""
+    """That scheduler and an executor, for all tests here; the last one kills the scheduler."""
     directory = tmp_path_factory.mktemp("events")
     with site(directory, f"ipc://{directory}/executors.ipc") as made:
         service(made)
@@ -149,28 +149,6 @@ def works_on(site: Site) -> None:
 def notes(site: Site) -> list[str]:
     file = site.directory / "notes.txt"
     return file.read_text().splitlines() if file.exists() else []
-
-
-def test_each_event_becomes_one_job_however_often_the_scheduler_is_killed(local: Site) -> None:
-    few = ("--max-concurrency", "2")  # so that events wait while others are under way
-    running = service(local, *few)
-    local.welcomed(local.executor())
-    with Client(local.store / "client.sock") as client:
-        for number in range(EVENTS):
-            body = encode_value({"n": number}, max_bytes=1_000, max_depth=4)
-            client.push("main", body, agent="counter", key=f"event-{number}")
-    for kill in range(1, KILLS + 1):
-        ended(local, "counter", kill * EVENTS // (KILLS + 2))
-        running.kill()
-        running.wait()
-        assert not PushQueue("main", store=local.store).is_empty(), "nothing was left to deliver"
-        running = service(local, *few)
-    names = ended(local, "counter", EVENTS)
-    view = StoreView(local.store)
-    statuses = Counter(view.job(name).exit_status for name in names)
-    assert statuses == Counter({str(number): 1 for number in range(EVENTS)})
-    assert PushQueue("main", store=local.store).is_empty()
-    assert sum(counted.jobs for counted in view.counts()) == EVENTS
 
 
 def test_events_may_hold_objects_of_dbzero_and_jobs_change_these(place: Site) -> None:
@@ -218,6 +196,27 @@ def test_an_application_says_what_a_message_does_to_a_job_that_waits(place: Site
     ended(place, "waiting")
     assert view.job(job).outcome == "cancelled"
     wait_for(lambda: notes(place)[-1:] == ["waiting cancelled JobCancelled"], "what the handler notes")
+
+
+def test_each_event_becomes_one_job_however_often_the_scheduler_is_killed(place: Site) -> None:
+    view, queue = StoreView(place.store), PushQueue("main", store=place.store)
+    others = len(view.find(agent="counter").jobs)
+    with Client(place.store / "client.sock") as client:
+        for number in range(EVENTS):
+            body = encode_value({"n": -number}, max_bytes=1_000, max_depth=4)
+            client.push("main", body, agent="counter", key=f"event-{number}")
+    for kill in range(1, KILLS + 1):
+        ended(place, "counter", others + kill * EVENTS // (KILLS + 2))
+        running = place.commands[-1] if kill > 1 else place.commands[0]
+        running.kill()
+        running.wait()
+        assert not queue.is_empty(), "nothing was left to deliver"
+        service(place)
+    found = Counter(view.job(name).exit_status for name in ended(place, "counter", others + EVENTS))
+    wanted = [str(-number) for number in range(EVENTS)]
+    assert [found[status] for status in wanted] == [1] * EVENTS
+    assert queue.is_empty()
+    assert len(view.find(agent="counter", limit=1_000).jobs) == others + EVENTS
 
 
 def _statek(site: Site, *arguments: str) -> str:
