@@ -93,7 +93,7 @@ class Steering:
             self._loop.waiting.cancel_job(tick, name, f"a message came: {said}")
 
     def cancel(self, tick: Tick, name: str, reason: str, request: str = "") -> Literal["cancelled", "nothing"]:
-        """End a job whatever it is at; asked again by the same request, it is said again that it was.
+        """End a job whatever it is at, and its subtasks; asked again by the same request, it is said again that it was.
 
         Raises `SubmissionRefused` for a job that is not there, or not any more.
         """
@@ -101,7 +101,20 @@ class Steering:
         if job.status in steering.OVER:
             return "cancelled" if request and job.decided == request else "nothing"
         self._loop.decide(tick, name, lambda job, lease: steering.cancel(job, lease, reason, request))
+        self._cancel_subtasks(tick, name)
         return "cancelled"
+
+    def _cancel_subtasks(self, tick: Tick, name: str) -> None:
+        """End what nobody waits for any more: the subtasks of a cancelled job, and theirs."""
+        cancelled = [name]
+        while cancelled:
+            parent = cancelled.pop()
+            reason = f"the job {parent}, whose subtask it is, was cancelled"
+            now = [job.job for job in tick.changed.values() if job.parent == parent]
+            for child in dict.fromkeys((*self._loop.ledger.children(parent), *now)):
+                if self._known(tick, child).status not in steering.OVER:
+                    self._loop.decide(tick, child, partial(steering.cancel, reason=reason))
+                    cancelled.append(child)
 
     def retry(self, tick: Tick, name: str, request: str = "") -> Literal["retried", "nothing"]:
         """Let a job that did not end as it should be tried again; asked again by the same request, it is not.

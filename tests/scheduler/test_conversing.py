@@ -365,6 +365,21 @@ def test_the_end_of_a_subtask_completes_its_key(
     assert value is None or value.encode() in (completion.value or b"")
 
 
+def test_a_job_is_cancelled_with_its_subtasks_and_theirs(here: TalkStand) -> None:
+    parent = here.start()
+    done = here.start(parent=parent)
+    here.reply("done")
+    child = here.start(parent=parent)
+    grandchild = here.start("1", parent=child)
+    other = here.start()
+    here.cancel(parent)
+    assert {here.base.job(job).outcome for job in (parent, child, grandchild)} == {"cancelled"}
+    assert (here.base.job(done).outcome, here.base.job(other).status) == ("ok", "STARTED")
+    error = here.base.job(grandchild).error
+    assert error is not None
+    assert error.message == f"the job {child}, whose subtask it is, was cancelled"
+
+
 def test_only_the_first_end_of_a_subtask_counts(here: TalkStand) -> None:
     child = here.start(parent=here.start())
     here.reply("first")

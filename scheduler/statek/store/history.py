@@ -39,6 +39,7 @@ _EVENTS: Final = """SELECT e.cursor, j.job, e.at_us, e.kind, e.body, e.checksum
     FROM events AS e JOIN jobs AS j ON j.number = e.job"""
 _OF_JOB: Final = "e.job = (SELECT number FROM jobs WHERE job = :job)"
 _OF_KINDS: Final = "e.kind IN (SELECT value FROM json_each(:kinds))"
+_CHILDREN: Final = "SELECT job FROM jobs WHERE parent = ? AND parent <> '' ORDER BY number"
 _JOBS: Final = "SELECT number, job, status, outcome, state, checksum FROM jobs"
 
 
@@ -67,6 +68,10 @@ class History(Reader):
         for status in statuses or ():
             sql = f"{_JOBS} WHERE status = :status AND number > :after ORDER BY number LIMIT :page"
             yield from self._walk(sql, status)
+
+    def children(self, job: str) -> list[str]:
+        """Return the names of a job's subtasks, in the order in which they were made."""
+        return [name for (name,) in self._rows(_CHILDREN, (job,))]
 
     def counts(self) -> dict[str, int]:
         """Count the jobs by status; a status that no job has is left out, and so are jobs that are forgotten."""

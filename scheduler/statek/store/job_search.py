@@ -16,15 +16,16 @@ from statek.store.history import _OF_JOB as _OF_THE_JOB
 from statek.store.records import Stored
 from statek.store.totals import UsageTotal
 
+_NOT_FORGOTTEN: Final = "status <> 'FORGOTTEN'"
 _COLUMNS: Final = "SELECT number, job, status, outcome, state, checksum FROM jobs"
 _COUNTS: Final = "SELECT agent, status, count(*) FROM jobs GROUP BY agent, status ORDER BY agent, status"
-_CHILDREN: Final = "SELECT job FROM jobs WHERE parent = ? AND parent <> '' ORDER BY number"
 _OF_JOB: Final = "job = (SELECT number FROM jobs WHERE job = ?)"
 _FIRST: Final = f"SELECT at_us FROM events WHERE {_OF_JOB} ORDER BY cursor LIMIT 1"  # noqa: S608 - constants of ours
 _LAST: Final = f"SELECT at_us FROM events WHERE {_OF_JOB} ORDER BY cursor DESC LIMIT 1"  # noqa: S608
+_MADE: Final = f"""SELECT j.number, (SELECT at_us FROM events WHERE job = j.number ORDER BY cursor LIMIT 1)
+    FROM jobs AS j WHERE j.number >= ? AND j.number < ? AND j.{_NOT_FORGOTTEN} ORDER BY j.number LIMIT 1"""  # noqa: S608
 _ANSWER: Final = f"{_EVENTS} WHERE {_OF_THE_JOB} AND e.batch = :batch AND e.kind = :kind AND e.number = :number LIMIT 1"
 _NEWEST: Final = f"{_EVENTS} WHERE {_OF_THE_JOB} AND {_OF_KINDS} ORDER BY e.cursor DESC LIMIT 1"
-_NOT_FORGOTTEN: Final = "status <> 'FORGOTTEN'"
 _IN_STATUSES: Final = "status IN (SELECT value FROM json_each(:statuses))"
 _LIKE_IT: Final = "SELECT job FROM jobs WHERE job >= ? AND job < ? AND status <> 'FORGOTTEN' ORDER BY job LIMIT ?"
 
@@ -39,6 +40,8 @@ class Wanted:
     """Empty for jobs without one."""
     outcome: str | None = None
     parent: str | None = None
+    since_us: int | None = None
+    """Made since this instant, as far as the order of jobs tells."""
 
     @property
     def conditions(self) -> list[str]:
@@ -47,6 +50,7 @@ class Wanted:
         found += ["agent = ''"] if self.agent == "" else []
         found += ["outcome = :outcome"] if self.outcome is not None else []
         found += ["parent = :parent", "parent <> ''"] if self.parent is not None else []
+        found += ["number >= :first"] if self.since_us is not None else []
         return found
 
 
@@ -77,17 +81,26 @@ class JobSearch(History):
             "outcome": wanted.outcome,
             "parent": wanted.parent,
             "after": after,
+            "first": None if wanted.since_us is None else self._first_since(wanted.since_us),
             "limit": limit,
         }
         return [(row[0], self._to_job(row)) for row in self._rows(sql, parameters)]
 
+    def _first_since(self, at_us: int) -> int:
+        """Return the place of the first job that was made since an instant, found by halving: places are in order."""
+        low, high = 0, 1 + int(self._row("SELECT coalesce(max(number), 0) FROM jobs")[0])
+        while low < high:
+            middle = (low + high) // 2
+            rows = self._rows(_MADE, (middle, high))
+            if not rows or rows[0][1] >= at_us:
+                high = middle
+            else:
+                low = rows[0][0] + 1
+        return low
+
     def counted(self) -> list[Counted]:
         """Count the jobs by agent and status; those that are forgotten are left out."""
         return [Counted(*row) for row in self._rows(_COUNTS) if row[1] != "FORGOTTEN"]
-
-    def children(self, job: str) -> list[str]:
-        """Return the names of a job's subtasks, in the order in which they were made."""
-        return [name for (name,) in self._rows(_CHILDREN, (job,))]
 
     def begun_us(self, job: str) -> int:
         """Return when the first event of a job happened that is on record."""
