@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from statek import asking
 from statek.agents.agent import Agent
 from statek.api.http import guard as guarding
-from statek.api.http import listening, stream, tokens
+from statek.api.http import listening, results, stream, tokens
 from statek.api.http.server import HttpOptions, HttpServer
 from statek.api.http.side import SchedulerSide
 from statek.client_api import submit_new_job
@@ -75,6 +75,10 @@ async def _healthy() -> dict[str, Any]:
     return {"ready": True}
 
 
+async def _connected() -> results.Executors:
+    return {"executors": []}
+
+
 @contextlib.contextmanager
 def serving(directory: Path) -> Iterator[Here]:
     """Serve a store in which two agents are known and nothing runs."""
@@ -90,7 +94,7 @@ def serving(directory: Path) -> Iterator[Here]:
     known["greeters"] = tokens.create(file, "greeters", ["read", "submit", "push", "steer"], ["greeter"])
     refusals: list[tuple[str, dict[str, Any]]] = []
     committed: list[Any] = []
-    side = SchedulerSide(_healthy, _healthy, lambda code, said: refusals.append((code, said)), committed.append)
+    side = SchedulerSide(_healthy, _connected, lambda code, said: refusals.append((code, said)), committed.append)
     server = HttpServer(HttpOptions(file, port=0, max_body_bytes=BODY_BYTES), store.path, side)
     server.start()
     try:
@@ -201,6 +205,11 @@ def test_while_the_file_of_tokens_cannot_be_used_nobody_is_let_in(here: Here) ->
     finally:
         file.write_bytes(good)
     assert here.ask("GET", "/v1/jobs").status_code == 200
+
+
+def test_the_description_is_the_one_in_the_documents(here: Here) -> None:
+    document = Path(__file__).parents[3] / "docs" / "openapi.json"
+    assert here.ask("GET", "/openapi.json").json() == json.loads(document.read_text()), "run scripts/openapi"
 
 
 # what is asked
@@ -604,11 +613,11 @@ def test_an_address_that_cannot_be_had_is_told(here: Here) -> None:
         HttpOptions(here.store / "tokens.toml", "no.such.host.invalid", 0),
     ):
         with pytest.raises(EndpointUnusable):
-            HttpServer(options, here.store, SchedulerSide(_healthy, _healthy, print, print)).start()
+            HttpServer(options, here.store, SchedulerSide(_healthy, _connected, print, print)).start()
 
 
 def test_without_a_file_of_tokens_it_does_not_start(here: Here) -> None:
     with pytest.raises(tokens.TokensUnusable, match="statek token create"):
         HttpServer(
-            HttpOptions(here.store / "none.toml"), here.store, SchedulerSide(_healthy, _healthy, print, print)
+            HttpOptions(here.store / "none.toml"), here.store, SchedulerSide(_healthy, _connected, print, print)
         ).start()

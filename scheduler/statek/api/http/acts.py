@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from statek import completing
+from statek.api.http import results
 from statek.api.http.bodies import (
     EventBody,
     FindParameters,
@@ -34,8 +35,6 @@ from statek.inspection.plain import plain
 from statek.inspection.views import JobView
 from statek.job_handle import cancel_job, retry_job
 from statek.queues.push_queue import PushQueue
-
-Plain = dict[str, Any]
 
 
 class OutOfReach(UnknownJob):
@@ -91,11 +90,11 @@ class Acts:
 
     # starting jobs
 
-    def submit(self, who: Who, body: SubmitBody) -> Plain:
+    def submit(self, who: Who, body: SubmitBody) -> results.Started:
         """Start a job; the same again for the same key."""
         return self._start(who, body.agent, [body], body.parent, body.locale)
 
-    def submit_batch(self, who: Who, body: SubmitBatchBody) -> Plain:
+    def submit_batch(self, who: Who, body: SubmitBatchBody) -> results.Started:
         """Start jobs, all of them or none."""
         return self._start(who, body.agent, body.jobs, body.parent, None)
 
@@ -106,7 +105,7 @@ class Acts:
         bodies: list[JobStartBody] | list[SubmitBody],
         parent: str | None,
         locale: str | None,
-    ) -> Plain:
+    ) -> results.Started:
         who.may_for("submit", agent)
         if parent is not None:
             self._job(who, parent)
@@ -122,13 +121,13 @@ class Acts:
 
     # saying something
 
-    def push_message(self, who: Who, job: str, body: MessageBody) -> Plain:
+    def push_message(self, who: Who, job: str, body: MessageBody) -> results.Pushed:
         """Say something to a job."""
         who.may("push")
         self._job(who, job)
         return {"number": self._queue(body.queue).push_to_job_console(job, body.message, key=who.once)}
 
-    def push_event(self, who: Who, agent: str, body: EventBody) -> Plain:
+    def push_event(self, who: Who, agent: str, body: EventBody) -> results.Pushed:
         """Have an agent get an event."""
         who.may_for("push", agent)
         try:
@@ -136,7 +135,7 @@ class Acts:
         except TypeError as error:
             raise Problem(422, "event", str(error)) from error
 
-    def complete_future(self, who: Who, key: str, body: OutcomeBody) -> Plain:
+    def complete_future(self, who: Who, key: str, body: OutcomeBody) -> results.Told:
         """Give the futures of a key their value, or let them fail."""
         who.may_all("push")
         try:
@@ -148,7 +147,7 @@ class Acts:
             raise Problem(422, "future", str(error)) from error
         return {"outcome": told.outcome, "futures": told.futures}
 
-    def cancel_future(self, who: Who, key: str) -> Plain:
+    def cancel_future(self, who: Who, key: str) -> results.Told:
         """Give up the open futures of a key."""
         who.may_all("push")
         try:
@@ -159,19 +158,19 @@ class Acts:
 
     # steering
 
-    def cancel(self, who: Who, job: str, body: ReasonBody) -> Plain:
+    def cancel(self, who: Who, job: str, body: ReasonBody) -> results.Cancelled:
         """End a job."""
         who.may("steer")
         self._job(who, job)
         return {"cancelled": cancel_job(job, body.reason, store=self._store)}
 
-    def retry(self, who: Who, job: str) -> Plain:
+    def retry(self, who: Who, job: str) -> results.Retried:
         """Let a job that did not end well go on."""
         who.may("steer")
         self._job(who, job)
         return {"retried": retry_job(job, store=self._store)}
 
-    def redrive(self, who: Who, queue: str, body: RedriveBody) -> Plain:
+    def redrive(self, who: Who, queue: str, body: RedriveBody) -> results.Moved:
         """Put dead letters back, or throw them away."""
         who.may_all("steer")
         name = self._queue(queue)
@@ -179,7 +178,7 @@ class Acts:
 
     # looking
 
-    def find(self, who: Who, asked: FindParameters) -> Plain:
+    def find(self, who: Who, asked: FindParameters) -> results.Jobs:
         """List jobs, without their logs."""
         who.may("read")
         if who.token.agents is not None and (asked.agent is None or not who.token.is_for(asked.agent)):
@@ -193,46 +192,46 @@ class Acts:
             raise Problem(422, "invalid", str(error)) from error
         return {"jobs": [view.to_plain(logs=False) for view in page.jobs], "after": page.after}
 
-    def job(self, who: Who, job: str) -> Plain:
+    def job(self, who: Who, job: str) -> results.Plain:
         """Return a job, without its logs."""
         who.may("read")
         return self._job(who, job).to_plain(logs=False)
 
-    def chat(self, who: Who, job: str, asked: PageParameters) -> Plain:
+    def chat(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
         """Return entries of a job's chat_log."""
         who.may("read")
         return _page(self._job(who, job).chat(asked.after, asked.limit))
 
-    def calls(self, who: Who, job: str, asked: PageParameters) -> Plain:
+    def calls(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
         """Return entries of a job's tool_log."""
         who.may("read")
         return _page(self._job(who, job).calls(asked.after, asked.limit))
 
-    def console(self, who: Who, job: str, asked: PageParameters) -> Plain:
+    def console(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
         """Return what a job printed."""
         who.may("read")
         return _page(self._job(who, job).printed(asked.after, asked.limit))
 
-    def violations(self, who: Who, job: str, asked: PageParameters) -> Plain:
+    def violations(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
         """Return what the policy refused to a job."""
         who.may("read")
         return _page(self._job(who, job).refusals(asked.after, asked.limit))
 
-    def queues(self, who: Who) -> Plain:
+    def queues(self, who: Who) -> results.Queues:
         """Return what waits and what is dead in all queues."""
         who.may("read")
         with self._view.reading() as ledger:
             depths = ledger.queue_depths()
         return {"queues": [plain(depth) for depth in depths if who.token.is_for(depth.agent)]}
 
-    def dead_letters(self, who: Who, queue: str, asked: PageParameters) -> Plain:
+    def dead_letters(self, who: Who, queue: str, asked: PageParameters) -> results.Letters:
         """Return what could not be delivered, without what it says."""
         who.may_all("read")
         letters = self._queue(queue).dead_letters(after=asked.after, limit=asked.limit)
         told = [{**plain(letter), "body": len(letter.body)} for letter in letters]
         return {"letters": told, "after": letters[-1].number if len(letters) == asked.limit else None}
 
-    def agents(self, who: Who) -> Plain:
+    def agents(self, who: Who) -> results.Agents:
         """Return the agents, in the version that new jobs get."""
         who.may("read")
         with self._view.reading() as ledger:
@@ -257,7 +256,7 @@ class Acts:
             ]
         }
 
-    def usage(self, who: Who, asked: SinceParameters) -> Plain:
+    def usage(self, who: Who, asked: SinceParameters) -> results.Usage:
         """Return what all jobs used, by day, agent and model."""
         who.may_all("read")
         return {"usage": [plain(total) for total in self._view.usage(asked.since)]}
@@ -282,5 +281,5 @@ class Acts:
         return PushQueue(name, store=self._store)
 
 
-def _page(page: Any) -> Plain:
+def _page(page: Any) -> results.Entries:
     return {"items": plain(page.items), "after": page.after}

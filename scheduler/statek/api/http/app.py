@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
+from pydantic import TypeAdapter
 
-from statek.api.http import problems, rest, rpc
+from statek.api.http import problems, rest, results, rpc
 from statek.api.http.acts import Acts, OutOfReach
 from statek.api.http.answers import Answer
 from statek.api.http.guard import App, Guard, Scope
@@ -30,7 +31,7 @@ _METHOD: Final = 20
 
 def describe() -> FastAPI:
     """Make the application with its routes alone, as its description needs them."""
-    app = FastAPI(
+    app = _Described(
         title="STATEK",
         version=RELEASE,
         description=DESCRIPTION,
@@ -38,11 +39,24 @@ def describe() -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
         default_response_class=Answer,
     )
     app.include_router(rest.router)
     app.include_router(rpc.router)
     return app
+
+
+class _Described(FastAPI):
+    """Has the form of problems in its description: they are what no route returns."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            described = super().openapi()
+            form = TypeAdapter(results.ProblemBody).json_schema(ref_template="#/components/schemas/{model}")
+            described["components"]["schemas"] |= {**form.pop("$defs"), rest.PROBLEM: form}
+        assert self.openapi_schema is not None
+        return self.openapi_schema
 
 
 def make_app(

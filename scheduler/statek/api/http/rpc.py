@@ -6,7 +6,7 @@ parameters is the same act when it is made again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -31,7 +31,7 @@ INVALID_PARAMS: Final = -32602
 REFUSED: Final = -32000
 """What is asked was understood and not done; `data` is the problem that REST would have told."""
 
-Run = Callable[[Acts, Who, Any], dict[str, Any]]
+Run = Callable[[Acts, Who, Any], Mapping[str, object]]
 Tell = Callable[[Exception], Problem]
 """Makes a problem of what went wrong with a call, and has it on record where somebody was refused."""
 
@@ -102,10 +102,24 @@ METHODS: Final[dict[str, Method]] = {
     "cancel_future": Method(_OfKey, lambda acts, who, asked: acts.cancel_future(who, asked.key)),
 }
 
+_CALL: Final = {
+    "type": "object",
+    "required": ["jsonrpc", "method"],
+    "additionalProperties": False,
+    "properties": {
+        "jsonrpc": {"const": "2.0"},
+        "method": {"enum": list(METHODS)},
+        "params": {"type": "object"},
+        "id": {"type": ["string", "number", "null"]},
+    },
+}
+_BATCH: Final = {"type": "array", "items": _CALL, "minItems": 1, "maxItems": CALLS_AT_ONCE}
+_BODY: Final = {"required": True, "content": {"application/json": {"schema": {"oneOf": [_CALL, _BATCH]}}}}
+
 router = APIRouter(route_class=StrictRoute)
 
 
-@router.post("/rpc", summary="The same acts as JSON-RPC 2.0", tags=["rpc"])
+@router.post("/rpc", summary="The same acts as JSON-RPC 2.0", tags=["rpc"], openapi_extra={"requestBody": _BODY})
 async def rpc(request: Request, asker: Asker) -> Response:
     try:
         asked = read_json(await request.body())

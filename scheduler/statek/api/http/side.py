@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
+from statek.api.http.results import Executors, Plain
 from statek.loop import Loop
 from statek.vitals import Vitals
 from statek_protocol import schema
 
-Plain = dict[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class SchedulerSide:
     """What is asked of the scheduler, in whatever way it is carried out."""
 
     health: Callable[[], Awaitable[Plain]]
-    executors: Callable[[], Awaitable[Plain]]
+    executors: Callable[[], Awaitable[Executors]]
     refused: Callable[[str, Plain], object]
     """Is told why somebody was not let in, and what is known of it."""
     listen: Callable[[Callable[[set[str]], None]], None]
@@ -31,15 +32,17 @@ def scheduler_side(loop: Loop, vitals: Vitals) -> SchedulerSide:
     """Return it for a scheduler whose loop runs in this thread."""
     here = asyncio.get_running_loop()
 
-    def asked(find: Callable[[], Plain]) -> Callable[[], Awaitable[Plain]]:
-        async def found() -> Plain:
+    def asked(find: Callable[[], T]) -> Callable[[], Awaitable[T]]:
+        async def found() -> T:
             return find()
 
         return lambda: asyncio.wrap_future(asyncio.run_coroutine_threadsafe(found(), here))
 
     return SchedulerSide(
         health=asked(lambda: schema.dump(vitals.facts("http"))),
-        executors=asked(lambda: {"executors": list(map(schema.dump, loop.executors.described(time.monotonic())))}),
+        executors=asked(
+            lambda: Executors(executors=list(map(schema.dump, loop.executors.described(time.monotonic()))))
+        ),
         refused=lambda code, said: here.call_soon_threadsafe(loop.refuse, "http_refused", code, said),
         listen=loop.listeners.append,
     )
