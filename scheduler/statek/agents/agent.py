@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, Literal, TypedDict, Unpack
 
@@ -52,7 +52,7 @@ class Agent:
 
     role: str
     instructions: str
-    tools: ToolRegistry = field(compare=False)
+    tools: ToolRegistry
     """Functions that its jobs may call, and no others."""
     locals: tuple[str, ...] | None
     """Names of the application's variables that its jobs see; None for all."""
