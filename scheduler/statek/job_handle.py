@@ -100,7 +100,7 @@ class JobHandle(JobView):
 
 
 def cancel_job(name: str, reason: str = NO_REASON, *, store: Path | str | None = None) -> bool:
-    """End a job, whatever it is doing; tell whether there was something to end.
+    """End a job, whatever it is doing, and its subtasks; tell whether there was something to end.
 
     Raises `SubmissionRefused` where there is no such job, `SchedulerSilent` where nobody answers.
     """

@@ -125,7 +125,7 @@ class CancelWait(Message):
 
 @dataclass(frozen=True, slots=True)
 class CancelJob(Message):
-    """client to scheduler: end this job, whatever it is doing."""
+    """client to scheduler: end this job, whatever it is doing, and its subtasks."""
 
     kind: ClassVar[str] = "cancel_job"
     request: Identifier
