@@ -177,7 +177,7 @@ def test_a_changed_tombstone_is_found(store: StoreDirectory, ledger: Ledger) -> 
 
 # kills
 
-KILLS = 8
+KILLS = 5
 
 
 def test_a_kill_while_jobs_are_forgotten_leaves_each_whole_or_forgotten(store: StoreDirectory) -> None:
