@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from statek import asking
 from statek.agents.agent import Agent
 from statek.api.http import guard as guarding
-from statek.api.http import listening, results, stream, tokens
+from statek.api.http import listening, results, rpc, stream, tokens
 from statek.api.http.server import HttpOptions, HttpServer
 from statek.api.http.side import SchedulerSide
 from statek.client_api import submit_new_job
@@ -621,3 +621,12 @@ def test_without_a_file_of_tokens_it_does_not_start(here: Here) -> None:
         HttpServer(
             HttpOptions(here.store / "none.toml"), here.store, SchedulerSide(_healthy, _connected, print, print)
         ).start()
+
+
+def test_the_document_names_every_act() -> None:
+    documents = Path(__file__).parents[3] / "docs"
+    text = (documents / "http.md").read_text()
+    for path in json.loads((documents / "openapi.json").read_text())["paths"]:
+        assert f"{path}`" in text or f"`/{path.rsplit('/', 1)[1]}`" in text, path
+    for method in rpc.METHODS:
+        assert f"`{method}`" in text, method
