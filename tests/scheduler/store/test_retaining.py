@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 from loop_stand import Stand, finished, stand
@@ -14,6 +16,7 @@ from store_lives import begin, fault_of, forget, go_on, live
 from store_mirrors import mirror_of, objects
 
 from statek.core.events import BatchEnded, BatchSkipped, ConsolePrinted, JobEnded
+from statek.pruning import prune
 from statek.retaining import Retention
 from statek.store.compaction import CompactionRules
 from statek.store.directory import StoreDirectory
@@ -132,6 +135,23 @@ def test_a_ledger_that_was_large_gives_its_pages_back(store: StoreDirectory) -> 
         forget(ledger)
     assert large > 12_000_000
     assert store.ledger.stat().st_size < large / 2
+
+
+def test_a_ledger_of_an_earlier_release_is_written_anew_by_the_command(store: StoreDirectory) -> None:
+    """SQLite can only be told in a new file to give pages back."""
+    with Ledger.open(store.ledger) as ledger:
+        live(ledger, 5, lines=300)
+    with closing(sqlite3.connect(store.ledger)) as other:
+        other.execute("PRAGMA auto_vacuum = NONE")
+        other.execute("VACUUM")
+    pruned = prune(store, 0.0)
+    assert pruned.jobs == 5
+    assert pruned.bytes > 0
+    with closing(sqlite3.connect(store.ledger)) as other:
+        assert other.execute("PRAGMA auto_vacuum").fetchone() == (2,)
+    with Ledger.open(store.ledger) as ledger:
+        ledger.verify()
+    assert fault_of(store) is None
 
 
 def test_the_objects_of_jobs_that_come_and_go_stay_bounded(store: StoreDirectory) -> None:
