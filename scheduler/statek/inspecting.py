@@ -92,6 +92,7 @@ class StoreView:
         agent: str | None = None,
         outcome: str | None = None,
         parent: str | None = None,
+        since_us: int | None = None,
         newest: bool = False,
         after: int | None = None,
         limit: int = PAGE,
@@ -99,12 +100,13 @@ class StoreView:
         """Return jobs in the order in which they were made, or the newest first.
 
         Raises ValueError for a status or an outcome that no job can have, or a `StoreError`.
+        `since_us` asks for those made since that instant, by their order: a clock that was set back can blur it.
         Jobs that retention forgot are only among them where the status FORGOTTEN is asked for.
         """
         statuses = (status,) if isinstance(status, str) else status
         _check(statuses, outcome, limit)
         with self.source.reading() as ledger:
-            found = ledger.find(Wanted(statuses, agent, outcome, parent), after, limit, newest=newest)
+            found = ledger.find(Wanted(statuses, agent, outcome, parent, since_us), after, limit, newest=newest)
         views = tuple(JobView(self.source, job) for _, job in found)
         return JobPage(views, found[-1][0] if len(found) == limit else None)
 

@@ -140,7 +140,8 @@ def test_a_log_is_followed_until_the_job_ends(place: Site) -> None:
     out, err = follower.communicate(timeout=60)
     entries = [json.loads(line) for line in out.splitlines()]
     assert follower.returncode == 0, err
-    assert entries[-1]["act"] == "cancelled"
+    assert [entry.get("act") or entry["outcome"] for entry in entries[-2:]] == ["cancelled", "cancelled"]
+    assert entries[-1]["kind"] == "end"
     assert sum(entry.get("kind") == "warmup" for entry in entries) == 1
 
 

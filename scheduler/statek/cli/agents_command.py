@@ -13,8 +13,11 @@ from statek.audit.escaping import shown
 from statek.cli.acting import have_done
 from statek.cli.ages import age
 from statek.cli.looking import JSON, STORE, looking_at, print_all
+from statek.cli.naming import AGENT
+from statek.cli.nearest import unknown
 from statek.cli.options import wrong_usage
 from statek.cli.terminal import KEPT_ON_A_TERMINAL, say
+from statek.cli.texts import text_in
 
 if TYPE_CHECKING:
     from statek.store.agent_table import KnownAgent
@@ -29,13 +32,18 @@ BOUNDS: Final[dict[str, Callable[[str], Any]]] = {
     "context_tokens": int,
 }
 
+TEXT_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 
 @click.group("agents", invoke_without_command=True, short_help="Show agents; change what new jobs get.")
 @STORE
 @JSON
 @click.pass_context
 def agents_command(context: click.Context, store: Path, as_json: bool) -> None:
-    """List the agents that programs have defined in the store."""
+    """List the agents that programs have defined in the store.
+
+    Exit status: 0 done, 2 unknown or wrong usage, 5 failed on our side.
+    """
     if context.invoked_subcommand is not None:
         return
     with looking_at(store) as view:
@@ -57,7 +65,7 @@ def agents_command(context: click.Context, store: Path, as_json: bool) -> None:
 @agents_command.command("show")
 @STORE
 @JSON
-@click.argument("agent")
+@AGENT
 def show_command(store: Path, as_json: bool, agent: str) -> None:
     """Show AGENT as new jobs get it, and which of its fields an operator has changed."""
     with looking_at(store) as view:
@@ -65,7 +73,7 @@ def show_command(store: Path, as_json: bool, agent: str) -> None:
             known = ledger.agent(agent)
             names = [other.name for other in ledger.agents()]
         if known is None:
-            wrong_usage(f"there is no agent {agent!r} in this store; there are: {', '.join(names) or 'none'}")
+            wrong_usage(unknown("agent", agent, names))
         told = _plain(known)
         if as_json:
             click.echo(json.dumps(told))
@@ -78,12 +86,12 @@ def show_command(store: Path, as_json: bool, agent: str) -> None:
 @STORE
 @click.option("--model", help="The model that is asked.")
 @click.option("--provider", help="The provider that is asked, by its name in the settings.")
-@click.option("--instructions-file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--warmup-file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--instructions-file", type=TEXT_FILE, help="What it is told to do is in this file.")
+@click.option("--warmup-file", type=TEXT_FILE, help="Code that its jobs begin with is in this file.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=f"A bound: {', '.join(BOUNDS)}.")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="A limit of the policy.")
 @click.option("--reset", is_flag=True, help="Take all changes back.")
-@click.argument("agent")
+@AGENT
 def revise_command(
     store: Path,
     model: str | None,
@@ -99,8 +107,8 @@ def revise_command(
     from statek import asking
 
     changes: dict[str, Any] = {"model": model, "provider": provider}
-    changes["instructions"] = None if instructions_file is None else instructions_file.read_text()
-    changes["warmup"] = None if warmup_file is None else warmup_file.read_text()
+    changes["instructions"] = None if instructions_file is None else text_in(instructions_file)
+    changes["warmup"] = None if warmup_file is None else text_in(warmup_file)
     changes = {name: value for name, value in changes.items() if value is not None}
     changes |= dict(_bound(text) for text in settings)
     if limits:

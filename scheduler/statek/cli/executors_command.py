@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from statek.cli.looking import JSON, STORE, print_all
+from statek.cli.looking import JSON, STORE, print_all, require_store
 from statek.cli.options import open_store
 from statek.cli.terminal import say
 
@@ -30,6 +30,7 @@ def executors_command(store: Path, as_json: bool) -> None:
     """
     from statek.cli.client import Client
 
+    require_store(store)
     directory = open_store(store, must_exist=True)
     with Client(directory.client_socket) as client:
         found = client.executors(SECONDS)

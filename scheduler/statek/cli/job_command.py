@@ -9,9 +9,12 @@ import click
 
 from statek.cli.acting import FAILED
 from statek.cli.attach import attached
-from statek.cli.job_looking import console_command, log_command, show_command
+from statek.cli.job_following import console_command, log_command
+from statek.cli.job_looking import show_command
 from statek.cli.job_steering import cancel_command, push_command, retry_command, start_command
-from statek.cli.options import default_store, open_store, service_options, wrong_usage
+from statek.cli.looking import STORE, require_store
+from statek.cli.naming import JOB
+from statek.cli.options import open_store, service_options, wrong_usage
 from statek.cli.terminal import say
 from statek.core.holds import Choice
 from statek.errors import StatekError, SubmissionRefused
@@ -19,8 +22,6 @@ from statek.logs.configuring import log_for_command
 from statek.store.errors import StoreError
 from statek_protocol.errors import ProtocolError
 from statek_protocol.messages.client import Decided
-
-_STORE = click.option("--store", type=click.Path(path_type=Path), default=default_store, help="The store's directory.")
 
 
 @click.group("job", short_help="Show, follow, start, cancel, tell or retry jobs.")
@@ -36,8 +37,8 @@ for command in (show_command, log_command, console_command, start_command, push_
 
 
 @job_command.command("release")
-@_STORE
-@click.argument("job")
+@STORE
+@JOB
 def release_command(store: Path, job: str) -> None:
     """Let a held JOB go on, with the variables of its last checkpoint and the batches that wait in it."""
     decided = _decide(store, job, "release")
@@ -46,8 +47,8 @@ def release_command(store: Path, job: str) -> None:
 
 
 @job_command.command("end")
-@_STORE
-@click.argument("job")
+@STORE
+@JOB
 def end_command(store: Path, job: str) -> None:
     """End a held JOB for good: what waits in it is not run, and it takes no further batch."""
     say(f"{_decide(store, job, 'end').job}: ended")
@@ -56,6 +57,7 @@ def end_command(store: Path, job: str) -> None:
 def _decide(store: Path, job: str, choice: Choice) -> Decided:
     """Tell the store's scheduler, or become it for as long as that takes."""
     log_for_command()
+    require_store(store)
     directory = open_store(store, must_exist=True)
     try:
         with attached(directory, service_options) as attachment:

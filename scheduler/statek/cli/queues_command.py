@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from statek.cli.acting import have_done
 from statek.cli.ages import age
 from statek.cli.looking import JSON, STORE, looking_at, print_all
+from statek.cli.naming import complete_agent
+from statek.cli.nearest import unknown
 from statek.cli.options import wrong_usage
 from statek.cli.terminal import say
+from statek.cli.texts import json_of, text_of
 
 if TYPE_CHECKING:
     from statek.store.queue_table import QueueDepth, QueueItem
-
-STDIN: Final = "-"
 
 
 @click.group("queues", invoke_without_command=True, short_help="Show queues; push, redrive or discard.")
@@ -26,7 +26,11 @@ STDIN: Final = "-"
 @JSON
 @click.pass_context
 def queues_command(context: click.Context, store: Path, as_json: bool) -> None:
-    """Show what waits in each queue, for each agent and for jobs, and what is dead in it."""
+    """Show what waits in each queue, for each agent and for jobs, and what is dead in it.
+
+    Exit status: 0 done, also where there is nothing, 1 nothing was to be put back or thrown away, 2 wrong usage, 5
+    failed on our side.
+    """
     if context.invoked_subcommand is not None:
         return
     with looking_at(store) as view:
@@ -40,13 +44,15 @@ def queues_command(context: click.Context, store: Path, as_json: bool) -> None:
 @STORE
 @JSON
 @click.option("--after", type=click.IntRange(0), default=0, help="Begin after this number.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="At most so many.")
 @click.argument("queue", default="main")
 def dead_command(store: Path, as_json: bool, after: int, limit: int, queue: str) -> None:
     """List what could not be delivered from QUEUE, and why; without what it says."""
     with looking_at(store) as view:
         with view.reading() as ledger:
             letters = ledger.dead_letters(queue, after, limit)
+        if not letters and not after:
+            say(_nothing_in(store, queue))
         print_all(
             ("NUMBER", "FOR", "FROM", "AGE", "BYTES", "REASON"), letters, _letter_cells, _letter_plain, as_json=as_json
         )
@@ -54,7 +60,7 @@ def dead_command(store: Path, as_json: bool, after: int, limit: int, queue: str)
 
 @queues_command.command("push")
 @STORE
-@click.option("--agent", required=True, help="The agent that is to get the event.")
+@click.option("--agent", required=True, shell_complete=complete_agent, help="The agent that is to get the event.")
 @click.option("--key", help="Idempotency key: with the same one it is the same event.")
 @click.argument("queue")
 @click.argument("event")
@@ -62,13 +68,13 @@ def push_command(store: Path, agent: str, key: str | None, queue: str, event: st
     """Push EVENT, as JSON (or - to read it from standard input), into QUEUE."""
     from statek.queues.push_queue import PushQueue
 
-    text = sys.stdin.read() if event == STDIN else event
-    try:
-        value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        wrong_usage(f"the event is not JSON ({error}): write a text in quotes, as in '\"hello\"'")
+    value = json_of(text_of(event), "the event")
     number = have_done(store, lambda: PushQueue(queue, store=store).push_to_agent_queue(agent, value, key=key))
     say(f"event {number} for {agent} is in the queue {queue!r}")
+    with looking_at(store) as view, view.reading() as ledger:
+        known = [other.name for other in ledger.agents()]
+    if agent not in known:
+        say(f"{unknown('agent', agent, known)} Until a program defines it, the event is a dead letter")
 
 
 @queues_command.command("redrive")
@@ -106,8 +112,16 @@ def _decide(
         items += more
         if not more:
             break
-    say(f"{items} {done}")
+    say(f"{items} {done}" if items else _nothing_in(store, queue))
     sys.exit(0 if items else 1)
+
+
+def _nothing_in(store: Path, queue: str) -> str:
+    """Say that nothing is dead in a queue, and where something is: a queue is there as long as it holds something."""
+    with looking_at(store) as view, view.reading() as ledger:
+        dead = sorted({depth.queue for depth in ledger.queue_depths() if depth.dead})
+    others = f"; there is in: {', '.join(dead)}" if dead else ""
+    return f"there is no dead letter in the queue {queue!r}{others}"
 
 
 def _depth_cells(depth: QueueDepth) -> tuple[str, ...]:

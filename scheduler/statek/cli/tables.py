@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from statek.audit.escaping import shown
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 COLUMNS_ELSEWHERE: Final = 120
 """Width of what does not go to a terminal."""
+NOT_FOLDED: Final = 1 << 16
+"""Columns that no line of ours fills: lines for `grep` and `awk` are whole."""
+BETWEEN: Final = 2
+"""Columns of the terminal between two cells."""
+NARROWEST: Final = 8
+"""So much of the last cell is shown; where that is too much, the other columns become narrower."""
 STYLES: Final[Mapping[str, str]] = {
     "WARMING_UP": "cyan",
     "STARTED": "cyan",
@@ -31,28 +37,56 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     _console().print(_table(headings, rows))
 
 
-def watch_table(
+def print_lines(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], *, last: Literal["fold", "ellipsis"] = "fold"
+) -> None:
+    """Print a table with a line for each row; a terminal that is too narrow for it folds or cuts its last column."""
+    console = _console(NOT_FOLDED)
+    console.print(_lines(headings, rows, last, console.width))
+
+
+def watch_lines(
     headings: Sequence[str], rows: Callable[[], Iterable[Sequence[str]]], wait: Callable[[], object]
 ) -> None:
-    """Show a table on a terminal as it is, until interrupted; `wait` returns when it may have become another one."""
+    """Show such a table on a terminal until interrupted; `wait` returns when it may have become another one."""
     from rich.live import Live
 
-    with Live(_table(headings, rows()), console=_console(), auto_refresh=False, screen=True) as live:
+    console = _console()
+    with Live(console=console, auto_refresh=False, screen=True) as live:
         try:
             while True:
-                live.update(_table(headings, rows()), refresh=True)
+                live.update(_lines(headings, rows(), "ellipsis", console.width), refresh=True)
                 wait()
         except KeyboardInterrupt:
             pass  # that is how one stops watching
 
 
-def _console() -> Console:
+def _console(elsewhere: int = COLUMNS_ELSEWHERE) -> Console:
     from rich.console import Console
 
     console = Console(highlight=False, emoji=False, markup=False)
     if not console.is_terminal:
-        console.width = COLUMNS_ELSEWHERE
+        console.width = elsewhere
     return console
+
+
+def _lines(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], last: Literal["fold", "ellipsis"], width: int
+) -> Table:
+    """Make a table whose rows are lines: where they are too long, it is the last column that gives way."""
+    from rich.cells import cell_len
+
+    known = [[*row] for row in rows]
+    table = _table(headings, known)
+    left = width
+    widths = [max(map(cell_len, map(shown, cells))) for cells in zip(headings, *known, strict=True)]
+    for column, widest in zip(table.columns[:-1], widths, strict=False):
+        column.no_wrap, column.overflow = True, "ellipsis"
+        left -= widest + BETWEEN
+    table.columns[0].min_width = min(widths[0], width // 2)  # a name that was cut could not be given to a command
+    tail = table.columns[-1]
+    tail.no_wrap, tail.overflow, tail.max_width = last == "ellipsis", last, max(left, NARROWEST)
+    return table
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:

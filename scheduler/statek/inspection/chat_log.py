@@ -151,8 +151,8 @@ _OF_BATCH: Final = (BatchStarted.kind, ConsolePrinted.kind, BatchEnded.kind, Bat
 
 def chat_page(history: History, job: str, after: int, limit: int) -> tuple[list[ChatItem], int | None]:
     """Return the entries after a cursor, in order, and the cursor to go on from; None where there was no more."""
-    found = history.events(job, after, limit, tuple(cls.kind for cls in _MAKERS))
-    made = (_MAKERS[type(stored.event)](history, stored) for stored in found)
+    found = history.events(job, after, limit, tuple(cls.kind for cls in MAKERS))
+    made = (MAKERS[type(stored.event)](history, stored) for stored in found)
     return [item for item in made if item is not None], found[-1].cursor if len(found) == limit else None
 
 
@@ -255,7 +255,7 @@ def _steering(_: History, stored: Stored) -> ChatItem | None:
     return None
 
 
-_MAKERS: Final[dict[type[Event], Callable[[History, Stored], ChatItem | None]]] = {
+MAKERS: Final[dict[type[Event], Callable[[History, Stored], ChatItem | None]]] = {
     MessagePushed: _message,
     BatchSubmitted: _batch,
     TurnRequested: _turn,

@@ -33,10 +33,11 @@ class ToolLogItem:
 def tool_page(history: JobSearch, job: str, after: int, limit: int) -> tuple[list[ToolLogItem], int | None]:
     """Return the calls after a cursor, in order, and the cursor to go on from; None where there was no more."""
     found = history.events(job, after, limit, (CallRequested.kind,))
-    return [_item(history, stored) for stored in found], found[-1].cursor if len(found) == limit else None
+    return [call_item(history, stored) for stored in found], found[-1].cursor if len(found) == limit else None
 
 
-def _item(history: JobSearch, stored: Stored) -> ToolLogItem:
+def call_item(history: JobSearch, stored: Stored) -> ToolLogItem:
+    """Return the call that an event began, with what came of it."""
     event = stored.event
     assert isinstance(event, CallRequested)
     arguments = shown_arguments(event.arguments)

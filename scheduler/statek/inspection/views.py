@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from statek.core.events import JobCreated, JobSuspended, LeaseGranted, PolicyChanged, PolicyViolated
 from statek.core.jobs import Conversation, Job, JobStatus, Outcome
@@ -15,6 +15,9 @@ from statek.inspection.console import Printed, printed_page
 from statek.inspection.shapes import AwaitedResult, JobUsage, LedgerSource, Page, Violation, instant
 from statek.inspection.tool_log import ToolLogItem, tool_page
 from statek_protocol.messages.interpreter import GuestError, LimitBreach
+
+if TYPE_CHECKING:
+    from statek.inspection.story import StoryItem
 
 T = TypeVar("T")
 
@@ -256,6 +259,13 @@ class JobView:
         """Return entries of `chat_log` after a cursor."""
         with self._source.reading() as ledger:
             return _page(chat_page(ledger, self.name, after, limit))
+
+    def story(self, after: int = 0, limit: int = 100) -> Page[StoryItem]:
+        """Return what happened to it after a cursor: entries of its logs, its waits and its ends, in order."""
+        from statek.inspection.story import story_page  # here, because plain speaks of this class
+
+        with self._source.reading() as ledger:
+            return _page(story_page(ledger, self.name, after, limit))
 
     def calls(self, after: int = 0, limit: int = 100) -> Page[ToolLogItem]:
         """Return entries of `tool_log` after a cursor."""
