@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from statek import asking
 from statek.agents.agent import Agent
+from statek.api.http import acts, listening, results, rpc, stream, tokens
 from statek.api.http import guard as guarding
-from statek.api.http import listening, results, rpc, stream, tokens
 from statek.api.http.server import HttpOptions, HttpServer
 from statek.api.http.side import SchedulerSide
 from statek.client_api import submit_new_job
@@ -156,8 +156,8 @@ BODIES: dict[str, Any] = {
 
 @pytest.mark.parametrize("who", ["read", "submit", "push", "steer", "admin"])
 def test_a_token_allows_what_its_scope_says_and_nothing_else(here: Here, who: str) -> None:
-    for scope, acts in ACTS.items():
-        for method, path in acts:
+    for scope, requests in ACTS.items():
+        for method, path in requests:
             here.refusals.clear()
             response = here.ask(method, path, None if method == "GET" else BODIES.get(path), who)
             if who in (scope, "admin"):
@@ -260,12 +260,21 @@ def test_a_status_that_no_job_can_have_is_refused_with_those_that_there_are(here
         b"[" * 20_000,
         b'{"a":' * 100 + b"1" + b"}" * 100,
         b'{"agent": ' + b"9" * 5_000 + b"}",
+        b'{"agent": "greeter", "variables": {"x": 1e400}}',
     ],
 )
 def test_what_is_no_json_that_means_the_same_to_everybody_is_refused(here: Here, body: bytes) -> None:
     response = here.ask("POST", "/v1/jobs", body)
     assert response.status_code in (400, 422)
     assert here.rpc(body)["error"]["code"] == -32700
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"])
+def test_a_body_that_is_not_said_to_be_json_is_refused(here: Here, kind: str) -> None:
+    for path in ("/v1/jobs", "/rpc"):
+        problem(here.ask("POST", path, {"agent": "greeter"}, Content_Type=kind), 415, "media_type")
+    good = here.ask("POST", "/v1/jobs", {"agent": "greeter"}, Content_Type="application/json; charset=utf-8")
+    assert good.status_code == 201
 
 
 @pytest.mark.parametrize("path", ["/v1", "/v1/jobs/", "/", "/v2/jobs", "/docs", "/redoc"])
@@ -338,6 +347,18 @@ def test_jobs_are_listed_page_by_page(here: Here) -> None:
         found += [job["name"] for job in page["jobs"]]
         after = page["after"]
     assert found == whole
+
+
+def test_a_page_of_a_log_ends_where_it_gets_too_large(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = submit_new_job("greeter", message="x" * 1_000, store=here.store).name
+    whole = here.ask("GET", f"/v1/jobs/{job}/chat").json()
+    assert [item["kind"] for item in whole["items"]] == ["user", "warmup"]
+    assert whole["after"] is None
+    monkeypatch.setattr(acts, "PAGE_BYTES", 1_000)
+    monkeypatch.setattr(acts, "_STEP", 1)
+    first = here.ask("GET", f"/v1/jobs/{job}/chat").json()
+    assert first["items"] == whole["items"][:1]
+    assert here.ask("GET", f"/v1/jobs/{job}/chat?after={first['after']}").json()["items"] == whole["items"][1:]
 
 
 def test_json_rpc_answers_as_its_specification_says(here: Here) -> None:
@@ -558,6 +579,8 @@ def test_a_stream_begins_after_the_cursor_that_is_named(here: Here, monkeypatch:
         with here.client.stream("GET", f"/v1/jobs/{job}/events{path}", headers=given) as response:
             return [int(line[4:]) for line in lines(response.iter_lines(), ": quiet") if line.startswith("id: ")]
 
+    monkeypatch.setattr(stream, "_FIRST_PAGE", 1)
+    monkeypatch.setattr(stream, "PAGE_BYTES", 100)
     whole = cursors()
     assert len(whole) == 2
     assert cursors(f"?after={whole[0]}") == whole[1:]

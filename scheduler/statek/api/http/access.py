@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Final
@@ -53,15 +54,25 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def strictly(request: Request) -> Response:
-            return await handle(StrictRequest(request.scope, request.receive))
+            strict = StrictRequest(request.scope, request.receive)
+            if await strict.body() and not _is_json(request.headers.get("content-type", "")):
+                raise Problem(415, "media_type", "a body is JSON, with the header Content-Type: application/json")
+            return await handle(strict)
 
         return strictly
+
+
+def _is_json(media_type: str) -> bool:
+    kind = media_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
 def read_json(body: bytes) -> Any:
     """Read the body of a request; raises `Problem` 400 where it is none that means the same to everybody."""
     try:
-        value = json.loads(body, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)
+        value = json.loads(
+            body, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant, parse_float=_finite
+        )
     except RecursionError:
         raise Problem(400, "malformed", "the body is nested too deeply") from None
     except (ValueError, UnicodeDecodeError) as error:
@@ -76,6 +87,13 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a key stands twice in one object")
     return found
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is beyond all numbers that can be kept")
+    return value
 
 
 def _refuse_constant(name: str) -> Any:

@@ -7,12 +7,14 @@ of another agent is an unknown job.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from statek import completing
 from statek.api.http import results
+from statek.api.http.answers import as_json
 from statek.api.http.bodies import (
     EventBody,
     FindParameters,
@@ -32,6 +34,7 @@ from statek.api.http.tokens import Scope, Token
 from statek.client_api import LOCALE, NewAgentJob, start_jobs
 from statek.inspecting import StoreView, UnknownJob
 from statek.inspection.plain import plain
+from statek.inspection.shapes import Page
 from statek.inspection.views import JobView
 from statek.job_handle import cancel_job, retry_job
 from statek.queues.push_queue import PushQueue
@@ -41,6 +44,10 @@ class OutOfReach(UnknownJob):
     """There is such a job, of an agent that the token is not for. Who asks is told the same as of none."""
 
 
+PAGE_BYTES: Final = 4 << 20
+"""A page ends after an entry with which it is so large, whatever its limit."""
+_STEP: Final = 20
+"""Entries that are read at once."""
 _KEY_CHARACTERS: Final = 200
 
 
@@ -200,22 +207,22 @@ class Acts:
     def chat(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
         """Return entries of a job's chat_log."""
         who.may("read")
-        return _page(self._job(who, job).chat(asked.after, asked.limit))
+        return _page(self._job(who, job).chat, asked)
 
     def calls(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
         """Return entries of a job's tool_log."""
         who.may("read")
-        return _page(self._job(who, job).calls(asked.after, asked.limit))
+        return _page(self._job(who, job).calls, asked)
 
     def console(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
         """Return what a job printed."""
         who.may("read")
-        return _page(self._job(who, job).printed(asked.after, asked.limit))
+        return _page(self._job(who, job).printed, asked)
 
     def violations(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
         """Return what the policy refused to a job."""
         who.may("read")
-        return _page(self._job(who, job).refusals(asked.after, asked.limit))
+        return _page(self._job(who, job).refusals, asked)
 
     def queues(self, who: Who) -> results.Queues:
         """Return what waits and what is dead in all queues."""
@@ -281,5 +288,15 @@ class Acts:
         return PushQueue(name, store=self._store)
 
 
-def _page(page: Any) -> results.Entries:
-    return {"items": plain(page.items), "after": page.after}
+def _page(read: Callable[[int, int], Page[Any]], asked: PageParameters) -> results.Entries:
+    """Read a page in steps: entries can be of any size, and no more of them are in memory than are worth it."""
+    items: list[results.Plain] = []
+    size, after = 0, asked.after
+    while True:
+        page = read(after, min(_STEP, asked.limit - len(items)))
+        told = plain(page.items)
+        items += told
+        size += len(as_json(told))
+        if page.after is None or len(items) >= asked.limit or size >= PAGE_BYTES:
+            return {"items": items, "after": page.after}
+        after = page.after

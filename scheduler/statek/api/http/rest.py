@@ -46,6 +46,7 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
         (404, "What is named is not there."),
         (409, "The job's state does not allow this."),
         (413, "The body is too large."),
+        (415, "The body is not said to be JSON."),
         (422, "What is asked cannot be; the fields are named."),
         (503, "Not now; try again."),
     )

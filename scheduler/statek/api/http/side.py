@@ -39,10 +39,15 @@ def scheduler_side(loop: Loop, vitals: Vitals) -> SchedulerSide:
         return lambda: asyncio.wrap_future(asyncio.run_coroutine_threadsafe(found(), here))
 
     return SchedulerSide(
-        health=asked(lambda: schema.dump(vitals.facts("http"))),
+        health=asked(lambda: _without_request(schema.dump(vitals.facts("http")))),
         executors=asked(
             lambda: Executors(executors=list(map(schema.dump, loop.executors.described(time.monotonic()))))
         ),
         refused=lambda code, said: here.call_soon_threadsafe(loop.refuse, "http_refused", code, said),
         listen=loop.listeners.append,
     )
+
+
+def _without_request(said: Plain) -> Plain:
+    """Leave out what only whoever asked over a socket needs."""
+    return {name: value for name, value in said.items() if name != "request"}

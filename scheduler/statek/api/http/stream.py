@@ -26,6 +26,10 @@ from statek.store.records import Stored
 SILENCE_SECONDS: Final = 15.0
 """After so much of it a comment is sent, so that proxies and clients know that the stream is there."""
 PAGE: Final = 200
+"""Events that are read at once, where they are small."""
+PAGE_BYTES: Final = 1 << 18
+"""Where they are larger than that together, fewer are."""
+_FIRST_PAGE: Final = 16
 RETRY_MS: Final = 1_000
 """After which a client is to connect again."""
 
@@ -115,6 +119,7 @@ class EventStream(Response):
         self._commits = commits
         self._job = job
         self._cursor = after
+        self._page = _FIRST_PAGE
         self._allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -134,13 +139,15 @@ class EventStream(Response):
             self._commits.leave(self._job, happened)
 
     async def _tell_news(self, send: Send) -> None:
-        while page := await run_in_threadpool(self._next_page):
-            self._cursor = page[-1].cursor
-            await self._give(send, "".join(map(_as_text, page)))
+        while text := await run_in_threadpool(self._next_page):
+            self._page = min(PAGE, 2 * self._page) if len(text) < PAGE_BYTES else max(1, self._page // 2)
+            await self._give(send, text)
 
-    def _next_page(self) -> list[Stored]:
+    def _next_page(self) -> str:
         with self._view.reading() as ledger:
-            return ledger.events(self._job, self._cursor, PAGE, TOLD)
+            page = ledger.events(self._job, self._cursor, self._page, TOLD)
+        self._cursor = page[-1].cursor if page else self._cursor
+        return "".join(map(_as_text, page))
 
     async def _wait(self, happened: asyncio.Event, send: Send) -> None:
         try:
