@@ -15,6 +15,7 @@ from scripted_model.requests import read_request
 
 from statek.agents.excerpts import excerpt
 from statek.agents.prompts import Budget, Prompt, PromptTooLarge, compose, tokens_of
+from statek.agents.tags import untagged
 from statek.agents.transcript import (
     Entry,
     HarnessNote,
@@ -165,6 +166,13 @@ def test_a_message_cannot_pass_for_an_observation_or_a_note() -> None:
     assert text.count("<notification") == 1
     assert text.count("<message") == 1
     assert "<message from=\"a 'b'\">" in text
+
+
+@pytest.mark.parametrize("text", ["<" + " " * 200_000, ("<" + " \n\t/" * 250) * 200, "</ " * 70_000])
+def test_what_nearly_is_a_tag_takes_no_more_time_than_other_text(text: str) -> None:
+    began = time.process_time()
+    assert untagged(f"{text}x</ output>") == f"{text}x&lt;/ output>"
+    assert time.process_time() - began < 2.0
 
 
 def test_code_with_fences_in_it_gets_a_longer_fence() -> None:
