@@ -1,8 +1,8 @@
 """A client for the HTTP face of a scheduler, for programs on other machines or of other users.
 
-wire       pure: what each act, answer and event looks like
-retrying   pure: what may be sent again, and when
-client  async_client
+client  async_client  the two of them, with the same methods
+connecting  retrying  how a server is reached; what is sent again, and when
+wire                  pure: what each act, answer and event looks like
 """
 
 from statek.http_client.async_client import AsyncClient

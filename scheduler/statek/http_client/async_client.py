@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
 import httpx2
 
 from statek.http_client import wire
-from statek.http_client.errors import ServerUnreachable
-from statek.http_client.retrying import BUSY, Patience, checked_address
+from statek.http_client.connecting import checked_address, options, stream_options
+from statek.http_client.retrying import BUSY, Attempts
 from statek.http_client.wire import Call, Event, NewJob, Page, Plain
-
-CONNECT_SECONDS: Final = 10.0
-STREAM_SECONDS: Final = 45.0
-"""A server says that a stream is there three times as often."""
 
 
 class AsyncClient:
@@ -41,17 +35,12 @@ class AsyncClient:
 
         Raises ValueError for what is no address, or one to which the token would go unencrypted over a network.
         """
-        self._base_url = checked_address(base_url, plain_http=plain_http)
+        self._address = checked_address(base_url, plain_http=plain_http)
         self._patience_seconds = patience_seconds
-        self._http = httpx2.AsyncClient(
-            base_url=self._base_url,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=httpx2.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
-            verify=self._base_url.startswith("https:"),  # reading the certificates of the machine takes a while
-        )
+        self._http = httpx2.AsyncClient(**options(self._address, token, timeout_seconds))
 
     def __repr__(self) -> str:
-        return f"AsyncClient({self._base_url!r})"
+        return f"AsyncClient({self._address!r})"
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -198,57 +187,40 @@ class AsyncClient:
 
         With `until_end` this ends when the job does; without, a message may let the job go on, and this too.
         """
-        patience = Patience(self._patience_seconds)
+        attempts = Attempts(self._address, self._patience_seconds)
         while True:
-            reason, asked = "the stream ended", None
             try:
-                async with self._stream(job, after) as response:
-                    if response.status_code in BUSY:
-                        reason, asked = f"status {response.status_code}", response.headers.get("retry-after")
-                    elif response.status_code != 200:
+                async with self._http.stream("GET", wire.events(job), **stream_options(after)) as response:
+                    if response.status_code != 200 and response.status_code not in BUSY:
                         wire.read(response.status_code, await response.aread())
                     async for line in response.aiter_lines():
+                        if line.startswith((":", "data:")):
+                            attempts.succeeded()
                         event = wire.event_in(line)
                         if event is None or event.cursor <= after:
                             continue
                         after = event.cursor
-                        patience.succeeded()
                         yield event
                         if until_end and event.kind == "job_ended":
                             return
+                    wait = attempts.wait_for(response)
             except httpx2.TransportError as error:
-                reason = str(error) or type(error).__name__
-            await self._pause(patience, reason, asked)
-
-    def _stream(self, job: str, after: int) -> AbstractAsyncContextManager[httpx2.Response]:
-        headers = {"Last-Event-ID": str(after)}
-        timeout = httpx2.Timeout(CONNECT_SECONDS, read=STREAM_SECONDS)
-        return self._http.stream("GET", wire.events(job), headers=headers, timeout=timeout)
+                wait = attempts.wait_after(error, repeatable=True)
+            await asyncio.sleep(wait)
 
     async def _do(self, call: Call) -> Plain:
         """Send a request, again while that can help, and return the answer."""
         body, headers = wire.content(call)
-        patience = Patience(self._patience_seconds)
+        attempts = Attempts(self._address, self._patience_seconds)
         while True:
-            asked = None
             try:
                 response = await self._http.request(
                     call.method, call.path, content=body, params=call.query, headers=headers
                 )
+            except httpx2.TransportError as error:
+                wait = attempts.wait_after(error, repeatable=call.is_repeatable)
+            else:
                 if response.status_code not in BUSY or not call.is_repeatable:
                     return wire.read(response.status_code, response.content)
-                reason, asked = f"status {response.status_code}", response.headers.get("retry-after")
-            except httpx2.ConnectError as error:  # nothing was sent
-                reason = str(error)
-            except httpx2.TransportError as error:
-                reason = str(error) or type(error).__name__
-                if not call.is_repeatable:
-                    raise ServerUnreachable(self._base_url, 0, reason) from error
-            await self._pause(patience, reason, asked)
-
-    async def _pause(self, patience: Patience, reason: str, asked: str | None) -> None:
-        """Wait for the next attempt; raises `ServerUnreachable` when it was tried for long enough."""
-        wait = patience.next_wait(time.monotonic(), asked)
-        if wait is None:
-            raise ServerUnreachable(self._base_url, self._patience_seconds, reason)
-        await asyncio.sleep(wait)
+                wait = attempts.wait_for(response)
+            await asyncio.sleep(wait)

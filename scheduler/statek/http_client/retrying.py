@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import random
+import time
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+
+import httpx2
+
+from statek.http_client.errors import ServerUnreachable
 
 FIRST_SECONDS: Final = 0.1
 LONGEST_SECONDS: Final = 5.0
@@ -15,16 +18,18 @@ BUSY: Final = frozenset({429, 502, 503, 504})
 
 
 @dataclass(slots=True)
-class Patience:
-    """How long somebody who does not answer is tried again."""
+class Attempts:
+    """Those at one request or one stream; tells after each that failed how many seconds to wait for the next."""
 
+    address: str
     seconds: float
-    """In all, from the first failure on."""
+    """For how long in all, from the first failure on."""
     failures: int = 0
     failing_since: float = 0.0
 
-    def next_wait(self, now: float, asked: str | None = None) -> float | None:
-        """Return how long to wait after a failure, None for no more; `asked` is the server's Retry-After."""
+    def wait(self, reason: str, asked: str | None = None) -> float:
+        """Take a failure; raises `ServerUnreachable` when that was enough. `asked` is the server's Retry-After."""
+        now = time.monotonic()
         if not self.failures:
             self.failing_since = now
         spread = random.uniform(0.5, 1.0)  # noqa: S311 - so that clients do not come all at once
@@ -32,24 +37,22 @@ class Patience:
         if asked is not None and asked.isdigit():
             wait = max(wait, float(asked[:3]))
         self.failures += 1
-        return wait if now + wait - self.failing_since <= self.seconds else None
+        if now + wait - self.failing_since > self.seconds:
+            raise ServerUnreachable(self.address, self.seconds, reason)
+        return wait
+
+    def wait_after(self, error: httpx2.TransportError, *, repeatable: bool) -> float:
+        """Take a failure of a connection; raises `ServerUnreachable` at once where the act may have been done."""
+        reason = str(error) or type(error).__name__
+        if not repeatable and not isinstance(error, httpx2.ConnectError):
+            raise ServerUnreachable(self.address, 0, reason) from error
+        return self.wait(reason)
+
+    def wait_for(self, response: httpx2.Response) -> float:
+        """Take the answer of a server that cannot now, or a stream that it has ended."""
+        reason = "it ended the stream" if response.is_success else f"status {response.status_code}"
+        return self.wait(reason, response.headers.get("retry-after"))
 
     def succeeded(self) -> None:
+        """Begin to count anew."""
         self.failures = 0
-
-
-def checked_address(base_url: str, *, plain_http: bool) -> str:
-    """Return the address without its last slash; raises ValueError where a token would be sent for all to read."""
-    parts = urlsplit(base_url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError(f"{base_url!r} is no address of a server: http://127.0.0.1:8700 is one")
-    if parts.scheme == "http" and not _is_local(parts.hostname) and not plain_http:
-        raise ValueError(f"{base_url} would get the token unencrypted: use https://, or say plain_http=True")
-    return base_url.rstrip("/")
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

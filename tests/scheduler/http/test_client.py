@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from statek.http_client import AsyncClient, Client, Event, ServerRefused, ServerUnreachable
-from statek.http_client.retrying import Patience
+from statek.http_client.retrying import Attempts
 
 
 @dataclass
@@ -179,15 +179,16 @@ def test_both_clients_have_the_same_methods() -> None:
         assert plain[name].parameters == other[name].parameters, name
 
 
-def test_patience_grows_longer_waits_and_ends() -> None:
-    patience = Patience(60)
-    waits = [patience.next_wait(0.0) for _ in range(10)]
-    assert all(wait is not None and wait <= 5 for wait in waits)
-    assert waits[0] is not None
+def test_waits_grow_are_as_long_as_the_server_asks_and_come_to_an_end() -> None:
+    attempts = Attempts("http://127.0.0.1", 60)
+    waits = [attempts.wait("busy") for _ in range(10)]
     assert waits[0] <= 0.1
-    assert patience.next_wait(59.9, "5") is None
-    patience.succeeded()
-    assert (patience.next_wait(100.0, "7") or 0) >= 7
+    assert 2.5 <= waits[-1] <= 5
+    assert attempts.wait("busy", "7") >= 7
+    with pytest.raises(ServerUnreachable, match="for 60 s: busy"):
+        attempts.wait("busy", "61")
+    attempts.succeeded()
+    assert attempts.wait("busy") <= 0.1
 
 
 @pytest.mark.parametrize("address", ["", "127.0.0.1:8700", "ftp://localhost", "http://", "http://localhost?x=1"])
