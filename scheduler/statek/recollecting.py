@@ -70,6 +70,8 @@ class Known:
     opening: list[Entry] = field(default_factory=list)
     """What came before the first turn."""
     later: list[Part] = field(default_factory=list)
+    is_whole: bool = True
+    """Whether nothing that was said is left out of it. A turn that failed has no reply, and is not left out."""
     cursor: int = 0
     """Up to which event it is known."""
 
@@ -82,7 +84,7 @@ class Known:
     def entries(self) -> list[Entry]:
         """Return all of it, in order, with a remark in the place of turns that are not there."""
         first = next((part.turn for part in self.later if part.turn), 1)
-        missing = [_unread(first - 1)] if first > 1 else []
+        missing = [] if self.is_whole or first == 1 else [_unread(first - 1)]
         return [*self.opening, *missing, *(entry for part in self.later for entry in part.entries)]
 
 
@@ -104,8 +106,10 @@ class Memory:
         reader = _Backwards(self._ledger, job, asks)
         found = reader.read(known.cursor, tokens)
         if found:
-            known.later = [*known.later, *found]
-            known.later = known.later[_beginning(known.later, tokens) :]
+            parts = [*known.later, *found]
+            begin = _beginning(parts, tokens)
+            known.later = parts[begin:]
+            known.is_whole = known.is_whole and reader.is_whole and begin == 0
             known.cursor = reader.upto
         self._put_back(job, known)
         return known
@@ -166,6 +170,8 @@ class _Backwards:
         """Of the reply that comes next."""
         self._reply: Part | None = None
         """With what came of it. What was said before it, and after it was asked for, is news to the model only then."""
+        self.is_whole = True
+        """Whether all was read that came after that event."""
         self.upto = 0
         """The cursor of the request of the turn that is due."""
 
@@ -178,6 +184,7 @@ class _Backwards:
             self._read.append(part)
             tokens -= part.tokens
             if tokens <= 0 and _may_begin(part):
+                self.is_whole = False
                 return self._read[::-1]
         if self._reply is not None:
             self._read.append(self._reply)

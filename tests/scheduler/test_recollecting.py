@@ -85,6 +85,16 @@ def test_no_more_is_read_than_could_be_shown_and_the_rest_is_counted(here: TalkS
     assert "print(25)" in entries[1].text  # type: ignore[union-attr]
 
 
+def test_a_turn_that_failed_is_none_that_is_left_out(here: TalkStand) -> None:
+    job = here.start(message="hello")
+    here.fail()
+    here.push(job, "again")
+    here.reply("there")
+    here.push(job, "go on")
+    entries = Memory(here.base.ledger).recall(job, 10_000, asks=False).entries
+    assert [type(entry) for entry in entries] == [UserMessage, UserMessage, ModelTurn, UserMessage]
+
+
 def test_a_turn_reads_only_what_is_new(here: TalkStand, monkeypatch: pytest.MonkeyPatch) -> None:
     executor = here.base.executor()
     job = here.start(definition=UNBOUNDED)
