@@ -20,11 +20,7 @@ from statek.agents.requests import ModelReply, ModelRequest, ModelResult
 from statek.core import turns
 from statek.core.agents import AgentDefinition
 from statek.core.decisions import Decision
-from statek.core.events import (
-    Event,
-    TurnAnswered,
-    TurnUsage,
-)
+from statek.core.events import Event, TurnAnswered, TurnUsage
 from statek.core.jobs import Conversation, Job, digest
 from statek.errors import StatekError
 from statek.pools.fairness import Shares
@@ -156,7 +152,7 @@ class Conversing:
             return
         until = time.monotonic() + ASK_SECONDS
         while free > 0 and (name := self._questions.next(self.models.most)) is not None:
-            job = tick.changed.get(name) or self._loop.job_in_hand(name)
+            job = self._loop.job_in_hand(name)
             if job is not None and name not in self._questions:
                 free -= self._ask(tick, self.models, job)
             if time.monotonic() > until:
@@ -212,7 +208,7 @@ class Conversing:
         if not self._arrived:
             return  # `take_last` was there first
         asked, result = self._arrived.pop(0)
-        job = tick.changed.get(asked.job) or self._loop.job(asked.job)
+        job = self._loop.job_in_turn(tick, asked.job)
         if not asked.is_awaited(job):
             return
         assert job is not None

@@ -114,7 +114,7 @@ class Delivering:
 
     def _tell(self, tick: Tick, item: QueueItem) -> str | None:
         """Tell a job a message, or say why that cannot be."""
-        job = tick.changed.get(item.job) or self._loop.job(item.job)
+        job = self._loop.job_in_turn(tick, item.job)
         if job is None:
             return f"there is no job {item.job!r} in this store"
         over = holds.why_over(job)

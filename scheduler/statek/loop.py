@@ -209,8 +209,12 @@ class Loop:
     # jobs
 
     def job(self, name: str) -> Job | None:
-        """Return a job as of this moment in the turn."""
+        """Return a job as it stands between two turns; within one, `job_in_turn` knows also what has ended in it."""
         return self._jobs.get(name) or self.ledger.job(name)
+
+    def job_in_turn(self, tick: Tick, name: str) -> Job | None:
+        """Return a job as of this moment in the turn; None when there is none of that name."""
+        return tick.changed.get(name) or self.job(name)
 
     def policy(self, digest: str) -> Policy:
         """Return the policy that a job holds, from its blob."""
@@ -223,7 +227,7 @@ class Loop:
         self, tick: Tick, key: str, name: str, batches: list[tuple[str, bytes]], policy: Policy | None
     ) -> Submission:
         """Make a client's batches part of a new or known job; the submission's key keeps it from happening twice."""
-        job = tick.changed.get(name) or self.job(name)
+        job = self.job_in_turn(tick, name)
         wire = None if policy is None else (policy.name, msgpack.packb(policy.to_wire()))
         events, blobs = submit(job, name, batches, wire)
         tick.blobs.update(blobs)
@@ -296,7 +300,7 @@ class Loop:
 
     def decide(self, tick: Tick, name: str, decide: Callable[[Job, Lease | None], Decision]) -> Job | None:
         """Let something that did not come under a lease be decided upon; None when there is no such job."""
-        job = tick.changed.get(name) or self.job(name)
+        job = self.job_in_turn(tick, name)
         if job is None:
             return None
         held = self._leases.get(lease_id(name, job.epoch))

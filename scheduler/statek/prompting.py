@@ -14,9 +14,7 @@ from statek.agents import workspaces
 from statek.agents.class_docs import document_classes
 from statek.agents.prompts import Budget, compose
 from statek.agents.requests import ModelRequest
-from statek.agents.transcript import (
-    Instructions,
-)
+from statek.agents.transcript import Instructions
 from statek.agents.workspaces import Documented, Workspace
 from statek.calls.admission import is_application_class
 from statek.calls.offers import Offer
@@ -45,7 +43,7 @@ class Prompting:
         self._offered = offered
         self._model = model
         self._outline = lru_cache(maxsize=WORKSPACES_KEPT)(self._read_outline)
-        self._documented: dict[str, workspaces.Workspace] = {}
+        self._documented: dict[str, Workspace] = {}
         """What an application has for the jobs of a version of an agent, by the version's digest."""
         self._documents: Offer | None = None
         """The offer that this is from; another one is made when dbzero is opened anew."""

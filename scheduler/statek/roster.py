@@ -187,13 +187,13 @@ class Roster:
             if not name.isprintable() or len(name) > JOB_NAME_LIMIT:
                 reason = f"{shown(name)} is no name for a job: up to {JOB_NAME_LIMIT} printable characters are needed"
                 raise SubmissionRefused("job_name", reason)
-            if name in names or name in tick.changed or self._loop.job(name) is not None:
+            if name in names or self._loop.job_in_turn(tick, name) is not None:
                 raise SubmissionRefused("job_exists", f"there is a job {name!r} in this store already, or was once")
             names[name] = None
         return tuple(names)
 
     def _check_parent(self, tick: Tick, parent: str) -> None:
-        job = tick.changed.get(parent) or self._loop.job(parent) if parent else None
+        job = self._loop.job_in_turn(tick, parent) if parent else None
         if parent and job is None:
             raise SubmissionRefused("unknown_job", f"there is no job {parent!r} in this store, so it has no subtasks")
         over = None if job is None else holds.why_over(job)

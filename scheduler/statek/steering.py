@@ -51,7 +51,7 @@ class Steering:
 
     def push(self, tick: Tick, name: str, text: bytes, source: str) -> bool:
         """Take a message for a job; False where there is no such job, or it takes none any more."""
-        job = tick.changed.get(name) or self._loop.job(name)
+        job = self._loop.job_in_turn(tick, name)
         if job is None or job.conversation is None or holds.why_over(job) is not None:
             return False
         after = self._loop.decide(tick, name, lambda job, lease: Decision(turns.pushed(job, text, source), (), lease))
@@ -74,7 +74,7 @@ class Steering:
             log.warning("nobody says what a message does to %s: its application is not here", job.job)
 
     def _tell_again(self, name: str, tick: Tick) -> None:
-        job = tick.changed.get(name) or self._loop.job(name)
+        job = self._loop.job_in_turn(tick, name)
         version = None if job is None else self._loop.roster.version(job, tick)
         if job is None or job.conversation is None or version is None or version.on_message != "ask":
             return  # anything else was done in the transaction in which the message came
@@ -112,7 +112,8 @@ class Steering:
             reason = f"the job {parent}, whose subtask it is, was cancelled"
             now = [job.job for job in tick.changed.values() if job.parent == parent]
             for child in dict.fromkeys((*self._loop.ledger.children(parent), *now)):
-                if self._known(tick, child).status not in steering.OVER:
+                job = self._loop.job_in_turn(tick, child)
+                if job is not None and job.status not in steering.OVER:
                     self._loop.decide(tick, child, partial(steering.cancel, reason=reason))
                     cancelled.append(child)
 
@@ -134,7 +135,7 @@ class Steering:
         return "retried"
 
     def _known(self, tick: Tick, name: str) -> Job:
-        job = tick.changed.get(name) or self._loop.job(name)
+        job = self._loop.job_in_turn(tick, name)
         if job is None:
             raise SubmissionRefused("unknown_job", f"there is no job {name!r} in this store")
         if job.status == "FORGOTTEN":

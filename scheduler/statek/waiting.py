@@ -74,7 +74,7 @@ class Waiting:
 
     def moment(self, tick: Tick, job: str) -> Moment:
         """Say what a decision about the job may need to know."""
-        known = tick.changed.get(job) or self._loop.job(job)
+        known = self._loop.job_in_turn(tick, job)
         limit = ARGUMENTS_LIMIT if known is None else self._limits(known, tick).argument_bytes
         return Moment(tick.at_us, partial(self._resolved, tick, job), limit, self.suspended, self.max_suspended)
 
@@ -161,7 +161,7 @@ class Waiting:
 
     def cancel_job(self, tick: Tick, name: str, reason: str = "") -> int:
         """Give up what a job waits for; returns how many futures that are, 0 or 1."""
-        job = tick.changed.get(name) or self._loop.job(name)
+        job = self._loop.job_in_turn(tick, name)
         if job is None or job.awaited is None:
             return 0
         tick.note("future_cancelled", {"waiting_job": name, "future": job.awaited.future.number})
@@ -201,7 +201,7 @@ class Waiting:
         self._loop.do(partial(self._take_trouble, job, troubled))
 
     def _take_trouble(self, name: str, troubled: FutureTroubled, tick: Tick) -> None:
-        job = tick.changed.get(name) or self._loop.job(name)
+        job = self._loop.job_in_turn(tick, name)
         if job is not None and job.future(troubled.number) is not None:
             self._record(name, (troubled,), tick)
 

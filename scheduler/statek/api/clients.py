@@ -41,7 +41,6 @@ from statek.core.events import (
     UsageMetered,
 )
 from statek.core.futures import Settlement
-from statek.core.jobs import Job
 from statek.errors import AgentRefused, SubmissionRefused
 from statek.futures.results import checked_key
 from statek.loop import Loop
@@ -212,7 +211,7 @@ class Clients:
             tick.then(partial(self._accept, identity, known))
             return
         name = message.job or f"job-{secrets.token_hex(JOB_ID_BYTES)}"
-        job = self._job(name, tick)
+        job = self._loop.job_in_turn(tick, name)
         if message.job is not None and job is None:
             self._refuse(identity, message.request, "unknown_job", f"there is no job {name!r} in this store")
             return
@@ -246,17 +245,14 @@ class Clients:
         """Return the policy that the submission asks for, or None when it is the one that the job has."""
         if message.policy is not None:
             return Policy.from_wire(message.policy).changed(message.limits, message.fields)
-        job = self._job(message.job, tick) if message.job is not None else None
+        job = self._loop.job_in_turn(tick, message.job) if message.job is not None else None
         if job is None or not (message.limits or message.fields):
             return None
         return self._loop.policy_in_turn(tick, job.policy).changed(message.limits, message.fields)
 
-    def _job(self, name: str, tick: Tick) -> Job | None:
-        return tick.changed.get(name) or self._loop.job(name)
-
     def _on_decide(self, identity: bytes, message: Decide, tick: Tick) -> None:
         """Carry out what a person decided about a held job, once."""
-        job = self._job(message.job, tick)
+        job = self._loop.job_in_turn(tick, message.job)
         if job is None:
             self._refuse(identity, message.request, "unknown_job", f"there is no job {message.job!r} in this store")
         elif job.held is None and job.decided != message.request:
@@ -275,7 +271,7 @@ class Clients:
         except SubmissionRefused as refused:
             self._refuse(identity, message.request, refused.code, str(refused))
             return
-        job = self._job(message.job, tick)
+        job = self._loop.job_in_turn(tick, message.job)
         assert job is not None, "one that is not there was refused"
         tick.then(partial(self._send, identity, Steered(message.request, message.job, outcome, job.status)))
 
@@ -309,7 +305,7 @@ class Clients:
         elif message.key is not None and message.job is None:
             futures = self._loop.waiting.cancel_key(tick, message.key)
             self._confirm(identity, Completed(message.request, "cancelled" if futures else "nothing", futures), tick)
-        elif message.job is not None and message.key is None and self._job(message.job, tick) is not None:
+        elif message.job is not None and message.key is None and self._loop.job_in_turn(tick, message.job) is not None:
             futures = self._loop.waiting.cancel_job(tick, message.job)
             self._confirm(identity, Completed(message.request, "cancelled" if futures else "nothing", futures), tick)
         else:
@@ -324,7 +320,7 @@ class Clients:
         tick.then(partial(self._send, identity, answer))
 
     def _on_follow(self, identity: bytes, message: Follow, tick: Tick) -> None:
-        job = self._job(message.job, tick)
+        job = self._loop.job_in_turn(tick, message.job)
         if job is None or job.status == "FORGOTTEN":
             text = "there is no job {!r} in this store" if job is None else "the record of the job {!r} was deleted"
             code = "unknown_job" if job is None else "forgotten"
