@@ -193,36 +193,42 @@ class Acts:
             raise Problem(
                 403, "agents", f"the token {who.token.name!r} is for some agents only: ask for one of {names}"
             )
-        try:
-            page = self._view.find(**asked.model_dump())
-        except ValueError as error:
-            raise Problem(422, "invalid", str(error)) from error
-        return {"jobs": [view.to_plain(logs=False) for view in page.jobs], "after": page.after}
+        with self._view.reading():
+            try:
+                page = self._view.find(**asked.model_dump())
+            except ValueError as error:
+                raise Problem(422, "invalid", str(error)) from error
+            return {"jobs": [view.to_plain(logs=False) for view in page.jobs], "after": page.after}
 
     def job(self, who: Who, job: str) -> results.Plain:
         """Return a job, without its logs."""
         who.may("read")
-        return self._job(who, job).to_plain(logs=False)
+        with self._view.reading():
+            return self._job(who, job).to_plain(logs=False)
 
     def chat(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
         """Return entries of a job's chat_log."""
         who.may("read")
-        return _page(self._job(who, job).chat, asked)
+        with self._view.reading():
+            return _page(self._job(who, job).chat, asked)
 
     def calls(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
         """Return entries of a job's tool_log."""
         who.may("read")
-        return _page(self._job(who, job).calls, asked)
+        with self._view.reading():
+            return _page(self._job(who, job).calls, asked)
 
     def console(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
         """Return what a job printed."""
         who.may("read")
-        return _page(self._job(who, job).printed, asked)
+        with self._view.reading():
+            return _page(self._job(who, job).printed, asked)
 
     def violations(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
         """Return what the policy refused to a job."""
         who.may("read")
-        return _page(self._job(who, job).refusals, asked)
+        with self._view.reading():
+            return _page(self._job(who, job).refusals, asked)
 
     def queues(self, who: Who) -> results.Queues:
         """Return what waits and what is dead in all queues."""
