@@ -19,14 +19,13 @@ from typing import Any, Final
 import zmq
 
 from statek import asking
-from statek.agents.agent import CONTEXT_TOKENS
 from statek.api.clients import Clients
 from statek.api.http.server import HttpOptions, HttpServer
 from statek.api.http.side import scheduler_side
 from statek.calls.application import Application
 from statek.calls.handlers import Handlers
 from statek.calls.runner import TIMEOUT_SECONDS, ToolRunner
-from statek.core.agents import Harness
+from statek.core.agents import CONTEXT_TOKENS, Harness
 from statek.core.futures import Settlement
 from statek.futures.inspector import Inspector
 from statek.futures.registry import Futures

@@ -17,7 +17,7 @@ from statek.agents.definitions import HARNESS_NAMES, checked, faults_of, harness
 from statek.agents.variables import objection, objections
 from statek.agents.warmup import WarmupDef
 from statek.calls.tools import ToolRegistry
-from statek.core.agents import AgentDefinition, Harness, WarmupBlock
+from statek.core.agents import CONTEXT_TOKENS, AgentDefinition, Harness, WarmupBlock
 from statek.errors import AgentRefused, AppUnusable
 from statek_policies import Policy, PolicyError
 from statek_policies.errors import shown, suggestion
@@ -31,7 +31,6 @@ ErrorHandler = Callable[[Any, Any], object]
 """Called with the view of a job that did not end well, and its error or None."""
 
 _HARNESS: Final = Harness()
-CONTEXT_TOKENS: Final = 32_000
 
 
 class Bounds(TypedDict, total=False):

@@ -18,6 +18,8 @@ Word = Annotated[str, Bounds(0, NAME_LIMIT)]
 Prose = Annotated[str, Bounds(0, SOURCE_LIMIT)]
 
 WARMUP_BLOCKS: Final = 100
+CONTEXT_TOKENS: Final = 32_000
+"""What a prompt may have where nobody says otherwise."""
 
 BatchRole = Literal["code", "warmup", "hidden", "reply"]
 """Whose a batch is: a client's, a warm-up's, a warm-up's that the model is not shown, a model's."""
@@ -76,7 +78,7 @@ class AgentDefinition:
     policy: PlainField = None
     """The wire form of the policy."""
     harness: Harness = Harness()
-    context_tokens: Count = 32_000
+    context_tokens: Count = CONTEXT_TOKENS
     """What a prompt may have, by estimate."""
     on_message: Literal["keep", "wake", "cancel", "ask"] = "keep"
     """What a pushed message does to a job that waits for a future: nothing until the wait is over, end the wait, cancel

@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
 
+from statek.agents.definitions import HARNESS_NAMES, harness_of
 from statek.agents.providers import Provider
 from statek.calls.runner import TIMEOUT_SECONDS
-from statek.core.agents import AgentDefinition, Harness
+from statek.core.agents import CONTEXT_TOKENS, Harness
 from statek.placing import MAX_PARKED, PARK_SECONDS
 from statek.queueing import MAX_DEPTH
 from statek.service import MAX_CONCURRENCY, MAX_SUSPENDED
@@ -42,8 +43,6 @@ from statek_protocol.transport.keys import default_directory
 DEFAULT: Final = "default"
 """The provider that the settings `model_...` describe."""
 OPENAI: Final = "https://api.openai.com/v1"
-MICROS: Final = 1_000_000
-"""Of a unit of currency, as cost is counted."""
 _TEXT_LIMIT: Final = 4_000
 _HARNESS: Final = Harness()
 _PROVIDER: Final = Provider(name=DEFAULT, base_url=OPENAI)
@@ -142,7 +141,7 @@ class ModelSettings(_Group):
     """Requests to the model at once; others wait for their turn."""
     model_reply_limit_name: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     """What the endpoint calls the most tokens that a reply may have."""
-    context_tokens: Positive = AgentDefinition("default").context_tokens
+    context_tokens: Positive = Field(default=CONTEXT_TOKENS, le=100_000_000)
     """What a prompt may have, by estimate, for agents that say nothing of it."""
     prices_path: Place | None = None
     """A price table (TOML) in the place of ours."""
@@ -197,6 +196,15 @@ class HarnessSettings(_Group):
     """In units of the price table's currency."""
     limit_extension_per_completion: Seconds = _HARNESS.extension_per_completion
     """By how much of itself each bound grows when an ended job is revived."""
+
+    @field_validator(*HARNESS_NAMES)
+    @classmethod
+    def _fit_into_a_record(cls, value: object, info: ValidationInfo) -> object:
+        """Take what an agent itself may say: a job keeps its bounds, and has to be read back with them."""
+        _, faults = harness_of({str(info.field_name): value})
+        if faults:
+            raise ValueError(faults[0])
+        return value
 
 
 class HttpSettings(_Group):
@@ -260,14 +268,8 @@ class Settings(LogSettings, HttpSettings, HarnessSettings, ModelSettings, StoreS
 
     def harness(self) -> Harness:
         """Return the bounds of agents that have none of their own."""
-        return Harness(
-            max_turns=self.max_turns,
-            max_tokens=self.max_token_usage,
-            max_exceptions=self.max_exceptions,
-            max_consecutive_exceptions=self.max_consecutive_exceptions,
-            max_cost_micros=None if self.max_cost is None else int(self.max_cost * MICROS),
-            extension_per_completion=self.limit_extension_per_completion,
-        )
+        bounds, _ = harness_of({name: getattr(self, name) for name in HARNESS_NAMES})
+        return Harness(**bounds)
 
     def shown(self) -> dict[str, Any]:
         """Return each setting as plain data, with secrets masked, in the order of the groups."""
