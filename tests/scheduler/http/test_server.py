@@ -639,6 +639,21 @@ def test_an_address_that_cannot_be_had_is_told(here: Here) -> None:
             HttpServer(options, here.store, SchedulerSide(_healthy, _connected, print, print)).start()
 
 
+def test_beyond_the_loopback_any_name_is_answered_and_the_log_says_that_there_is_no_tls(
+    here: Here, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = HttpOptions(here.store / "tokens.toml", "0.0.0.0", 0)
+    server = HttpServer(options, here.store, SchedulerSide(_healthy, _connected, print, print))
+    server.start()
+    try:
+        port = server.address.rsplit(":", 1)[1]
+        headers = {**here.headers(), "Host": "statek.example"}
+        assert httpx2.get(f"http://127.0.0.1:{port}/v1/health", headers=headers).json() == {"ready": True}
+        assert "no TLS" in caplog.text
+    finally:
+        server.stop()
+
+
 def test_without_a_file_of_tokens_it_does_not_start(here: Here) -> None:
     with pytest.raises(tokens.TokensUnusable, match="statek token create"):
         HttpServer(

@@ -75,6 +75,8 @@ class HttpServer:
         if self._failure is not None:
             self._socket.close()
             raise self._failure
+        if _names_of_loopback(self._options.host) is None:
+            log.warning("HTTP on %s has no TLS: let clients come through a proxy that has it", self.address)
 
     def stop(self) -> None:
         """Let requests in hand end, for a while, and close everything."""
