@@ -34,6 +34,8 @@ JOB_NAME_LIMIT: Final = 128
 """Characters of a job's name: those of its leases, and the keys of futures that wait for it, are made of it."""
 VARIABLES: Final = 1_000
 """With which a job can start."""
+SUBTASK_DEPTH: Final = 16
+"""Subtasks in subtasks: each has bounds of its own, so models that only delegate would never come to an end."""
 _NAME_BYTES: Final = 8
 _TOOLS_TOLD: Final = 100
 _VERSIONS_KEPT: Final = 1_000
@@ -193,12 +195,19 @@ class Roster:
         return tuple(names)
 
     def _check_parent(self, tick: Tick, parent: str) -> None:
+        """Refuse subtasks of a job that is not there, that nobody wants to go on, or that is one too often itself."""
         job = self._loop.job_in_turn(tick, parent) if parent else None
         if parent and job is None:
             raise SubmissionRefused("unknown_job", f"there is no job {parent!r} in this store, so it has no subtasks")
-        over = None if job is None else holds.why_over(job)
+        over = None if job is None else holds.why_no_subtasks(job)
         if over is not None:
             raise SubmissionRefused(*over)
+        for _ in range(SUBTASK_DEPTH):
+            if job is None or not job.parent:
+                return
+            job = self._loop.job_in_turn(tick, job.parent)
+        text = f"{parent!r} is a subtask of a subtask, {SUBTASK_DEPTH} deep, and no deeper: do the work in it"
+        raise SubmissionRefused("subtask_depth", text)
 
     def _check(self, definition: AgentDefinition, job: JobStart) -> None:
         """Refuse variables and messages that no job can begin with."""

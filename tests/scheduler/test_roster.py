@@ -12,7 +12,7 @@ from statek.agents.agent import Agent
 from statek.agents.definitions import unpack
 from statek.core.jobs import digest
 from statek.errors import AgentRefused, SubmissionRefused
-from statek.roster import JobStart
+from statek.roster import SUBTASK_DEPTH, JobStart
 from statek.store.given import encode_given, from_plain, outline
 from statek_protocol.messages.client import NewJob, Refused, ReviseAgent, Revised, Started, StartJobs
 
@@ -150,6 +150,25 @@ def test_a_subtask_names_a_job_that_there_is(here: AgentStand) -> None:
     assert here.stand.job(child).parent == parent
     with pytest.raises(SubmissionRefused, match="there is no job 'nobody'"):
         here.start(parent="nobody")
+
+
+def test_a_call_that_outlasts_its_cancelled_job_begins_no_subtask_of_it(here: AgentStand) -> None:
+    (parent,) = here.start()
+    begun = here.start(parent=parent, key="call")
+    here.decide(lambda tick: here.stand.loop.steering.cancel(tick, parent, "enough"))
+    with pytest.raises(SubmissionRefused, match="was cancelled, and its subtasks with it"):
+        here.start(parent=parent)
+    assert here.start(parent=parent, key="call") == begun
+    here.decide(lambda tick: here.stand.loop.steering.retry(tick, parent))
+    assert here.start(parent=parent)
+
+
+def test_subtasks_of_subtasks_come_to_an_end(here: AgentStand) -> None:
+    (job,) = here.start()
+    for _ in range(SUBTASK_DEPTH):
+        (job,) = here.start(parent=job)
+    with pytest.raises(SubmissionRefused, match="16 deep, and no deeper"):
+        here.start(parent=job)
 
 
 def test_a_key_begins_its_jobs_once_also_after_a_restart(tmp_path: Path) -> None:

@@ -36,6 +36,13 @@ def why_over(job: Job) -> tuple[str, str] | None:
     return None
 
 
+def why_no_subtasks(job: Job) -> tuple[str, str] | None:
+    """Say with which code, and why, nobody works for a job any more, if so; a call may outlast what it was made for."""
+    if job.status == "DONE" and job.outcome == "cancelled":
+        return "job_ended", f"the job {job.job!r} was cancelled, and its subtasks with it; try it again first"
+    return why_over(job)
+
+
 def why_not_submit(job: Job) -> tuple[str, str] | None:
     """Say with which code, and why, a job takes no further batches of clients, if it does not."""
     over = why_over(job)
