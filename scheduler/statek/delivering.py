@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from statek.core import holds
-from statek.core.jobs import Job
+from statek.core.jobs import UNDER_WAY, Job
 from statek.errors import AgentRefused
 from statek.queueing import Line, no_event
 from statek.roster import JobStart, new_name
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 PER_TURN: Final = 30
 """Items that are delivered in one turn; an event takes about a millisecond, most of it in the commit."""
-UNDER_WAY: Final[Collection[str]] = frozenset({"READY", "WARMING_UP", "STARTED"})
 
 
 class Delivering:

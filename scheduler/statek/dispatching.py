@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from statek.calls.places import Raised
-from statek.core.jobs import Job
+from statek.core.jobs import OVER, UNDER_WAY, Job
 from statek.errors import StatekError
 from statek.roster import JobStart
 from statek.store.errors import MirrorStopped
@@ -44,7 +44,6 @@ TROUBLE_SECONDS: Final = (1.0, 60.0)
 _PAGE: Final = 500
 AT_ONCE: Final = 1_000
 """Jobs that are started together at most."""
-UNDER_WAY: Final = frozenset({"READY", "WARMING_UP", "STARTED"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +250,7 @@ class Dispatching:
 
 def _is_beginning(job: Job) -> bool:
     """Tell whether a job waits for an executor for the first time, or is in its warm-up, suspended there or not."""
-    return job.status not in ("DONE", "FORGOTTEN") and (job.conversation is None or job.conversation.turn == 0)
+    return job.status not in OVER and (job.conversation is None or job.conversation.turn == 0)
 
 
 def _all(search: JobSearch, wanted: Wanted) -> Iterator[Job]:

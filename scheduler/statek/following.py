@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from statek import asking
-from statek.core.jobs import Job
+from statek.core.jobs import OVER, Job
 from statek.errors import SchedulerSilent, StatekError
 from statek.inspection.shapes import LedgerSource
 from statek.settings.sources import store_in_force
@@ -46,7 +46,7 @@ def wait_for_end(
     _refuse_where_it_would_wait_for_itself(here)
     until = None if timeout is None else time.monotonic() + timeout
     with _changes_elsewhere(source, name, store) if here is None else _changes_here(here, name) as wait:
-        while (job := read()).status not in ("DONE", "FORGOTTEN"):
+        while (job := read()).status not in OVER:
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
                 raise NotEnded(name, job.status, timeout or 0.0)

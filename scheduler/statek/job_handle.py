@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from statek import asking
-from statek.core.jobs import Job
+from statek.core.jobs import OVER, Job
 from statek.errors import StatekError
 from statek.following import wait_for_end
 from statek.inspecting import StoreView, UnknownJob
@@ -72,7 +72,7 @@ class JobHandle(JobView):
     def result(self) -> str | None:
         """Return what it ended with; raises `JobNotEnded`, or `JobEndedBadly` where it did not end as it should."""
         job = self._job
-        if job.status not in ("DONE", "FORGOTTEN"):
+        if job.status not in OVER:
             raise JobNotEnded(self.name, job.status)
         if job.outcome != "ok":
             raise JobEndedBadly(self.name, job.outcome, job.error)

@@ -25,7 +25,7 @@ from statek.core import holds, machine
 from statek.core.decisions import Decision, LeaseFault
 from statek.core.events import Event, JobEnded
 from statek.core.instructions import AnswerFromLedger, CheckFuture, EndLease, Instruction, RunTool, Send, StartBatch
-from statek.core.jobs import Job
+from statek.core.jobs import UNDER_WAY, Job
 from statek.core.leases import Lease, lease_id
 from statek.core.machine import GuestMessage
 from statek.core.submissions import submit
@@ -145,7 +145,7 @@ class Loop:
     def recover(self) -> None:
         """Take up what the ledger says is unfinished: no lease of an earlier process is in force."""
         tick = self._new_tick()
-        jobs = list(self.ledger.jobs(("READY", "WARMING_UP", "STARTED")))
+        jobs = list(self.ledger.jobs(sorted(UNDER_WAY)))
         self._note_start(tick, jobs)
         for job in jobs:
             self._jobs[job.job] = job

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from statek.core import holds, steering, turns
 from statek.core.decisions import Decision
 from statek.core.events import BatchEnded, BatchSkipped, BatchSubmitted, Event, JobEnded, MessagePushed
-from statek.core.jobs import Job
+from statek.core.jobs import OVER, Job
 from statek.errors import SubmissionRefused
 from statek.tick import Tick
 
@@ -98,7 +98,7 @@ class Steering:
         Raises `SubmissionRefused` for a job that is not there, or not any more.
         """
         job = self._known(tick, name)
-        if job.status in steering.OVER:
+        if job.status in OVER:
             return "cancelled" if request and job.decided == request else "nothing"
         self._loop.decide(tick, name, lambda job, lease: steering.cancel(job, lease, reason, request))
         self._cancel_subtasks(tick, name)
@@ -113,7 +113,7 @@ class Steering:
             now = [job.job for job in tick.changed.values() if job.parent == parent]
             for child in dict.fromkeys((*self._loop.ledger.children(parent), *now)):
                 job = self._loop.job_in_turn(tick, child)
-                if job is not None and job.status not in steering.OVER:
+                if job is not None and job.status not in OVER:
                     self._loop.decide(tick, child, partial(steering.cancel, reason=reason))
                     cancelled.append(child)
 

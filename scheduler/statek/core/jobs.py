@@ -19,6 +19,11 @@ JobStatus = Literal["READY", "WARMING_UP", "STARTED", "SUSPENDED", "DONE", "FORG
 FORGOTTEN is what retention leaves of one that had ended: its name, so that nothing else ever gets it.
 """
 
+UNDER_WAY: Final[frozenset[JobStatus]] = frozenset({"READY", "WARMING_UP", "STARTED"})
+"""Where a job goes on without anything from outside but an executor and its model."""
+OVER: Final[frozenset[JobStatus]] = frozenset({"DONE", "FORGOTTEN"})
+"""Where nothing more happens to a job unless somebody wants it."""
+
 Outcome = Literal["ok", "error", "blocked", "limit", "failed", "cancelled"]
 """How a batch or a job ended: as it should, by the guest's own exception, by the policy, at a limit, by our side."""
 

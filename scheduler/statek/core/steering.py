@@ -19,12 +19,11 @@ from statek.core.events import (
 )
 from statek.core.evolve import evolve
 from statek.core.instructions import EndLease
-from statek.core.jobs import Job
+from statek.core.jobs import OVER, Job
 from statek.core.leases import Lease
 from statek_protocol.messages.base import TEXT_LIMIT
 from statek_protocol.messages.interpreter import GuestError
 
-OVER = frozenset({"DONE", "FORGOTTEN"})
 CANCELLED = "JobCancelled"
 """The type of the error that a cancelled job has, and that whoever waits for it gets."""
 
