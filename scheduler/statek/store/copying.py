@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from statek.store.copies import OURS, Copies, prefix_files
+from statek.store.errors import ProbeEnded
 from statek.store.prefix_probe import SUFFIX, PrefixTrouble
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class Copier:
         self._on_trouble = on_trouble
         self._due: dict[str, float] = {}
         self._verifying: threading.Thread | None = None
+        self._ended: list[str] = []
+        """Prefixes whose copies could not be verified because that was ended from outside."""
         self._newest = {prefix: found[0].at_us for prefix in copies.prefixes() if (found := copies.of(prefix))}
         """When the newest copy of each prefix was taken, in µs of Unix time."""
 
@@ -98,6 +101,7 @@ class Copier:
         if self._is_verifying:
             log.warning("a copy is still being verified: what changed since is not copied before the next start")
             return
+        self.changed(self._ended)
         self._finish(self._begin(list(self._due)), cursor)
 
     @property
@@ -130,6 +134,9 @@ class Copier:
                 made = self._copies.finish(new, cursor, at_us, self._rules.kept)
             except OSError as error:
                 self._tell(new.parent.name, f"it cannot be written: {error.strerror or type(error).__name__}")
+            except ProbeEnded as error:
+                self._ended.append(new.parent.name)
+                self._tell(new.parent.name, str(error))
             except PrefixTrouble as error:
                 self._tell(new.parent.name, f"it does not open, so the prefix itself may be damaged: {error}")
             else:

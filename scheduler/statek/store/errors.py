@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from statek.errors import StatekError
@@ -90,6 +91,19 @@ class StoreUnreadable(StoreError):
         super().__init__(f"cannot read {path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+class ProbeEnded(StoreError):
+    """What reads dbzero's files through was ended from outside, so nobody knows how they are; they stay."""
+
+    def __init__(self, directory: Path, names: Sequence[str], signal_name: str) -> None:
+        super().__init__(
+            f"the process that reads {', '.join(names)} in {directory} through was ended by {signal_name}, so it is "
+            f"not known whether they are whole; try again, with more memory if it ran out"
+        )
+        self.directory = directory
+        self.names = tuple(names)
+        self.signal_name = signal_name
 
 
 class ObjectsUnusable(StoreError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from statek.store import prefixes
 from statek.store.copies import Copies
 from statek.store.copying import CopyRules
 from statek.store.directory import StoreDirectory
+from statek.store.errors import ProbeEnded
+from statek.store.history import History
 from statek.store.ledger import Ledger
-from statek.store.prefix_probe import PrefixTrouble
+from statek.store.prefix_probe import PrefixTrouble, look_into
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +135,44 @@ def test_a_copy_that_does_not_open_gets_no_place(written: StoreDirectory, monkey
     assert running.troubles == [(PREFIX, "it does not open, so the prefix itself may be damaged: it is broken")]
     assert numbers(written) == ["00000001"]
     assert not (written.copies / PREFIX / ".new").exists()
+
+
+def test_a_reading_that_is_ended_from_outside_puts_no_older_copy_in_the_place_of_a_whole_file(
+    written: StoreDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = written.dbzero / f"{PREFIX}.db0"
+    before = file.read_bytes()
+    killed = tmp_path / "killed"
+    killed.write_text("#!/bin/sh\nkill -KILL $$\n")
+    killed.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(killed))
+    with (
+        History.read(written.ledger) as ledger,
+        pytest.raises(ProbeEnded, match=f"{PREFIX} in .* was ended by SIGKILL"),
+    ):
+        prefixes.recover_prefixes(written.dbzero, Copies(written.copies), ledger)
+    assert file.read_bytes() == before
+    assert not list(written.path.glob("dbzero.damaged-*"))
+
+
+def test_a_copy_whose_reading_was_ended_from_outside_is_made_again_at_the_end(
+    written: StoreDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = threading.Event()
+
+    def look(directory: Path, names: Sequence[str]) -> int:
+        if ended.is_set():
+            return look_into(directory, names)
+        ended.set()
+        raise ProbeEnded(directory, names, "SIGTERM")
+
+    monkeypatch.setattr("statek.store.copies.look_into", look)
+    with application(written, CopyRules(seconds=0.01)) as running:
+        running.put(2, b"two")
+        assert ended.wait(PATIENCE)
+    [(prefix, trouble)] = running.troubles
+    assert (prefix, "was ended by SIGTERM" in trouble) == (PREFIX, True)
+    assert numbers(written) == ["00000002", "00000001"]
 
 
 def test_a_copy_that_cannot_be_written_is_told_and_harms_nothing(written: StoreDirectory) -> None:
