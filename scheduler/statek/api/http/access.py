@@ -13,8 +13,8 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 
-from statek.api.http.acts import Who
 from statek.api.http.problems import Problem
+from statek.api.http.who import Who
 
 _SCHEME: Final = HTTPBearer(auto_error=False, description="A token that `statek token create` made.")
 """For the description alone: the guard lets nobody come so far without a token."""

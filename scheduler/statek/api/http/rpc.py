@@ -18,9 +18,10 @@ from starlette.responses import Response
 
 from statek.api.http import bodies
 from statek.api.http.access import Asker, StrictRoute, read_json
-from statek.api.http.acts import Acts, Who
+from statek.api.http.acts import Acts
 from statek.api.http.answers import Answer
 from statek.api.http.problems import Problem, problem_of
+from statek.api.http.who import Who
 
 CALLS_AT_ONCE: Final = 100
 
