@@ -20,6 +20,8 @@ from statek.audit.escaping import shortened, shown
 from statek.logs.redaction import redacted
 
 _MESSAGE_CHARACTERS: Final = 300
+_CHARACTERS_READ: Final = 100_000
+"""Of what an endpoint says; it may be very much."""
 _LONGEST_RETRY_AFTER: Final = 24 * 3600.0
 _NO_MONEY: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 """Codes of a 429 that no waiting mends."""
@@ -38,7 +40,8 @@ def failure_of(error: Exception, provider: str, attempts: int) -> ModelFailure:
 
 def told(text: str) -> str:
     """Make a text that anybody may have written fit for an error's message."""
-    return shown(redacted(shortened(" ".join(text.split()), _MESSAGE_CHARACTERS)))
+    whole = redacted(" ".join(text[:_CHARACTERS_READ].split()))  # before it is cut: half a key is not known as one
+    return shown(shortened(whole, _MESSAGE_CHARACTERS))
 
 
 def _meaning(error: Exception) -> tuple[FailureKind, str, bool]:

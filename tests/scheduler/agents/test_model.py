@@ -15,6 +15,7 @@ from questions import Asker, asking, provider, request, script
 from scripted_model import Answer, ChatRequest, Fault, ScriptedModel
 
 from statek.agents.chat import PYTHON_TOOL
+from statek.agents.failures import told
 from statek.agents.model import ModelsBusy, ModelsClosed, ModelThread, UnknownProvider
 from statek.agents.prompts import text_tokens, tokens_of
 from statek.agents.providers import Secret
@@ -385,6 +386,14 @@ def test_a_key_appears_in_no_failure_and_no_log(caplog: pytest.LogCaptureFixture
     assert caplog.records
     assert KEY not in caplog.text
     assert all(KEY not in repr(vars(record)) for record in caplog.records)
+
+
+@pytest.mark.parametrize("before", [240, 270, 299])
+def test_no_part_of_a_key_is_told_where_what_an_endpoint_says_is_cut(before: int) -> None:
+    key = Secret("0123456789abcdef" * 4)
+    text = told(f"{'x' * before} {key.reveal()} and so on")
+    assert len(text) < 350
+    assert "0123" not in text
 
 
 def test_keys_in_the_environment_are_not_sent_to_whoever_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
