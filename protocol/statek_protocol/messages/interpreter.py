@@ -59,6 +59,10 @@ class LimitBreach:
     allowed: float
     used: float
 
+    def __str__(self) -> str:
+        """Say it in the words in which people and models are told."""
+        return f"{self.name}: {self.allowed:g} allowed, {self.used:g} used"
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:

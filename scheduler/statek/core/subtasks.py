@@ -26,5 +26,5 @@ def settlement(job: Job, end: JobEnded) -> Settlement:
 
 def _why(job: Job) -> str:
     if job.limit is not None:
-        return f": {job.limit.name}: {job.limit.allowed:g} allowed, {job.limit.used:g} used"
+        return f": {job.limit}"
     return f": {job.error.type}: {job.error.message}" if job.error is not None else ""

@@ -147,7 +147,7 @@ def _revived(job: Job, events: tuple[Event, ...]) -> tuple[Event, ...]:
 
 def _bounded(job: Job, breach: LimitBreach) -> tuple[Event, ...]:
     """End a job at a bound of its harness, and tell so on its console."""
-    text = f"the job ends here: {breach.name}: {breach.allowed:g} allowed, {breach.used:g} used\n"
+    text = f"the job ends here: {breach}\n"
     notice = ConsolePrinted(max(1, job.batches), "notice", text.encode())
     return HarnessReached(breach), notice, JobEnded("limit", limit=breach)
 

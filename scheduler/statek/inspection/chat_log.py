@@ -246,8 +246,7 @@ def _subtask(history: History, stored: Stored) -> ChatItem | None:
 def _steering(_: History, stored: Stored) -> ChatItem | None:
     match stored.event:
         case HarnessReached(limit=limit):
-            text = f"{limit.name}: {limit.allowed:g} allowed, {limit.used:g} used"
-            return SteeringLogItem(stored.cursor, stored.at_us, "harness", text)
+            return SteeringLogItem(stored.cursor, stored.at_us, "harness", str(limit))
         case JobCancelled(reason=reason):
             return SteeringLogItem(stored.cursor, stored.at_us, "cancelled", reason)
         case JobRevived(reason=revived):

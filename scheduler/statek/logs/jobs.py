@@ -74,11 +74,7 @@ def _because(error: GuestError | None, limit: LimitBreach | None) -> str:
     if error is not None:
         where = "" if error.line is None else f" (line {error.line})"
         return f": {error.type}: {error.message}{where}"
-    return "" if limit is None else f": {_limit(limit)}"
-
-
-def _limit(limit: LimitBreach) -> str:
-    return f"{limit.name}: {limit.allowed:g} allowed, {limit.used:g} used"
+    return "" if limit is None else f": {limit}"
 
 
 def _lease_ended(event: events.LeaseEnded) -> Line:
@@ -123,7 +119,7 @@ _ROWS: Final[Mapping[type[Event], Callable[[Any], Line]]] = {
     events.BatchEnded: _ended("batch"),
     events.BatchSkipped: _at(logging.INFO, "batch skipped: one before it was not ok"),
     events.PolicyViolated: _violated,
-    events.LimitReached: lambda event: (logging.WARNING, f"limit reached: {_limit(event.limit)}", {}),
+    events.LimitReached: lambda event: (logging.WARNING, f"limit reached: {event.limit}", {}),
     events.JobSuspended: _suspended,
     events.JobResumed: _at(logging.INFO, "goes on"),
     events.FutureResolved: _resolved,
@@ -135,7 +131,7 @@ _ROWS: Final[Mapping[type[Event], Callable[[Any], Line]]] = {
     events.TurnRequested: _at(logging.INFO, "model asked", "model", "provider", "attempt"),
     events.TurnAnswered: _answered,
     events.TurnFailed: lambda event: (logging.ERROR, f"model could not be asked: {event.cause}: {event.detail}", {}),
-    events.HarnessReached: lambda event: (logging.WARNING, f"harness: {_limit(event.limit)}", {}),
+    events.HarnessReached: lambda event: (logging.WARNING, f"harness: {event.limit}", {}),
     events.JobCancelled: lambda event: (logging.INFO, f"cancelled: {event.reason}", {}),
     events.JobRevived: lambda event: (logging.INFO, f"revived: {event.reason}", {}),
 }

@@ -120,9 +120,7 @@ def _pushed(event: events.MessagePushed, job: Job, at_us: int) -> None:
 
 
 def _reached(event: events.HarnessReached, job: Job, at_us: int) -> None:
-    limit = event.limit
-    text = f"{limit.name}: {limit.allowed:g} allowed, {limit.used:g} used"
-    job.chat_log.append(SteeringLogItem("harness", to_bytes(text), at_us))
+    job.chat_log.append(SteeringLogItem("harness", to_bytes(str(event.limit)), at_us))
 
 
 def _cancelled(event: events.JobCancelled, job: Job, at_us: int) -> None:
