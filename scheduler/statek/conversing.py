@@ -21,6 +21,7 @@ from statek.core import turns
 from statek.core.agents import AgentDefinition
 from statek.core.decisions import Decision
 from statek.core.events import Event, TurnAnswered, TurnUsage
+from statek.core.evolve import talk_of
 from statek.core.jobs import Conversation, Job, digest
 from statek.errors import StatekError
 from statek.pools.fairness import Shares
@@ -247,7 +248,7 @@ class Conversing:
 
     def _fail(self, tick: Tick, name: str, cause: str, detail: str) -> None:
         def decide(job: Job) -> tuple[Event, ...]:
-            return turns.failed(turns.talk_of(job).turn, cause, detail)
+            return turns.failed(talk_of(job).turn, cause, detail)
 
         self._loop.decide(tick, name, lambda job, lease: Decision(decide(job), (), lease))
 

@@ -322,13 +322,13 @@ def _(event: MessagePushed, job: Job) -> Job:
 
 @_after.register
 def _(event: TurnRequested, job: Job) -> Job:
-    talk = replace(_talk(job), turn=event.turn, asking=True, attempts=event.attempt, unread=0)
+    talk = replace(talk_of(job), turn=event.turn, asking=True, attempts=event.attempt, unread=0)
     return replace(job, status="STARTED", outcome=None, conversation=talk)
 
 
 @_after.register
 def _(event: TurnAnswered, job: Job) -> Job:
-    talk, used = _talk(job), event.usage
+    talk, used = talk_of(job), event.usage
     talk = replace(
         talk,
         asking=False,
@@ -345,7 +345,7 @@ def _(event: TurnAnswered, job: Job) -> Job:
 
 @_after.register
 def _(event: TurnFailed, job: Job) -> Job:
-    return replace(job, conversation=replace(_talk(job), asking=False))
+    return replace(job, conversation=replace(talk_of(job), asking=False))
 
 
 @_after.register
@@ -377,7 +377,8 @@ def _(event: JobRevived, job: Job) -> Job:
     )
 
 
-def _talk(job: Job) -> Conversation:
+def talk_of(job: Job) -> Conversation:
+    """Return a job's conversation; only those of agents have one."""
     if job.conversation is None:
         raise BugInScheduler(f"job {job.job} has no agent whose model could be asked")
     return job.conversation

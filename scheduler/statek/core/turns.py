@@ -25,9 +25,8 @@ from statek.core.events import (
     TurnFailed,
     TurnRequested,
 )
-from statek.core.evolve import evolve, evolved
-from statek.core.jobs import Conversation, Job, digest
-from statek.errors import BugInScheduler
+from statek.core.evolve import evolve, evolved, talk_of
+from statek.core.jobs import Job, digest
 from statek_protocol.messages.base import EXIT_STATUS_LIMIT, TEXT_LIMIT
 from statek_protocol.messages.interpreter import GuestError, LimitBreach
 
@@ -150,10 +149,3 @@ def _bounded(job: Job, breach: LimitBreach) -> tuple[Event, ...]:
     text = f"the job ends here: {breach}\n"
     notice = ConsolePrinted(max(1, job.batches), "notice", text.encode())
     return HarnessReached(breach), notice, JobEnded("limit", limit=breach)
-
-
-def talk_of(job: Job) -> Conversation:
-    """Return a job's conversation; only those of agents have one."""
-    if job.conversation is None:
-        raise BugInScheduler(f"job {job.job} has no agent whose model could be asked")
-    return job.conversation

@@ -12,6 +12,7 @@ from statek.core import steering, turns
 from statek.core.agents import AgentDefinition, Harness, WarmupBlock
 from statek.core.decisions import Decision
 from statek.core.events import BatchSubmitted, Event, TurnAnswered, TurnRequested, TurnUsage
+from statek.core.evolve import talk_of
 from statek.core.jobs import Conversation
 from statek.core.submissions import start
 from statek_policies import Policy
@@ -45,7 +46,7 @@ class Talk(World):
 
     @property
     def talk(self) -> Conversation:
-        return turns.talk_of(self.job)
+        return talk_of(self.job)
 
     def take(self, events: Sequence[Event]) -> None:
         """Put what was decided outside of a lease on record, and follow it."""
