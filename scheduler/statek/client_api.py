@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from statek import asking
-from statek.calls.current import current_call
+from statek.calls.current import key_of_call
 from statek.giving import plainly, written
 from statek.job_handle import JobHandle
 from statek.queues.push_queue import role_of
@@ -112,7 +112,7 @@ def start_jobs(
     here = asking.scheduler_here(store)
     kept = [JobStart(_kept(here, job), _text(job.message), job.name or "") for job in jobs]
     sent = [] if here is not None else [NewJob(_sent(job), _text(job.message), job.name or "") for job in jobs]
-    once = _checked(key) or _key_of_call() or secrets.token_hex(KEY_BYTES)
+    once = _checked(key) or key_of_call() or secrets.token_hex(KEY_BYTES)
 
     def decide(loop: Loop, tick: Tick) -> tuple[str, ...]:
         return loop.roster.start_jobs(tick, once, agent, kept, parent or "")
@@ -181,9 +181,3 @@ def _checked(key: str | None) -> str | None:
     if not 1 <= len(key) <= KEY_CHARACTERS or not key.isprintable():
         raise ValueError(f"a key has 1 to {KEY_CHARACTERS} printable characters")
     return key
-
-
-def _key_of_call() -> str | None:
-    """Within a tool, what it starts is the same job when the call is made again."""
-    call = current_call()
-    return None if call is None else call.next_key()

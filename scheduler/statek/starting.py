@@ -12,7 +12,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,10 +187,10 @@ def _refuse_inside_a_loop() -> None:
     raise RuntimeError("an event loop runs here already: use `await start_statek_async(...)` in it")
 
 
-async def _until_signal(main: Any) -> int | None:
+async def _until_signal(main: Coroutine[Any, Any, None]) -> int | None:
     """Run until it ends or a signal comes; returns the signal. A second one ends the process."""
     received: list[int] = []
-    task = asyncio.ensure_future(main)
+    task = asyncio.create_task(main)
 
     def on_signal(number: int) -> None:
         if received:

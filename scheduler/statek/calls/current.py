@@ -41,6 +41,12 @@ def current_call() -> CurrentCall | None:
     return _CURRENT.get()
 
 
+def key_of_call() -> str | None:
+    """Name the next thing that this code brings about, as `next_key` does; None outside of any call."""
+    call = current_call()
+    return None if call is None else call.next_key()
+
+
 @contextmanager
 def within(job: str, key: str) -> Iterator[None]:
     """Let code run for a call."""

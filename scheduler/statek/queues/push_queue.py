@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from statek import asking
-from statek.calls.current import current_call
+from statek.calls.current import current_call, key_of_call
 from statek.giving import plainly, written
 from statek.inspecting import StoreView
 from statek.queueing import NewItem
@@ -62,7 +62,7 @@ class PushQueue:
 
     def _push(self, kept: bytes, sent: bytes, job: str | None, agent: str | None, key: str | None) -> int:
         """Push a body, as the ledger keeps it and as it is sent to a scheduler of another process."""
-        key = key or _key_of_call() or secrets.token_hex(KEY_BYTES)
+        key = key or key_of_call() or secrets.token_hex(KEY_BYTES)
         item = NewItem(self.name, job, agent, kept, key, _source())
         return asking.decided(
             self._store,
@@ -121,12 +121,6 @@ def role_of(agent: Agent | str) -> str:
     if not isinstance(name, str):
         raise TypeError(f"an agent or the name of one is needed, not {type(agent).__name__}")
     return name
-
-
-def _key_of_call() -> str | None:
-    """Within a tool, what it pushes is the same push when the call is made again."""
-    call = current_call()
-    return None if call is None else call.next_key()
 
 
 def _source() -> str:
