@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -27,8 +26,6 @@ from statek_protocol.messages.base import ARGUMENTS_LIMIT, TEXT_LIMIT
 
 if TYPE_CHECKING:
     from statek.loop import Loop
-
-log = logging.getLogger(__name__)
 
 CANCELLED: Final = Settlement.failed(WAIT_CANCELLED, "the wait was given up from outside")
 TAKEN_UP_AT_ONCE: Final = 200
@@ -134,15 +131,21 @@ class Waiting:
 
     # what comes from outside
 
-    def complete(self, tick: Tick, key: str, settlement: Settlement) -> tuple[CompletionOutcome, int]:
-        """Complete a key, once: its open futures now, and those that are made later; raises `TooManyCompletions`."""
+    def complete(
+        self, tick: Tick, key: str, settlement: Settlement, *, for_ever: bool = True
+    ) -> tuple[CompletionOutcome, int]:
+        """Complete a key, once: its open futures now, and those that are made later; raises `TooManyCompletions`.
+
+        What no future has taken yet is kept `for_ever`, of which there is room for so much; or else among the newest.
+        """
         if self._completion(tick, key) is not None:
             return "duplicate", 0
         promises = self._promises(tick, key)
         waiting = [future for future, is_open in promises.items() if is_open]
-        if not waiting and self._loop.ledger.early_completions() + len(tick.completed) >= EARLY_KEPT:
+        taken = bool(waiting) or not for_ever
+        if not taken and self._loop.ledger.early_completions() + len(tick.completed) >= EARLY_KEPT:
             raise TooManyCompletions
-        tick.completed[key] = Completion(key, settlement.value, settlement.error, tick.at_us, bool(waiting))
+        tick.completed[key] = Completion(key, settlement.value, settlement.error, tick.at_us, taken)
         for job, number in waiting:
             self._settled(job, number, settlement, (), tick)
             tick.then(partial(self.on_completed, job, number, settlement))
@@ -170,11 +173,11 @@ class Waiting:
         return 1
 
     def complete_subtask(self, tick: Tick, job: Job, end: JobEnded) -> None:
-        """Let whoever waits for a subtask know how it ended: its first end counts."""
-        try:
-            self.complete(tick, f"{subtasks.KEY}{job.job}", subtasks.settlement(job, end))
-        except TooManyCompletions:
-            log.exception("what came of %s cannot be kept for %s", job.job, job.parent, extra={"job": job.job})
+        """Let whoever waits for a subtask know how it ended: its first end counts.
+
+        Not every subtask has a future, now or ever, so none of them takes the room of what applications complete early.
+        """
+        self.complete(tick, f"{subtasks.KEY}{job.job}", subtasks.settlement(job, end), for_ever=False)
 
     def _completion(self, tick: Tick, key: str) -> Completion | None:
         return tick.completed.get(key) or self._loop.ledger.completion(key)

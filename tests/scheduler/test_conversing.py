@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from talk_stand import AGENT, UNBOUNDED, TalkStand, ended, lease_of, printed, talk_stand
 
+from statek import waiting
 from statek.agents.requests import ModelFailure
 from statek.core.events import (
     BatchSubmitted,
@@ -378,6 +379,21 @@ def test_a_job_is_cancelled_with_its_subtasks_and_theirs(here: TalkStand) -> Non
     error = here.base.job(grandchild).error
     assert error is not None
     assert error.message == f"the job {child}, whose subtask it is, was cancelled"
+
+
+def test_subtasks_without_futures_leave_room_for_what_is_completed_early(
+    here: TalkStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "EARLY_KEPT", 3)
+    parent = here.start()
+    children = [here.start(parent=parent) for _ in range(5)]
+    for child in children:
+        here.cancel(child)
+    told: list[str] = []
+    here.base.loop.do(lambda tick: told.append(here.base.loop.waiting.complete(tick, "early", waiting.CANCELLED)[0]))
+    here.base.turn()
+    assert told == ["kept"]
+    assert all(here.base.ledger.completion(f"job/{child}") for child in children)
 
 
 def test_only_the_first_end_of_a_subtask_counts(here: TalkStand) -> None:

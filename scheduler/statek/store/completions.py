@@ -54,7 +54,7 @@ class Completion:
     error: GuestError | None
     at_us: int
     taken: bool
-    """Some future has had it."""
+    """Some future has had it, or none may ever want it."""
 
 
 def write(connection: sqlite3.Connection, records: Iterable[Record], completions: Iterable[Completion]) -> None:
