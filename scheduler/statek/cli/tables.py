@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from statek.audit.escaping import shown
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
 COLUMNS_ELSEWHERE: Final = 120
 """Width of what does not go to a terminal."""
-NOT_FOLDED: Final = 1 << 16
-"""Columns that no line of ours fills: lines for `grep` and `awk` are whole."""
 BETWEEN: Final = 2
 """Columns of the terminal between two cells."""
 NARROWEST: Final = 8
@@ -40,8 +39,14 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def print_lines(
     headings: Sequence[str], rows: Iterable[Sequence[str]], *, last: Literal["fold", "ellipsis"] = "fold"
 ) -> None:
-    """Print a table with a line for each row; a terminal that is too narrow for it folds or cuts its last column."""
-    console = _console(NOT_FOLDED)
+    """Print a table with a line for each row; a terminal that is too narrow for it folds or cuts its last column.
+
+    What does not go to a terminal has whole lines, for `grep` and `awk`.
+    """
+    if not sys.stdout.isatty():
+        sys.stdout.writelines(_whole_lines(headings, rows))
+        return
+    console = _console()
     console.print(_lines(headings, rows, last, console.width))
 
 
@@ -61,13 +66,23 @@ def watch_lines(
             pass  # that is how one stops watching
 
 
-def _console(elsewhere: int = COLUMNS_ELSEWHERE) -> Console:
+def _console() -> Console:
     from rich.console import Console
 
     console = Console(highlight=False, emoji=False, markup=False)
     if not console.is_terminal:
-        console.width = elsewhere
+        console.width = COLUMNS_ELSEWHERE
     return console
+
+
+def _whole_lines(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    from rich.cells import cell_len
+
+    known = [[shown(cell) for cell in row] for row in (headings, *rows)]
+    widths = [max(map(cell_len, cells)) for cells in zip(*known, strict=True)]
+    for row in known:
+        padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        yield (" " * BETWEEN).join(padded).rstrip() + "\n"
 
 
 def _lines(
