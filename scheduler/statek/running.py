@@ -21,6 +21,7 @@ from statek.service import Service
 from statek.settings import Settings, load_settings
 from statek.settings.serving import log_options, service_options
 from statek.store.directory import StoreDirectory
+from statek.store.taking import take
 
 if TYPE_CHECKING:
     from statek.starting import Setup
@@ -70,7 +71,7 @@ async def _run(plan: Plan, settings: Settings) -> None:
     )
     options = service_options(settings, application, _providers(plan.provider))
     directory = StoreDirectory.create_or_open(settings.store)
-    lock = directory.lock()
+    lock = await take(directory)
     try:
         service = Service(directory, lock, options)
         logs = Logs(log_options(settings), logging.getLogger("statek"))

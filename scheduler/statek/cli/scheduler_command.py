@@ -53,11 +53,12 @@ def scheduler_command(http: str | None, **given: Any) -> None:
     settings = settings_or_exit(**given, **_http(http))
     from statek.service import Service
     from statek.settings.serving import log_options, service_options
+    from statek.store.taking import take
 
     directory = open_store(settings.store, must_exist=False)
     try:
         options = service_options(settings)
-        lock = directory.lock()
+        lock = asyncio.run(take(directory))
         logs = Logs(log_options(settings))
     except (StatekError, ProtocolError, StoreError) as error:
         wrong_usage(str(error))

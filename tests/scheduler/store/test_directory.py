@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from statek.store.directory import StoreDirectory
 from statek.store.errors import StoreDamaged, StoreLocked, StoreRefused, StoreUnwritable, StoreVersion
+from statek.store.taking import take
 
 HOLD_THE_LOCK = """
 import sys, pathlib
@@ -125,6 +127,23 @@ def test_the_lock_names_the_process_that_holds_it_and_falls_when_that_is_killed(
         holder.wait()
     assert not store.is_locked()
     store.lock().release()
+
+
+def test_a_scheduler_waits_for_whoever_has_the_store_for_a_moment(store: StoreDirectory) -> None:
+    async def main() -> None:
+        lock = store.lock()
+        taking = asyncio.ensure_future(take(store))
+        await asyncio.sleep(0)
+        assert not taking.done()
+        lock.release()
+        (await asyncio.wait_for(taking, 30)).release()
+
+    asyncio.run(main())
+
+
+def test_a_scheduler_does_not_wait_for_another_one_for_ever(store: StoreDirectory) -> None:
+    with store.lock(), pytest.raises(StoreLocked, match=f"process {os.getpid()}"):
+        asyncio.run(take(store, 0.05))
 
 
 MAKE_AND_LOCK = """
