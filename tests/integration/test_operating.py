@@ -9,31 +9,35 @@ import select
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from integration.services import Command, Run, Site, finish, site, wait_for
+
+from statek.cli.main import main
 
 APP = """
 from statek import Agent
+
+COUNT = "import time\\nfor _ in range(12):\\n    time.sleep(0)\\ntime.sleep(0.001)\\nexit()"
 
 agents = [
     Agent("greeter", instructions="greet", warmup="print('hello', name)\\nexit('done ' + name)"),
     Agent("waiter", instructions="wait", warmup="import time\\nfor _ in range(200):\\n    time.sleep(0.3)\\n"),
     Agent("taker", instructions="take", warmup="print(event['a'])\\nexit('taken')"),
+    Agent("counter", instructions="count", warmup=COUNT),
     Agent("breaker", instructions="break", warmup="1 / zero"),
 ]
 """
 
 
 def start(place: Site, *arguments: str) -> subprocess.Popen[str]:
-    head, *rest = arguments
-    groups = ("job", "queues", "agents", "token")
-    command = [head, *rest[:1], "--store", str(place.store), *rest[1:]] if _is_group(head, rest, groups) else None
-    command = command or [head, "--store", str(place.store), *rest]
+    """Start the command as a process of its own."""
     pipe = subprocess.PIPE
     client = subprocess.Popen(
-        [*place.python, "-m", "statek", *command],
+        [*place.python, "-m", "statek", *_command(place, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=pipe,
         stderr=pipe,
@@ -44,12 +48,23 @@ def start(place: Site, *arguments: str) -> subprocess.Popen[str]:
     return client
 
 
-def _is_group(head: str, rest: list[str], groups: tuple[str, ...]) -> bool:
-    return head in groups and bool(rest) and not rest[0].startswith("-")
+def _command(place: Site, arguments: tuple[str, ...]) -> list[str]:
+    """Put the store behind the name of the command."""
+    grouped = arguments[0] in ("job", "queues", "agents") and not (arguments[1:] or ("-",))[0].startswith("-")
+    words = 2 if grouped else 1
+    return [*arguments[:words], "--store", str(place.store), *arguments[words:]]
 
 
-def statek(place: Site, *arguments: str) -> Run:
+def process(place: Site, *arguments: str) -> Run:
+    """Run the command as a process of its own."""
     return finish(start(place, *arguments))
+
+
+def statek(place: Site, *arguments: str, given: bytes | None = None) -> Run:
+    """Run the command in this process: it does the same, and a process for each would take most of the time."""
+    result = CliRunner().invoke(main, _command(place, arguments), input=given)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
+    return Run(result.exit_code, result.stdout, result.stderr)
 
 
 def told(place: Site, *arguments: str) -> list[dict[str, Any]]:
@@ -82,7 +97,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def test_a_job_is_started_waited_for_and_looked_at(place: Site) -> None:
-    run = statek(place, "job", "start", "--var", 'name="ann"', "--name", "first", "--wait", "greeter")
+    run = process(place, "job", "start", "--var", 'name="ann"', "--name", "first", "--wait", "greeter")
     assert (run.status, run.out) == (0, "done ann\n"), run.err
     found = show(place, "first")
     assert (found["status"], found["outcome"], found["exit_status"], found["agent"]) == (
@@ -91,17 +106,17 @@ def test_a_job_is_started_waited_for_and_looked_at(place: Site) -> None:
         "done ann",
         "greeter",
     )
-    assert statek(place, "job", "console", "first").out == "hello ann\n"
-    page = statek(place, "job", "show", "first").out
+    assert process(place, "job", "console", "first").out == "hello ann\n"
+    page = process(place, "job", "show", "first").out
     assert "DONE, ok" in page
     assert "done ann" in page
-    story = statek(place, "job", "log", "first").out
+    story = process(place, "job", "log", "first").out
     assert "warmup warmup-1: ok" in story
     assert "    hello ann" in story
 
 
 def test_a_job_that_does_not_end_well_leaves_with_its_outcome(place: Site) -> None:
-    run = statek(place, "job", "start", "--var", "zero=0", "--name", "broken", "--wait", "breaker")
+    run = process(place, "job", "start", "--var", "zero=0", "--name", "broken", "--wait", "breaker")
     assert run.status == 1, run.err
     assert "ZeroDivisionError" in statek(place, "job", "show", "broken").out
     assert [job["name"] for job in told(place, "jobs", "--outcome", "error")] == ["broken"]
@@ -162,7 +177,7 @@ def test_events_and_dead_letters_are_looked_after(place: Site) -> None:
 
 
 def test_agents_are_shown_and_revised(place: Site) -> None:
-    assert {agent["name"] for agent in told(place, "agents")} == {"greeter", "waiter", "taker", "breaker"}
+    assert {agent["name"] for agent in told(place, "agents")} == {"greeter", "waiter", "taker", "breaker", "counter"}
     assert statek(place, "agents", "revise", "--model", "m-2", "--set", "max_turns=3", "taker").status == 0
     (found,) = told(place, "agents", "show", "taker")
     assert (found["model"], found["harness"]["max_turns"], found["changed"]) == ("m-2", 3, ["max_turns", "model"])
@@ -195,6 +210,12 @@ def test_executors_and_usage_are_told(place: Site) -> None:
         (("job", "start", "--var", "x", "greeter"), "NAME=JSON"),
         (("job", "start", "--var", "x=y", "greeter"), "is not JSON"),
         (("job", "start", "--var", "print=1", "greeter"), "print"),
+        (("job", "show", "firs"), "did you mean first"),
+        (("job", "start", "--var", "x=NaN", "greeter"), "NaN is no number"),
+        (("jobs", "--agent", "greter"), "did you mean 'greeter'"),
+        (("jobs", "--parent", "nobody"), "there is no job 'nobody'"),
+        (("jobs", "--since", "yesterday"), "is no time"),
+        (("agents", "show", "greter"), "did you mean 'greeter'"),
         (("agents", "show", "nobody"), "there is no agent"),
         (("agents", "revise", "nobody", "--model", "m"), "there is no agent"),
         (("agents", "revise", "greeter"), "say what is to be changed"),
@@ -224,7 +245,7 @@ def test_all_of_it_works_where_no_scheduler_runs(tmp_path: Any) -> None:
         assert [found["name"] for found in told(place, "jobs")] == ["late", "early"]
         assert statek(place, "job", "console", "early").out == "hello x\n"
         assert statek(place, "executors").status == 1
-        assert statek(place, "job", "cancel", "late").status == 0
+        assert process(place, "job", "cancel", "late").status == 0
         assert show(place, "late")["outcome"] == "cancelled"
         assert statek(place, "queues", "push", "--agent", "taker", "main", '{"a": 9}').status == 0
         assert told(place, "queues")[0]["waiting"] == 1
@@ -241,7 +262,7 @@ def test_what_a_guest_chose_is_shown_and_not_obeyed(tmp_path: Any) -> None:
         hostile = "\\u001b]0;owned\\u0007\\u202e"
         begin(place, "greeter", "--var", f'name="{hostile}"', "--name", "rude", "--wait")
         for command in (("jobs",), ("job", "show", "rude"), ("job", "log", "rude"), ("job", "console", "rude")):
-            out = statek(place, *command).out
+            out = process(place, *command).out
             assert "\\x1b" in out, command
             assert all(character.isprintable() or character == "\n" for character in out), command
 
@@ -272,3 +293,85 @@ def test_jobs_are_watched_on_a_terminal_as_they_change(place: Site) -> None:
 
 def test_watching_is_for_a_terminal(place: Site) -> None:
     assert statek(place, "jobs", "--watch").status == 2
+
+
+def test_jobs_are_found_by_when_they_were_made(place: Site) -> None:
+    begin(place, "breaker", "--var", "zero=1", "--name", "recent")
+    assert "recent" in [job["name"] for job in told(place, "jobs", "--since", "1h", "--limit", "1000")]
+    made = show(place, "recent")["created"]
+    (oldest, *_) = told(place, "jobs", "--since", made, "--oldest")
+    assert oldest["name"] == "recent"
+    assert told(place, "jobs", "--since", "2100-01-01") == []
+
+
+def test_calls_that_are_alike_are_told_once_and_each_has_a_cursor_to_go_on_from(place: Site) -> None:
+    begin(place, "counter", "--name", "counted", "--wait")
+    lines = statek(place, "job", "log", "counted").out.splitlines()
+    assert [line.partition("Z  ")[2] for line in lines if not line.startswith(" ")] == [
+        "warmup warmup-1: ok",
+        "call time.sleep(0.0)",
+        "... 11 more like it",
+        "call time.sleep(0.001)",
+        "the job ended: ok",
+    ]
+    entries = told(place, "job", "log", "counted")
+    assert [entry["kind"] for entry in entries] == ["warmup", *["call"] * 13, "end"]
+    assert [entry["cursor"] for entry in entries] == sorted({entry["cursor"] for entry in entries})
+    assert told(place, "job", "log", "counted", "--after", str(entries[5]["cursor"])) == entries[6:]
+
+
+def test_each_job_is_decided_by_itself_and_the_worst_is_the_status(place: Site) -> None:
+    begin(place, "waiter", "--name", "c1")
+    run = statek(place, "job", "cancel", "nobody", "c1")
+    assert run.status == 2
+    assert "there is no job 'nobody'" in run.err
+    assert "c1: cancelled" in run.err
+
+
+def test_what_is_pushed_for_an_agent_that_nobody_knows_is_told(place: Site) -> None:
+    run = statek(place, "queues", "push", "--agent", "takr", "typos", "1")
+    assert run.status == 0
+    assert "did you mean 'taker'" in run.err
+    wait_for(lambda: told(place, "queues", "dead", "typos"), "the dead letter")
+    assert "there is in: typos" in statek(place, "queues", "dead", "typo").err
+    assert statek(place, "queues", "discard", "--all", "typos").status == 0
+
+
+def test_what_is_no_text_is_refused_before_anything_happens(place: Site) -> None:
+    begin(place, "waiter", "--name", "deaf")
+    run = statek(place, "job", "push", "deaf", "-", given=b"\xff\xfe")
+    assert (run.status, "is not UTF-8" in run.err) == (2, True)
+    assert statek(place, "job", "cancel", "deaf").status == 0
+
+
+def test_looking_for_a_store_makes_none(tmp_path: Path) -> None:
+    place = Site(tmp_path, "")
+    place.store.mkdir()
+    for command in (("jobs",), ("job", "cancel", "x"), ("job", "release", "x"), ("queues",), ("executors",)):
+        run = statek(place, *command)
+        assert (run.status, "there is no store" in run.err) == (2, True), command
+    assert list(place.store.iterdir()) == []
+
+
+def test_a_reader_that_goes_away_and_a_full_disk_are_no_bugs(place: Site) -> None:
+    begin(place, "greeter", "--var", 'name="p"')
+    with subprocess.Popen(["/usr/bin/true"], stdin=subprocess.PIPE) as gone, open("/dev/full", "w") as full:
+        gone.wait()
+        for output, status in ((gone.stdin, 0), (full, 5)):
+            command = [*place.python, "-m", "statek", "jobs", "--store", str(place.store), "--json"]
+            run = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, env={"PATH": "/usr/bin:/bin"})
+            assert (run.returncode, b"Traceback" in run.stderr) == (status, False), run.stderr
+
+
+def test_a_shell_completes_jobs_and_agents_from_the_store(place: Site) -> None:
+    begin(place, "greeter", "--var", 'name="p"', "--name", "completed")
+
+    def offered(*words: str) -> list[str]:
+        environment = {"COMP_WORDS": " ".join(("statek", *words)), "COMP_CWORD": str(len(words))}
+        run = CliRunner().invoke(main, env={**environment, "_STATEK_COMPLETE": "bash_complete"}, prog_name="statek")
+        return run.stdout.split()
+
+    store = str(place.store)
+    assert offered("job", "show", "--store", store, "complet") == ["plain,completed"]
+    assert offered("job", "start", "--store", store, "gree") == ["plain,greeter"]
+    assert offered("job", "show", "--store", "/nowhere", "complet") == []
