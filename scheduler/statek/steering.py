@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
+from statek.calls.outcomes import wire_text
 from statek.core import holds, steering, turns
 from statek.core.decisions import Decision
 from statek.core.events import BatchEnded, BatchSkipped, BatchSubmitted, Event, JobEnded, MessagePushed
@@ -100,7 +101,8 @@ class Steering:
         job = self._known(tick, name)
         if job.status in OVER:
             return "cancelled" if request and job.decided == request else "nothing"
-        self._loop.decide(tick, name, lambda job, lease: steering.cancel(job, lease, reason, request))
+        said = wire_text(reason)  # a tool may pass on what a guest says
+        self._loop.decide(tick, name, lambda job, lease: steering.cancel(job, lease, said, request))
         self._cancel_subtasks(tick, name)
         return "cancelled"
 

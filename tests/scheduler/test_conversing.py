@@ -23,7 +23,7 @@ from statek.core.events import (
 )
 from statek.errors import SubmissionRefused
 from statek.store.ledger import Ledger
-from statek_protocol.messages.client import CancelJob, NewBatch, Refused, RetryJob, Steered, Submit
+from statek_protocol.messages.client import CancelJob, Follow, NewBatch, Refused, RetryJob, Steered, Submit
 from statek_protocol.messages.executor import Release
 from statek_protocol.messages.interpreter import Run
 
@@ -364,6 +364,16 @@ def test_the_end_of_a_subtask_completes_its_key(
     assert (completion.error.type if completion.error else None) == error
     assert (completion.value is None) == (value is None)
     assert value is None or value.encode() in (completion.value or b"")
+
+
+def test_a_reason_that_no_wire_can_carry_is_told_with_escapes(here: TalkStand) -> None:
+    job = here.start()
+    here.base.ask(Follow("f1", job, 0))
+    here.base.loop.do(lambda tick: here.base.loop.steering.cancel(tick, job, "half of \ud83d"))
+    here.base.turn()
+    error = here.base.job(job).error
+    assert error is not None
+    assert error.message == "half of \\ud83d"
 
 
 def test_a_job_is_cancelled_with_its_subtasks_and_theirs(here: TalkStand) -> None:
