@@ -50,7 +50,7 @@ ELSEWHERE = {
         "test_application_faces.py::test_what_cannot_be_delivered_is_kept_with_the_reason_until_somebody_decides"
     ),
     "a message does not reach a job that waits": (
-        "test_subtasks.py::test_a_message_to_a_job_that_waits_does_what_its_application_says"
+        "test_pushed_messages.py::test_a_message_does_to_a_waiting_job_what_its_agent_says"
     ),
     "functions that start jobs are told of more room than there is": (
         "test_starting.py::test_queue_logic_is_asked_for_no_more_jobs_than_there_is_room_for_until_nothing_is_left"

@@ -1,4 +1,4 @@
-"""What a message does to a job that waits for a future, and what a job gets of its subtasks: real services."""
+"""What a message does to a job that waits for a future: real services."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from integration.services import Site, wait_for
-from scripted_model import Answer, ChatRequest, Fault, ScriptedModel
+from scripted_model import Answer, ScriptedModel
 
-from statek import JobHandle, cancel_job, complete_future, get_job, push_message, submit_new_job
+from statek import JobHandle, complete_future, get_job, push_message, submit_new_job
 from statek.inspecting import JobView
 
 APP = """
@@ -16,7 +16,6 @@ import pathlib
 import time
 
 from statek import Agent, FutureResult, temporal
-from statek.subtasks import delegate_to
 
 
 @temporal()
@@ -44,17 +43,6 @@ try:
 except WaitCancelled as error:
     print("woken:", error)
 '''
-DELEGATE = '''
-results = [delegate_task("child", word) for word in ("good", "bad", "slow")]
-for result in results:
-    try:
-        print(result)
-    except JobCancelled as error:
-        print("cancelled:", error)
-    except SubTaskFailed as error:
-        print("failed:", error)
-exit()
-'''
 
 waits = {"tools": [approval], "warmup": WAIT, "model": "small"}
 agents = [
@@ -62,27 +50,13 @@ agents = [
     Agent("wakes", "WAKES", on_message="wake", **waits),
     Agent("cancels", "CANCELS", on_message="cancel", **waits),
     Agent("asks", "ASKS", on_push=decide, **waits),
-    Agent("child", "CHILD", model="small", max_consecutive_exceptions=0),
-    Agent("parent", "PARENT", model="small", tools=[delegate_to("child")], warmup=DELEGATE),
 ]
 """
 
 
-def reply(request: ChatRequest) -> Answer:
-    """Do as the message to a child says, and end everything else."""
-    text = " ".join(str(message["content"]) for message in request.messages)
-    if "CHILD" not in text:
-        return Answer(text="done")
-    if "bad" in text:
-        return Answer(code="1 / 0")
-    if "slow" in text:
-        return Answer(fault=Fault(kind="hang", times=None))
-    return Answer(code="exit('the result')")
-
-
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
-    with ScriptedModel(reply) as server:
+    with ScriptedModel(lambda _: Answer(text="done")) as server:
         yield server
 
 
@@ -144,16 +118,3 @@ def test_an_application_that_was_killed_while_it_thought_about_a_message_is_aske
     site.serving.wait()
     site.embedded_scheduler("--app", str(site.directory / "app.py"))
     assert done(site, job).py_env.console[0].startswith("woken: ")
-
-
-def test_a_parent_is_told_how_its_subtasks_ended(site: Site) -> None:
-    parent = submit_new_job("parent", store=site.store)
-    children = wait_for(lambda: view(site, parent).children[2:] and view(site, parent).children, "three subtasks")
-    slow = [get_job(child, store=site.store) for child in children][-1]
-    wait_for(lambda: get_job(slow.name, store=site.store).num_turns, "a question")
-    assert cancel_job(slow.name, "it takes too long", store=site.store)
-    assert done(site, parent).py_env.console == [
-        "the result",
-        f"failed: the subtask {children[1]} ended as limit: max_consecutive_exceptions: 0 allowed, 1 used",
-        "cancelled: it takes too long",
-    ]

@@ -18,13 +18,11 @@ from statek import (
     create_sub_task,
     delegate_to,
     find_jobs,
-    push_message,
     start_statek_async,
     submit_new_job,
     temporal,
 )
 from statek.inspection.chat_log import SteeringLogItem, SubTaskLogItem
-from statek.inspection.views import JobView
 from statek.job_handle import JobEndedBadly
 
 scripts = Scripts()
@@ -63,7 +61,6 @@ def check() -> str:
 delegate_task = delegate_to(worker, "echo")
 parent = Agent("parent", "You delegate.", model="scripted", tools=[research, fail, later, check, delegate_task])
 echo = Agent("echo", "You repeat.", model="scripted")
-woken = Agent("woken", "You wait.", model="scripted", tools=[later], on_push=lambda job, text: text)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,7 +68,7 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     store = tmp_path_factory.mktemp("subtasks") / "store"
     with ScriptedModel(scripts) as model:
         options = {"settings": {"model_base_url": model.base_url}, "store": store, "workers": 2}
-        with in_background(start_statek_async, [parent, worker, failing, echo, woken], **options):
+        with in_background(start_statek_async, [parent, worker, failing, echo], **options):
             yield
 
 
@@ -215,24 +212,3 @@ def test_a_job_that_did_not_end_well_is_tried_again() -> None:
     assert job.wait(30).outcome == "error"
     assert job.retry()
     wait_for(lambda: job.num_completions == 1 and job.status == "DONE", "it has failed again")
-
-
-def messages(job: JobView) -> list[str]:
-    return [text for texts in job.py_env.push_log.values() for text in texts]
-
-
-@pytest.mark.parametrize(("text", "printed"), [("keep", ["brought"]), ("wake", ["WaitCancelled"]), ("cancel", [])])
-def test_a_message_to_a_job_that_waits_does_what_its_application_says(text: str, printed: list[str]) -> None:
-    key = f"for {text}"
-    code = f"try:\n    print(later({key!r}))\nexcept Exception as error:\n    print(type(error).__name__)"
-    job = began(woken, code, "exit('heard')")
-    waits_for(job, key)
-    push_message(job.name, text)
-    if text == "keep":
-        wait_for(lambda: text in messages(job), "the message is there")
-        assert job.status == "SUSPENDED"
-        complete_future(key, "brought")
-    ended = job.wait(30)
-    assert (ended.outcome, ended.exit_status) == (("ok", "heard") if printed else ("cancelled", None))
-    assert ended.py_env.console == printed
-    assert messages(ended)[1:] == [text]
