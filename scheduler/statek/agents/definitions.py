@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 import msgpack
@@ -31,6 +31,8 @@ HARNESS_NAMES: Final[Mapping[str, str]] = {
 PLAIN_FIELDS: Final = ("instructions", "model", "provider", "style", "plain_reply", "context_tokens", "options")
 REVISABLE: Final = (*PLAIN_FIELDS, "warmup", "limits", *HARNESS_NAMES)
 """What can be changed without the agent's program: everything but its name, functions, variables and policy."""
+_MOST_MONEY: Final = 10**9
+"""Whole units of currency that a bound can have."""
 _MICROS: Final = 1_000_000
 
 
@@ -119,9 +121,12 @@ def _micros(value: object) -> int | None:
     if type(value) not in (int, float, str, Decimal):
         raise ValueError("an amount of money is needed")
     try:
-        return int(Decimal(str(value)) * _MICROS)
-    except (InvalidOperation, OverflowError, ValueError):
-        raise ValueError(f"{shown(value)} is no amount of money") from None
+        amount = Decimal(str(value))
+        if abs(amount) <= _MOST_MONEY:  # else it might have a million digits
+            return int(amount * _MICROS)
+    except (ArithmeticError, ValueError):
+        pass  # it is no number at all
+    raise ValueError(f"{shown(value)} is no amount of money")
 
 
 def _limited(definition: AgentDefinition, limits: object) -> Policy:

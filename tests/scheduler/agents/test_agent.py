@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -167,6 +168,14 @@ def test_all_faults_of_a_change_are_told_at_once_and_nothing_is_changed() -> Non
         "'os' is not offered",
     ):
         assert part in told
+
+
+@pytest.mark.parametrize("amount", ["1e999999", "1e999990", "1e5000", "-1e5000", "NaN", "sNaN", "Infinity", 10**10, -1])
+def test_an_amount_of_money_that_nobody_has_is_refused_in_no_time(amount: object) -> None:
+    began = time.process_time()
+    with pytest.raises(AgentRefused, match="max_cost: "):
+        revise(dispatcher().definition(), {"max_cost": amount})
+    assert time.process_time() - began < 1.0
 
 
 def test_bytes_that_are_no_definition_are_refused() -> None:
