@@ -32,10 +32,13 @@ def executors_command(store: Path, as_json: bool) -> None:
 
     require_store(store)
     directory = open_store(store, must_exist=True)
+    if not directory.is_locked():
+        say(f"no scheduler runs on {store}, so nobody is connected")
+        raise SystemExit(NOBODY_ANSWERS)
     with Client(directory.client_socket) as client:
         found = client.executors(SECONDS)
     if found is None:
-        say(f"no scheduler answers on {store} within {SECONDS:g} s, so nobody is connected")
+        say(f"the scheduler of {store} does not answer within {SECONDS:g} s: look at `statek health` and its log")
         raise SystemExit(NOBODY_ANSWERS)
     print_all(HEADINGS, found.executors, _cells, _plain, as_json=as_json)
 
