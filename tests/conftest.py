@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import decimal
 import gc
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("shared machine", deadline=None)
@@ -16,3 +19,10 @@ def pytest_collection_finish() -> None:
     """Leave thousands of collected tests out of every later look for garbage: tests make a great deal of it."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def own_decimal_context() -> Iterator[None]:
+    """Give each test the ordinary rules of decimal numbers: guests that run in this process may change theirs."""
+    with decimal.localcontext(decimal.Context()):
+        yield
