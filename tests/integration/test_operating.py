@@ -19,7 +19,11 @@ from integration.services import Command, Run, Site, finish, site, wait_for
 from statek.cli.main import main
 
 APP = """
-from statek import Agent
+from statek import Agent, FutureResult, temporal
+
+@temporal()
+def approval(what: str) -> FutureResult:
+    return FutureResult(key=f"approval-{what}")
 
 COUNT = "import time\\nfor _ in range(12):\\n    time.sleep(0)\\ntime.sleep(0.001)\\nexit()"
 
@@ -27,6 +31,7 @@ agents = [
     Agent("greeter", instructions="greet", warmup="print('hello', name)\\nexit('done ' + name)"),
     Agent("waiter", instructions="wait", warmup="import time\\nfor _ in range(200):\\n    time.sleep(0.3)\\n"),
     Agent("taker", instructions="take", warmup="print(event['a'])\\nexit('taken')"),
+    Agent("asker", instructions="ask", tools=[approval], warmup="print(approval(\\'trip\\'))\\nexit()"),
     Agent("counter", instructions="count", warmup=COUNT),
     Agent("breaker", instructions="break", warmup="1 / zero"),
 ]
@@ -177,7 +182,14 @@ def test_events_and_dead_letters_are_looked_after(place: Site) -> None:
 
 
 def test_agents_are_shown_and_revised(place: Site) -> None:
-    assert {agent["name"] for agent in told(place, "agents")} == {"greeter", "waiter", "taker", "breaker", "counter"}
+    assert {agent["name"] for agent in told(place, "agents")} == {
+        "greeter",
+        "waiter",
+        "taker",
+        "breaker",
+        "counter",
+        "asker",
+    }
     assert statek(place, "agents", "revise", "--model", "m-2", "--set", "max_turns=3", "taker").status == 0
     (found,) = told(place, "agents", "show", "taker")
     assert (found["model"], found["harness"]["max_turns"], found["changed"]) == ("m-2", 3, ["max_turns", "model"])
@@ -239,6 +251,9 @@ def test_all_of_it_works_where_no_scheduler_runs(tmp_path: Any) -> None:
         job = begin(place, "greeter", "--var", 'name="x"', "--name", "early", "--wait")
         waiter = begin(place, "waiter", "--name", "late")
         wait_for(lambda: show(place, waiter)["status"] == "WARMING_UP", "the job at work")
+        follower = start(place, "job", "log", "-f", waiter)
+        assert follower.stdout is not None
+        assert "call time.sleep(0.3)" in follower.stdout.readline()
         command.kill()
         command.wait()
         assert job == "done x"
@@ -247,6 +262,9 @@ def test_all_of_it_works_where_no_scheduler_runs(tmp_path: Any) -> None:
         assert statek(place, "executors").status == 1
         assert process(place, "job", "cancel", "late").status == 0
         assert show(place, "late")["outcome"] == "cancelled"
+        told_on = finish(follower)
+        assert (told_on.status, told_on.err) == (0, "")
+        assert "the job ended: cancelled" in told_on.out
         assert statek(place, "queues", "push", "--agent", "taker", "main", '{"a": 9}').status == 0
         assert told(place, "queues")[0]["waiting"] == 1
         assert begin(place, "greeter", "--var", 'name="y"', "--name", "begun") == "begun"
@@ -375,3 +393,19 @@ def test_a_shell_completes_jobs_and_agents_from_the_store(place: Site) -> None:
     assert offered("job", "show", "--store", store, "complet") == ["plain,completed"]
     assert offered("job", "start", "--store", store, "gree") == ["plain,greeter"]
     assert offered("job", "show", "--store", "/nowhere", "complet") == []
+
+
+def test_a_wait_is_told_when_it_begins_and_when_it_is_over(place: Site) -> None:
+    begin(place, "asker", "--name", "asking")
+    follower = start(place, "job", "log", "-f", "--json", "asking")
+    assert follower.stdout is not None
+    waits = json.loads(next(line for line in follower.stdout if '"wait"' in line))
+    assert (waits["outcome"], "approval" in waits["awaits"]) == (None, True)
+    assert "waits for" in statek(place, "jobs", "--agent", "asker").out
+    completed = CliRunner().invoke(main, ["future", "complete", "--store", str(place.store), "approval-trip", '"yes"'])
+    assert completed.exit_code == 0, completed.stderr
+    entries = [json.loads(line) for line in follower.communicate(timeout=60)[0].splitlines()]
+    (over,) = [entry for entry in entries if entry["kind"] == "wait"]
+    assert (over["cursor"], over["outcome"]) == (waits["cursor"], "resumed")
+    assert "waits for" in statek(place, "job", "log", "asking").out
+    assert statek(place, "job", "console", "asking").out == "yes\n"

@@ -56,7 +56,9 @@ def log_command(store: Path, follow: bool, after: int, as_json: bool, job: str) 
 
     It is what was said to it, its model's turns, its batches, calls, waits and violations, and its ends. Calls that
     are alike are told once, with how many there were; --json tells each, with the cursor that --after takes. With
-    -f an entry that is under way is told when it has ended. Exit status: 0 told, 2 unknown.
+    -f an entry that is under way is told when it has ended, and a wait also when it begins.
+
+    Exit status: 0 told, 2 unknown.
     """
     from statek.inspection.story import plain_entry
 
@@ -72,8 +74,11 @@ def log_command(store: Path, follow: bool, after: int, as_json: bool, job: str) 
 
 
 def _entries(view: StoreView, store: Path, name: str, after: int, *, follow: bool) -> Iterator[StoryItem | None]:
-    """Give what happened after a cursor, and None between two looks; following, what is under way is given later."""
-    from statek.inspection.story import is_under_way
+    """Give what happened after a cursor, and None between two looks.
+
+    Following, what is under way is given when it has ended, and a wait also when it begins.
+    """
+    from statek.inspection.story import WaitItem, is_under_way
 
     under_way: list[int] = []
     for job in _looks(view, store, name, follow=follow):
@@ -85,6 +90,8 @@ def _entries(view: StoreView, store: Path, name: str, after: int, *, follow: boo
                 yield item
             else:
                 under_way.append(item.cursor)
+                if isinstance(item, WaitItem) and item.cursor not in open_ones:
+                    yield item  # it can last for days
         yield None
 
 
