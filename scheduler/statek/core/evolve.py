@@ -46,7 +46,7 @@ from statek.core.events import (
     UsageMetered,
     VariablesOffered,
 )
-from statek.core.jobs import CallEntry, Conversation, Job, JobStatus, PendingBatch, RunningBatch, digest
+from statek.core.jobs import CallEntry, Conversation, Job, JobStatus, PendingBatch, RunningBatch, digest, total
 from statek.core.reaching import limit_named_in
 from statek.errors import BugInScheduler
 
@@ -332,10 +332,10 @@ def _(event: TurnAnswered, job: Job) -> Job:
     talk = replace(
         talk,
         asking=False,
-        input_tokens=talk.input_tokens + used.input_tokens,
-        cached_tokens=talk.cached_tokens + used.cached_tokens,
-        output_tokens=talk.output_tokens + used.output_tokens,
-        cost_micros=talk.cost_micros + (used.cost_micros or 0),
+        input_tokens=total(talk.input_tokens, used.input_tokens),
+        cached_tokens=total(talk.cached_tokens, used.cached_tokens),
+        output_tokens=total(talk.output_tokens, used.output_tokens),
+        cost_micros=total(talk.cost_micros, used.cost_micros or 0),
         unpriced=talk.unpriced + (used.cost_micros is None),
     )
     if event.outcome in ("malformed", "refusal"):

@@ -36,6 +36,11 @@ def digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=32).hexdigest()
 
 
+def total(one: int, more: int) -> int:
+    """Add up what executors and providers claim: no sum is larger than what can be read back (`Count`)."""
+    return min(one + more, 2**53)
+
+
 Digest = Annotated[str, Bounds(0, 128)]
 """Hex digest of a blob."""
 Word = Annotated[str, Bounds(0, NAME_LIMIT)]
@@ -57,8 +62,8 @@ class Usage:
             self.cpu_seconds + other.cpu_seconds,
             self.wall_seconds + other.wall_seconds,
             max(self.peak_memory_bytes, other.peak_memory_bytes),
-            self.output_bytes + other.output_bytes,
-            self.calls + other.calls,
+            total(self.output_bytes, other.output_bytes),
+            total(self.calls, other.calls),
         )
 
 

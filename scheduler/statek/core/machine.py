@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Collection
 from dataclasses import replace
+from math import isfinite
 from typing import Final, assert_never
 
 from statek.core import calls, reaching, snapshots, transient, violations
@@ -241,6 +242,8 @@ def _lost(job: Job, lease: Lease, message: Lost) -> Decision:
     running = job.running
     blamed = message.cause in ("signal", "exited", "protocol")
     ours = running is not None and message.batch == running.batch and not running.condemned
+    if message.limit is not None and not (isfinite(message.limit.allowed) and isfinite(message.limit.used)):
+        raise LeaseFault(f"it was lost at a limit that there is not: {message.limit.name!r}")
     if running is not None and ours and message.cause in ("limit", "seccomp"):
         ended = LeaseEnded(lease.lease, lease.epoch, message.detail, blamed=False, cause=message.cause)
         cut = _truncation_mark(running.batch, message.limit)

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from statek.agents.transcript import ModelTurn
 from statek.core import events
+from statek.core.jobs import total
 from statek.errors import BugInScheduler
 from statek.store.chat_items import JobError, LLM_LogItem, ReachedLimit, SteeringLogItem, UserLogItem
 from statek.store.objects import Agent, Job, Root, Usage, set_status
@@ -86,10 +87,10 @@ def forget_of_agent(root: Root, job: Job) -> None:
 
 
 def _count(counters: Usage | Agent, used: events.TurnUsage) -> None:
-    counters.input_tokens += used.input_tokens
-    counters.cached_tokens += used.cached_tokens
-    counters.output_tokens += used.output_tokens
-    counters.cost_micros += used.cost_micros or 0
+    counters.input_tokens = total(counters.input_tokens, used.input_tokens)
+    counters.cached_tokens = total(counters.cached_tokens, used.cached_tokens)
+    counters.output_tokens = total(counters.output_tokens, used.output_tokens)
+    counters.cost_micros = total(counters.cost_micros, used.cost_micros or 0)
     counters.unpriced += used.cost_micros is None
 
 

@@ -14,6 +14,7 @@ import dbzero as db0
 
 from statek.agents.transcript import ModelTurn
 from statek.core import events
+from statek.core.jobs import total
 from statek.errors import BugInScheduler
 from statek.store import markers, projected_talk, projected_waits
 from statek.store.chat_items import BatchLogItem, WarmupLogItem
@@ -171,8 +172,8 @@ def _(event: events.UsageMetered, job: Job, at_us: int) -> None:
     usage.cpu_seconds += more.cpu_seconds
     usage.wall_seconds += more.wall_seconds
     usage.peak_memory_bytes = max(usage.peak_memory_bytes, more.peak_memory_bytes)
-    usage.output_bytes += more.output_bytes
-    usage.calls += more.calls
+    usage.output_bytes = total(usage.output_bytes, more.output_bytes)
+    usage.calls = total(usage.calls, more.calls)
 
 
 @_apply.register
