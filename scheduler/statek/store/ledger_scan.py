@@ -21,6 +21,7 @@ from statek.errors import BugInScheduler
 from statek.store import agent_table, queue_table, segments
 from statek.store.blob_uses import blobs_of
 from statek.store.database import open_reader
+from statek.store.errors import StoreDamaged
 from statek.store.records import UnreadableRow, checksum, unpack_event, unpack_job
 
 Row: TypeAlias = tuple[Any, ...]
@@ -34,6 +35,7 @@ _ENDS: Final = {
     "jobs": ("SELECT max(number) FROM jobs INDEXED BY jobs_by_status", "SELECT max(job) FROM events"),
 }
 """Where the last key of a table is found when the table itself does not tell."""
+_NO_WAY_IN: Final = "nothing was changed: restore a backup"
 _UNREADABLE: Final = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
@@ -75,17 +77,33 @@ def scan(path: Path) -> Scan:
     """Read all that can be read; raises a `StoreError` where not even the tables are found."""
     connection = open_reader(path)
     try:
+        _find_tables(connection, path)
         return _Scanner(connection).scan()
     finally:
         connection.close()
 
 
+def _find_tables(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise `StoreDamaged` where jobs and events would seem to be none because nobody can find them."""
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except _UNREADABLE as error:
+        raise StoreDamaged(path, f"its tables cannot be found ({error})", _NO_WAY_IN) from error
+    for table, key in (("jobs", "number"), ("events", "cursor")):
+        if _last_key(connection, table, key) is None:
+            raise StoreDamaged(path, f"its {table} cannot be found", _NO_WAY_IN)
+
+
 def rows(connection: sqlite3.Connection, table: str, key: str, columns: str) -> Iterator[tuple[int, Row | None]]:
     """Yield the rows of a table by key, in order; None for one that is on a page that cannot be read.
 
-    A key that is not there any more is passed over like one that never was, where its page can be read.
+    A key that is not there any more is passed over like one that never was, where its page can be read. Where it cannot
+    be found which rows there are, there is none, with the key 0.
     """
     after, last = 0, _last_key(connection, table, key)
+    if last is None:
+        yield 0, None
+        return
     sql = f"SELECT {key}, {columns} FROM {table} WHERE {key}"  # noqa: S608 - constants of ours
     while after < last:
         try:
@@ -100,6 +118,11 @@ def rows(connection: sqlite3.Connection, table: str, key: str, columns: str) -> 
             after = page[-1][0] if page else last
 
 
+def row_of(place: int, table: str) -> str:
+    """Name a row that cannot be read, as `rows` gives it."""
+    return f"row {place} of {table}" if place else f"each row of {table}"
+
+
 def _one(connection: sqlite3.Connection, sql: str, number: int) -> Iterator[tuple[int, Row | None]]:
     try:
         found = connection.execute(sql, (number,)).fetchone()
@@ -110,11 +133,12 @@ def _one(connection: sqlite3.Connection, sql: str, number: int) -> Iterator[tupl
             yield number, found[1:]
 
 
-def _last_key(connection: sqlite3.Connection, table: str, key: str) -> int:
-    last = 0
+def _last_key(connection: sqlite3.Connection, table: str, key: str) -> int | None:
+    """Return the last key of a table, 0 where it is empty; None where nothing tells it."""
+    last = None
     for sql in (f"SELECT max({key}) FROM {table}", *_ENDS.get(table, ())):  # noqa: S608 - constants of ours
         try:
-            last = max(last, connection.execute(sql).fetchone()[0] or 0)
+            last = max(last or 0, connection.execute(sql).fetchone()[0] or 0)
         except _UNREADABLE:
             continue
     return last
@@ -199,7 +223,7 @@ class _Scanner:
         """Read what belongs to no job."""
         for place, row in rows(self._connection, table, "number", columns):
             if row is None:
-                self._blame(None, f"row {place} of {table}", "its page cannot be read")
+                self._blame(None, row_of(place, table), "its page cannot be read")
                 continue
             try:
                 read(row)

@@ -21,7 +21,7 @@ from statek.store.audit_reader import AuditReader, last_head
 from statek.store.completions import completion
 from statek.store.database import open_reader
 from statek.store.history import History
-from statek.store.ledger_scan import Row, Scan, by_fault, rows
+from statek.store.ledger_scan import Row, Scan, by_fault, row_of, rows
 from statek.store.records import Record, UnreadableRow, checksum, pack, unpack_event
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ def _of(source: sqlite3.Connection, table: tuple[str, str, str], lost: list[str]
     name, key, columns = table
     for place, row in rows(source, name, key, columns):
         if row is None:
-            lost.append(f"row {place} of {name}: its page cannot be read")
+            lost.append(f"{row_of(place, name)}: its page cannot be read")
         else:
             yield place, row
 

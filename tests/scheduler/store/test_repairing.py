@@ -137,6 +137,33 @@ def test_damaged_pages_cost_only_the_jobs_that_lie_on_them(full: StoreDirectory)
     assert survived >= DAMAGED_PAGES // 2
 
 
+def overwrite_root(ledger: Path, table: str) -> None:
+    """Overwrite the page from which all others of a table are found."""
+    with closing(sqlite3.connect(ledger)) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    whole = ledger.read_bytes()
+    size = int.from_bytes(whole[16:18], "big")
+    ledger.write_bytes(whole[: (root - 1) * size] + b"\xff" * size + whole[root * size :])
+
+
+def test_a_ledger_whose_tables_cannot_be_found_is_left_as_it_is(full: StoreDirectory) -> None:
+    hurt = bytearray(full.ledger.read_bytes())
+    size, interior = int.from_bytes(hurt[16:18], "big"), 5
+    assert hurt[100] == interior, "the list of tables has pages of its own, of which the first one names the last"
+    page = int.from_bytes(hurt[108:112], "big")
+    hurt[(page - 1) * size : page * size] = b"\xff" * size
+    full.ledger.write_bytes(hurt)
+    with pytest.raises(StoreDamaged, match=r"its tables cannot be found .*restore a backup"):
+        list(repair(full))
+    assert full.ledger.read_bytes() == hurt
+
+
+def test_rows_that_cannot_be_found_are_told_as_lost(full: StoreDirectory) -> None:
+    overwrite_root(full.ledger, "queue_items")
+    assert "lost: each row of queue_items: its page cannot be read" in list(repair(full))
+    assert names(full) == ALL
+
+
 def test_a_salvaged_ledger_can_be_gone_on_with(written: StoreDirectory) -> None:
     execute(written.ledger, "UPDATE events SET at_us = 5 WHERE cursor = 3")
     list(repair(written))
