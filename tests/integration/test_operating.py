@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -274,15 +275,29 @@ def test_all_of_it_works_where_no_scheduler_runs(tmp_path: Any) -> None:
         wait_for(lambda: told(place, "jobs", "--agent", "taker", "--status", "DONE"), "the event's job")
 
 
-def test_what_a_guest_chose_is_shown_and_not_obeyed(tmp_path: Any) -> None:
-    with site(tmp_path, f"ipc://{tmp_path}/executors.ipc") as place:
-        serve(place)
-        hostile = "\\u001b]0;owned\\u0007\\u202e"
-        begin(place, "greeter", "--var", f'name="{hostile}"', "--name", "rude", "--wait")
-        for command in (("jobs",), ("job", "show", "rude"), ("job", "log", "rude"), ("job", "console", "rude")):
-            out = process(place, *command).out
-            assert "\\x1b" in out, command
-            assert all(character.isprintable() or character == "\n" for character in out), command
+def test_what_a_guest_chose_is_shown_and_not_obeyed(place: Site) -> None:
+    hostile = "\\u001b]0;owned\\u0007\\u202e"
+    begin(place, "greeter", "--var", f'name="{hostile}"', "--name", "rude", "--wait")
+    for command in (("jobs",), ("job", "show", "rude"), ("job", "log", "rude"), ("job", "console", "rude")):
+        out = process(place, *command).out
+        assert "\\x1b" in out, command
+        assert all(character.isprintable() or character == "\n" for character in out), command
+
+
+def test_a_narrow_terminal_shows_whole_names_and_a_line_for_each_job(place: Site) -> None:
+    name = "a-job-with-a-long-name"
+    begin(place, "greeter", "--var", f'name="{"x" * 200}"', "--name", name, "--wait")
+    primary, secondary = pty.openpty()
+    command = [*place.python, "-m", "statek", "jobs", "--store", str(place.store), "--limit", "1"]
+    environment = {"PATH": "/usr/bin:/bin", "TERM": "xterm", "COLUMNS": "70", "NO_COLOR": "1"}
+    subprocess.run(command, stdout=secondary, stderr=subprocess.PIPE, env=environment, check=True)
+    os.close(secondary)
+    lines = os.read(primary, 65_536).decode().splitlines()
+    os.close(primary)
+    assert len(lines) == 2
+    assert lines[1].startswith(name)
+    assert all(len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= 70 for line in lines)
+    assert "\x1b[3" not in lines[1], "no colour was wanted"
 
 
 def test_jobs_are_watched_on_a_terminal_as_they_change(place: Site) -> None:
