@@ -23,6 +23,7 @@ from statek.core.events import (
 )
 from statek.errors import SubmissionRefused
 from statek.store.ledger import Ledger
+from statek_protocol.messages.base import EXIT_STATUS_LIMIT
 from statek_protocol.messages.client import CancelJob, Follow, NewBatch, Refused, RetryJob, Steered, Submit
 from statek_protocol.messages.executor import Release
 from statek_protocol.messages.interpreter import Run
@@ -335,6 +336,28 @@ def test_a_client_brings_no_code_into_the_job_of_an_agent(here: TalkStand) -> No
     [refused] = here.base.told(Refused)
     assert refused.code == "agent_job"
     assert "job push" in refused.reason
+
+
+@pytest.mark.parametrize("by", ["exit", "reply"])
+def test_a_job_may_end_with_as_much_as_an_exit_can_say(tmp_path: Path, by: str) -> None:
+    said = "\U0001f600" * EXIT_STATUS_LIMIT
+    with talk_stand(tmp_path / "ledger") as here:
+        executor = here.base.executor()
+        parent = here.start()
+        job = here.start(*(["exit(x)"] if by == "exit" else []), parent=parent)
+        if by == "exit":
+            lease, run = lease_of(executor)
+            executor.send(lease, ended(run, said))
+            here.base.turn()
+        else:
+            here.reply(f"{said} and more")
+    with Ledger.open(tmp_path / "ledger") as ledger:
+        done = ledger.job(job)
+        assert done is not None
+        assert (done.outcome, done.exit_status) == ("ok", said)
+        completion = ledger.completion(f"job/{job}")
+        assert completion is not None
+        assert said.encode() in (completion.value or b"")
 
 
 # subtasks

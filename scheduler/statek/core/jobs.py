@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from statek.core.agents import BatchRole, Harness
 from statek.core.awaiting import AwaitedFuture, FutureEntry
 from statek_policies.rules import OnViolation
-from statek_protocol.messages.base import NAME_LIMIT, BatchNumber, Count, Identifier, Sentence
+from statek_protocol.messages.base import NAME_LIMIT, BatchNumber, Count, ExitStatus, Identifier, Sentence
 from statek_protocol.messages.interpreter import GuestError, LimitBreach, TransientValue
 from statek_protocol.schema import Bounds
 
@@ -226,7 +226,7 @@ class Job:
     """With the model of its agent; None for a job without one."""
     console_lines: Count = 0
     """Line ends in all that it printed."""
-    exit_status: str | None = None
+    exit_status: ExitStatus | None = None
     """What the guest, or a reply without code, ended the job with."""
 
     @property
