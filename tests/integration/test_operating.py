@@ -113,6 +113,7 @@ def test_a_job_is_started_waited_for_and_looked_at(place: Site) -> None:
         "greeter",
     )
     assert process(place, "job", "console", "first").out == "hello ann\n"
+    assert statek(place, "job", "console", "-f", "first").out == "hello ann\n"
     page = process(place, "job", "show", "first").out
     assert "DONE, ok" in page
     assert "done ann" in page
@@ -127,6 +128,9 @@ def test_a_job_that_does_not_end_well_leaves_with_its_outcome(place: Site) -> No
     assert "ZeroDivisionError" in statek(place, "job", "show", "broken").out
     assert [job["name"] for job in told(place, "jobs", "--outcome", "error")] == ["broken"]
     assert "ZeroDivisionError" in statek(place, "jobs", "--agent", "breaker").out
+    retried = statek(place, "job", "retry", "broken", "nobody")
+    assert (retried.status, "broken: goes on" in retried.err) == (2, True), retried.err
+    wait_for(lambda: [e["kind"] for e in told(place, "job", "log", "broken")].count("end") == 2, "its second end")
 
 
 def test_the_same_key_starts_the_same_job(place: Site) -> None:
