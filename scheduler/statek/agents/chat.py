@@ -21,7 +21,6 @@ from statek.agents.transcript import (
     HarnessNote,
     Instructions,
     ModelTurn,
-    Notification,
     Observation,
     Style,
     ToolCall,
@@ -116,8 +115,6 @@ def _text(entry: Entry, limit: int | None) -> str:
             return f"This ran before you began:\n{_fenced(_cut(source, limit))}\n{printed}"
         case Observation():
             return describe(entry, limit)
-        case Notification(text, source):
-            return tagged("notification", _cut(text, limit), source=source)
         case HarnessNote(text) | Instructions(text):
             return tagged("runtime", _cut(text, limit))
         case ModelTurn(text):

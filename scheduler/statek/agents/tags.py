@@ -7,7 +7,7 @@ from typing import Final
 
 from statek.audit.escaping import shortened, shown
 
-_TAG: Final = re.compile(r"<(?=[\s/]*(?:output|message|notification|runtime)\b)", re.IGNORECASE)
+_TAG: Final = re.compile(r"<(?=[\s/]*(?:output|message|runtime)\b)", re.IGNORECASE)
 """What stands between < and the name is looked through once: anybody may have written very much of it."""
 _ATTRIBUTE_CHARACTERS: Final = 200
 

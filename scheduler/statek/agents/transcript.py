@@ -105,18 +105,10 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class Notification:
-    """What another job, or the system, lets this one know."""
-
-    text: str
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class HarnessNote:
     """What the runtime itself says to the model: of a reply that could not be used, of a bound that comes near."""
 
     text: str
 
 
-Entry: TypeAlias = Instructions | UserMessage | WarmupShown | ModelTurn | Observation | Notification | HarnessNote
+Entry: TypeAlias = Instructions | UserMessage | WarmupShown | ModelTurn | Observation | HarnessNote

@@ -10,7 +10,6 @@ from statek.agents.transcript import (
     HarnessNote,
     Instructions,
     ModelTurn,
-    Notification,
     Observation,
     ToolCall,
     UserMessage,
@@ -42,7 +41,6 @@ def observation(console: str, call: str = "") -> Observation:
 said = st.one_of(
     st.builds(UserMessage, words),
     st.builds(UserMessage, words, words),
-    st.builds(Notification, words, words),
     st.builds(HarnessNote, words),
 )
 openings = st.lists(
