@@ -100,11 +100,6 @@ class Executors:
             for one in sorted(self, key=lambda one: (one.host, one.executor))[:EXECUTORS_TOLD]
         )
 
-    @property
-    def have_room(self) -> bool:
-        """Tell whether any of them would take a lease now."""
-        return any(executor.room for executor in self._by_identity.values())
-
     def for_layers(self, required: frozenset[str]) -> Executor | None:
         """Choose the one with the most room among those that have all the layers."""
         fitting = [executor for executor in self._by_identity.values() if required <= executor.layers and executor.room]
