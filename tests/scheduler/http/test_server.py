@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -24,6 +25,7 @@ from statek.api.http.server import HttpOptions, HttpServer
 from statek.api.http.side import SchedulerSide
 from statek.client_api import submit_new_job
 from statek.errors import EndpointUnusable
+from statek.inspecting import StoreView
 from statek.loop import Loop
 from statek.store.directory import StoreDirectory
 from statek.tick import Tick
@@ -589,6 +591,30 @@ def test_a_stream_begins_after_the_cursor_that_is_named(here: Here, monkeypatch:
     for wrong in ("x", "-1", "9" * 30):
         problem(here.ask("GET", f"/v1/jobs/{job}/events", Last_Event_ID=wrong), 400, "malformed")
     problem(here.ask("GET", f"/v1/jobs/{job}/events?after={1 << 70}"), 422, "invalid")
+
+
+def test_a_stream_of_a_job_that_never_rests_ends_when_its_token_is_revoked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(stream.EventStream, "_next_page", lambda self: "data: more\n\n")
+    monkeypatch.setattr(stream, "SILENCE_SECONDS", 0.01)
+    good = iter([True] * 4)
+    given: list[Any] = []
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        given.append(message)
+
+    async def follow() -> None:
+        told = stream.EventStream(StoreView(tmp_path), stream.Commits(), "job", 0, lambda: next(good, False))
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await told({}, receive, send)
+
+    asyncio.run(follow())
+    assert [message.get("body") for message in given].count(b"data: more\n\n") == 3
+    assert given[-1]["more_body"] is False
 
 
 def test_a_stream_ends_when_its_token_is_revoked(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,17 +129,21 @@ class EventStream(Response):
         gone.add_done_callback(lambda _: happened.set())
         try:
             await self._give(send, f"retry: {RETRY_MS}\n\n")
-            while not gone.done() and not self._commits.closed and self._allowed():
+            while not self._is_over(gone):
                 happened.clear()
-                await self._tell_news(send)
+                await self._tell_news(send, gone)
                 await self._wait(happened, send)
             await self._give(send, "", more=False)
         finally:
             gone.cancel()
             self._commits.leave(self._job, happened)
 
-    async def _tell_news(self, send: Send) -> None:
-        while text := await run_in_threadpool(self._next_page):
+    def _is_over(self, gone: asyncio.Future[None]) -> bool:
+        return gone.done() or self._commits.closed or not self._allowed()
+
+    async def _tell_news(self, send: Send, gone: asyncio.Future[None]) -> None:
+        """Tell what there is, which may never come to an end: a job can print faster than it is told."""
+        while not self._is_over(gone) and (text := await run_in_threadpool(self._next_page)):
             self._page = min(PAGE, 2 * self._page) if len(text) < PAGE_BYTES else max(1, self._page // 2)
             await self._give(send, text)
 
