@@ -257,7 +257,7 @@ class NoModel(StatekError):
     """Neither the agent nor the configuration names a model."""
 
     def __init__(self, agent: str) -> None:
-        super().__init__(f"the agent {agent!r} names no model, and no default is configured: set `model`")
+        super().__init__(f"the agent {agent!r} names no model, and there is no default: set `model` (STATEK_MODEL)")
 
 
 _OUTCOMES: Final[dict[type, Literal["code", "plain", "malformed", "refusal"]]] = {

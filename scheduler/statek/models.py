@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from statek.agents.model import ModelCall, ModelThread, OnDone
+from statek.agents.model import ModelCall, ModelThread, OnDone, UnknownProvider
 from statek.agents.pricing import load_prices
 from statek.agents.providers import Provider
 from statek.agents.requests import ModelRequest, ModelResult
 from statek.calls.offers import Offer
-from statek.conversing import Models
+from statek.conversing import Models, NoModel
+from statek.core.agents import AgentDefinition
 from statek.loop import Loop
 from statek.prompting import Prompting
 
@@ -29,6 +30,16 @@ class ModelOptions:
     """Asked where an agent names none."""
     prices: Path | None = None
     """A table of prices; None for the one that comes with STATEK."""
+
+
+def unanswerable(options: ModelOptions, agents: Iterable[AgentDefinition]) -> Iterator[str]:
+    """Yield what would make each job of an agent fail at its first question, with the way out."""
+    names = [provider.name for provider in options.providers]
+    for agent in agents:
+        if not (agent.model or options.model):
+            yield str(NoModel(agent.name))
+        if agent.provider and agent.provider not in names:
+            yield f"agent {agent.name!r}: {UnknownProvider(agent.provider, names)}"
 
 
 class ModelsAtWork:

@@ -33,7 +33,7 @@ from statek.futures.watcher import Watcher
 from statek.local_pool import LocalPool
 from statek.logs.jobs import tell_of
 from statek.loop import Loop
-from statek.models import ModelOptions, ModelsAtWork
+from statek.models import ModelOptions, ModelsAtWork, unanswerable
 from statek.placing import MAX_PARKED, PARK_SECONDS
 from statek.pools.endpoint import RouterEndpoint
 from statek.pools.pool import Pool
@@ -242,6 +242,9 @@ class Service:
         loop.do(lambda tick: loop.roster.define(tick, definitions))
         loop.turn()
         if not options.passing:
+            known = [found for name in application.offer.agents if (found := loop.roster.definition(name)) is not None]
+            for trouble in unanswerable(options.models, known):
+                log.warning("jobs of an agent will fail: %s", trouble)
             loop.delivering.begin(application.offer.push_queues, loop.in_hand)
 
     async def _serve_http(self, loop: Loop, vitals: Vitals) -> None:

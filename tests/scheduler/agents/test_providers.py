@@ -9,8 +9,20 @@ from typing import Any
 import pytest
 
 from statek.agents.providers import Provider, ProviderUnusable, Secret, key_from_environment, key_from_file
+from statek.core.agents import AgentDefinition
+from statek.models import ModelOptions, unanswerable
 
 KEY = "sk-0123456789abcdef-of-nobody"
+
+
+def test_what_would_make_an_agents_jobs_fail_is_told_before_they_do() -> None:
+    """A scheduler warns of it at its start."""
+    agents = [AgentDefinition(name="ann", model="m"), AgentDefinition(name="bob", model="m", provider="q")]
+    agents.append(AgentDefinition(name="cid"))
+    [bob, cid] = unanswerable(ModelOptions([provider()]), agents)
+    assert bob == "agent 'bob': no model provider is called 'q'; choose from p"
+    assert cid == "the agent 'cid' names no model, and there is no default: set `model` (STATEK_MODEL)"
+    assert list(unanswerable(ModelOptions([provider(name="q")], "m"), agents)) == []
 
 
 def provider(**changes: Any) -> Provider:
