@@ -103,9 +103,8 @@ def prune_command(store: Path, days: float, dry_run: bool, as_json: bool) -> Non
     elif dry_run:
         click.echo(f"{found.jobs} jobs with {found.events} events, {found.bytes} bytes, would be forgotten")
     else:
-        click.echo(
-            f"{found.jobs} jobs with {found.events} events are forgotten; the ledger is {found.bytes} bytes smaller"
-        )
+        freed = f"is {found.bytes} bytes smaller" if found.bytes > 0 else "has their space for what comes"
+        click.echo(f"{found.jobs} jobs with {found.events} events are forgotten; the ledger {freed}")
 
 
 def _open(store: Path) -> StoreDirectory:
