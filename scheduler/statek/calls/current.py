@@ -44,7 +44,7 @@ def current_call() -> CurrentCall | None:
 def key_of_call() -> str | None:
     """Name the next thing that this code brings about, as `next_key` does; None outside of any call."""
     call = current_call()
-    return None if call is None else call.next_key()
+    return None if call is None else f"call/{call.next_key()}"  # a job may be called "subtask/..."
 
 
 @contextmanager
