@@ -152,6 +152,7 @@ class Service:
             tasks += await self._start(ledger, mirror, executors, clients)
             if self._options.listen is None:
                 tasks.append(asyncio.create_task(self._watch(local.keep())))
+            await asyncio.sleep(0)  # so that each part has begun: one that is cancelled before is never awaited
             on_started(executors.address)
             await self._stopping.wait()
             await self._stop_http()
