@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from statek.core import holds
 from statek.core.jobs import UNDER_WAY, Job
 from statek.errors import AgentRefused
 from statek.queueing import Line, no_event
 from statek.roster import JobStart, new_name
+from statek.steering import why_no_message
 from statek.store import given
 from statek.store.queue_table import QueueItem
 from statek.tick import Tick
@@ -116,14 +116,10 @@ class Delivering:
         job = self._loop.job_in_turn(tick, item.job)
         if job is None:
             return f"there is no job {item.job!r} in this store"
-        over = holds.why_over(job)
-        if over is not None:
-            return over[1]
-        if not job.agent:
-            return f"the job {item.job!r} has no agent whose model could be told"
-        if not self._loop.steering.push(tick, item.job, item.body, item.source):
-            return f"the job {item.job!r} takes no messages any more"
-        return None
+        reason = why_no_message(job)
+        if reason is None:
+            self._loop.steering.push(tick, item.job, item.body, item.source)
+        return reason
 
     def _start(self, tick: Tick, item: QueueItem) -> str | None:
         """Make a job of an event, or say why that cannot be."""

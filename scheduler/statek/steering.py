@@ -53,7 +53,7 @@ class Steering:
     def push(self, tick: Tick, name: str, text: bytes, source: str) -> bool:
         """Take a message for a job; False where there is no such job, or it takes none any more."""
         job = self._loop.job_in_turn(tick, name)
-        if job is None or job.conversation is None or holds.why_over(job) is not None:
+        if job is None or why_no_message(job) is not None:
             return False
         after = self._loop.decide(tick, name, lambda job, lease: Decision(turns.pushed(job, text, source), (), lease))
         if after is not None and after.awaited is not None:
@@ -155,6 +155,19 @@ class Steering:
             after = page[-1].cursor
         now = [record.event for record in tick.records if record.job == job.job]
         return steering.LastLife.of((*found, *now)).to_do
+
+
+def why_no_message(job: Job) -> str | None:
+    """Say why a job takes no message, if it does not."""
+    over = holds.why_over(job)
+    if over is not None:
+        return over[1]
+    if job.conversation is None:
+        return f"the job {job.job!r} has no agent whose model could be told"
+    bound = turns.bound_of_messages(job)
+    if bound is not None:
+        return f"the job {job.job!r} ended at a bound of its agent ({bound}); `statek job retry` grants it once more"
+    return None
 
 
 def _shown(text: bytes) -> str:

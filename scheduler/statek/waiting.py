@@ -176,8 +176,13 @@ class Waiting:
         """Let whoever waits for a subtask know how it ended: its first end counts.
 
         Not every subtask has a future, now or ever, so none of them takes the room of what applications complete early.
+        Of one that has none, the model of its parent is told by a message, as of anything else that happens outside.
         """
-        self.complete(tick, f"{subtasks.KEY}{job.job}", subtasks.settlement(job, end), for_ever=False)
+        key = f"{subtasks.KEY}{job.job}"
+        outcome, _ = self.complete(tick, key, subtasks.settlement(job, end), for_ever=False)
+        parent = self._loop.job_in_turn(tick, job.parent)
+        if outcome == "kept" and parent is not None and subtasks.wants_notice(parent):
+            self._loop.steering.push(tick, parent.job, subtasks.notice(job, end), job.job)
 
     def _completion(self, tick: Tick, key: str) -> Completion | None:
         return tick.completed.get(key) or self._loop.ledger.completion(key)

@@ -17,11 +17,13 @@ from statek.core.events import (
     JobCancelled,
     JobEnded,
     JobRevived,
+    MessagePushed,
     TurnAnswered,
     TurnFailed,
     TurnRequested,
 )
 from statek.errors import SubmissionRefused
+from statek.queueing import NewItem
 from statek.store.ledger import Ledger
 from statek_protocol.messages.base import EXIT_STATUS_LIMIT
 from statek_protocol.messages.client import CancelJob, Follow, NewBatch, Refused, RetryJob, Steered, Submit
@@ -133,7 +135,7 @@ def test_a_job_for_which_no_model_is_named_fails_with_the_way_out(here: TalkStan
     job = here.start(definition=replace(AGENT, model=""))
     error = here.base.job(job).error
     assert error is not None
-    assert "no default is configured" in error.message
+    assert "STATEK_MODEL" in error.message
 
 
 def test_a_prompt_that_cannot_fit_fails_its_job_alone(here: TalkStand) -> None:
@@ -440,6 +442,26 @@ def test_only_the_first_end_of_a_subtask_counts(here: TalkStand) -> None:
     assert b"first" in completion.value
 
 
+def test_the_model_of_a_parent_is_told_of_a_subtask_for_which_its_code_has_no_future(here: TalkStand) -> None:
+    parent = here.start()
+    here.reply("I have begun it.")
+    assert here.base.job(parent).status == "DONE"
+    child = here.start(parent=parent)
+    here.reply("the result")
+    assert here.base.job(parent).status == "STARTED"
+    assert any(f"The subtask {child} has ended: ok: the result" in text for text in here.question.texts)
+    here.reply("Fine.")
+    assert here.base.job(parent).exit_status == "Fine."
+
+
+def test_nobody_is_told_of_subtasks_where_a_job_was_cancelled(here: TalkStand) -> None:
+    parent = here.start()
+    here.start(parent=parent)
+    here.cancel(parent)
+    assert (here.base.job(parent).status, here.base.job(parent).outcome) == ("DONE", "cancelled")
+    assert not here.of(parent, MessagePushed)
+
+
 # restarts
 
 
@@ -501,3 +523,42 @@ def test_a_bound_of_the_harness_ends_the_job_and_says_so(here: TalkStand) -> Non
     assert here.base.job(job).outcome == "limit"
     assert [event.limit.name for event in here.of(job, HarnessReached)] == ["max_turns"]
     assert [event.outcome for event in here.of(job, JobEnded)] == ["limit"]
+
+
+def test_a_message_to_a_job_at_its_bound_is_not_lost_in_it(here: TalkStand) -> None:
+    job = here.start(definition=replace(UNBOUNDED, harness=replace(UNBOUNDED.harness, max_turns=1)))
+    here.reply("Done.")
+    assert here.base.job(job).outcome == "ok"
+    assert not here.push(job, "And now?")
+    assert not here.of(job, MessagePushed)
+    assert here.base.job(job).outcome == "ok"
+    item = NewItem("main", job, None, b"And now?", "key", "user")
+    numbers: list[int] = []
+    here.base.loop.delivering.begin(None, ())
+    here.base.loop.do(lambda tick: numbers.append(here.base.loop.queueing.push(tick, item)))
+    here.base.turn()
+    here.base.turn()
+    (letter,) = here.base.ledger.dead_letters("main")
+    assert "max_turns" in (letter.dead_reason or "")
+    assert "statek job retry" in (letter.dead_reason or "")
+
+
+def test_whoever_retries_a_job_at_its_bound_grants_it_once_more(here: TalkStand) -> None:
+    job = here.start(definition=replace(UNBOUNDED, harness=replace(UNBOUNDED.harness, max_turns=2)))
+    here.reply("", finish_reason="length")
+    here.reply("", finish_reason="length")
+    assert here.base.job(job).outcome == "limit"
+    assert here.retry(job) == "retried"
+    here.reply("Done.")
+    after = here.base.job(job)
+    assert (after.outcome, after.exit_status) == ("ok", "Done.")
+    assert here.push(job, "And now?"), "there is one more turn"
+    here.reply("Bye.")
+    assert not here.push(job, "And then?")
+
+
+def test_a_job_that_no_grant_lets_go_on_stays_as_it_is(here: TalkStand) -> None:
+    job = here.start(definition=replace(UNBOUNDED, harness=replace(UNBOUNDED.harness, max_turns=0)))
+    assert here.base.job(job).outcome == "limit"
+    assert here.retry(job) == "nothing"
+    assert here.base.job(job).outcome == "limit"

@@ -467,6 +467,8 @@ class JobRevived(Event):
     kind: ClassVar[str] = "job_revived"
     reason: Literal["message", "retry"]
     request: Word = ""
+    granted: Count = 0
+    """How often its bounds are granted once more: it ended at one of them."""
 
 
 @dataclass(frozen=True, slots=True)

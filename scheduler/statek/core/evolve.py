@@ -363,7 +363,8 @@ def _(event: JobCancelled, job: Job) -> Job:
 def _(event: JobRevived, job: Job) -> Job:
     talk = job.conversation
     if talk is not None:
-        talk = replace(talk, completions=talk.completions + 1, consecutive_exceptions=0)
+        granted = talk.granted + event.granted
+        talk = replace(talk, completions=talk.completions + 1, consecutive_exceptions=0, granted=granted)
     decided = event.request or job.decided
     return replace(
         job,

@@ -7,6 +7,7 @@ and what the reply then used is held against the bounds once more.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from statek.core.jobs import Conversation
@@ -14,6 +15,8 @@ from statek_protocol.messages.interpreter import LimitBreach
 
 MICROS: Final = 1_000_000
 """Millionths in a whole unit of the price table's currency."""
+GRANTS: Final = 100
+"""As often as bounds are granted at once; a job that is so far beyond one is not to go on."""
 
 
 def before_turn(talk: Conversation) -> LimitBreach | None:
@@ -27,6 +30,14 @@ def before_turn(talk: Conversation) -> LimitBreach | None:
 def after_reply(talk: Conversation) -> LimitBreach | None:
     """Return the bound that the last reply went beyond."""
     return _first(breach for breach in _spent(talk) if breach.used > breach.allowed)
+
+
+def grants_needed(talk: Conversation) -> int | None:
+    """Return how often its bounds have to be granted once more for another turn; None where no number helps."""
+    for granted in range(GRANTS + 1):
+        if before_turn(replace(talk, granted=talk.granted + granted)) is None:
+            return granted
+    return None
 
 
 def _counted(talk: Conversation) -> Iterator[tuple[str, float, float]]:
@@ -51,8 +62,8 @@ def _spent(talk: Conversation) -> Iterator[LimitBreach]:
 
 
 def _growth(talk: Conversation) -> float:
-    """Return by what every bound has grown, since the job was revived that often."""
-    return 1.0 + talk.harness.extension_per_completion * talk.completions
+    """Return by what every bound has grown, since the job was revived that often, and granted its bounds anew."""
+    return 1.0 + talk.granted + talk.harness.extension_per_completion * talk.completions
 
 
 def _first(breaches: Iterator[LimitBreach]) -> LimitBreach | None:

@@ -162,6 +162,8 @@ class Conversation:
     consecutive_exceptions: Count = 0
     completions: Count = 0
     """How often the job was revived after its end."""
+    granted: Count = 0
+    """How often its bounds were granted once more, by somebody who wanted it tried again at one of them."""
     input_tokens: Count = 0
     cached_tokens: Count = 0
     """Those among the input tokens that the provider had cached."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from statek.core import turns
+from statek.core import harness, turns
 from statek.core.decisions import Decision
 from statek.core.events import (
     BatchEnded,
@@ -17,7 +17,7 @@ from statek.core.events import (
     JobRevived,
     LeaseEnded,
 )
-from statek.core.evolve import evolve
+from statek.core.evolve import evolve, talk_of
 from statek.core.instructions import EndLease
 from statek.core.jobs import OVER, Job
 from statek.core.leases import Lease
@@ -49,15 +49,20 @@ def cancel(job: Job, lease: Lease | None, reason: str, request: str = "") -> Dec
 def retry(job: Job, to_do: Sequence[BatchSubmitted], request: str = "") -> tuple[Event, ...]:
     """Try a job again that did not end as it should: with its batches that are `to_do`, or in another turn.
 
-    Nothing for a job that has not ended, or ended ok.
+    Nothing for a job that has not ended, or ended ok. One that ended at a bound of its harness gets its bounds once
+    more: whoever wants it tried again means that.
     """
     if job.status != "DONE" or job.outcome == "ok":
         return ()
     revived = JobRevived("retry", request)
     talk = job.conversation
-    if talk is not None and (talk.turn or not to_do):
-        return (revived, *turns.next_turn(evolve(job, revived)))
-    return (revived, *_anew(job, to_do)) if to_do else ()
+    if talk is None or (to_do and not talk.turn):
+        return (revived, *_anew(job, to_do)) if to_do else ()
+    granted = harness.grants_needed(talk_of(evolve(job, revived)))
+    if granted is None:
+        return ()
+    revived = replace(revived, granted=granted)
+    return (revived, *turns.next_turn(evolve(job, revived)))
 
 
 def _anew(job: Job, to_do: Iterable[BatchSubmitted]) -> Iterable[Event]:

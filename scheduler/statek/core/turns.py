@@ -57,11 +57,20 @@ def after_batch(job: Job, ended: BatchEnded, role: BatchRole) -> tuple[Event, ..
 
 
 def _exited(job: Job, ended: BatchEnded) -> tuple[Event, ...]:
-    """End the job; a message that its model has not seen yet revives it, as one that comes a moment later would."""
+    """End the job; a message that its model has not seen yet revives it, as one that comes a moment later would.
+
+    Where a bound keeps it from that, the job has ended well all the same, and its console says who was not heard.
+    """
     end: tuple[Event, ...] = (JobEnded("ok", exit_status=ended.exit_status),)
-    if not talk_of(job).unread:
+    unread = talk_of(job).unread
+    if not unread:
         return end
-    return _revived(evolved(job, end), end)
+    after = evolved(job, end)
+    bound = bound_of_messages(after)
+    if bound is None:
+        return _revived(after, end)
+    text = f"messages that the model was not told any more: {unread}; {bound}\n"
+    return (ConsolePrinted(max(1, job.batches), "notice", text.encode()), *end)
 
 
 def answered(
@@ -137,6 +146,13 @@ def pushed(job: Job, text: bytes, source: str) -> tuple[Event, ...]:
     if job.status != "DONE":
         return (message,)
     return _revived(evolve(job, message), (message,))
+
+
+def bound_of_messages(job: Job) -> LimitBreach | None:
+    """Return the bound of its harness for which a message would not let a job go on that has ended."""
+    if job.status != "DONE":
+        return None
+    return harness.before_turn(talk_of(evolve(job, JobRevived("message"))))
 
 
 def _revived(job: Job, events: tuple[Event, ...]) -> tuple[Event, ...]:

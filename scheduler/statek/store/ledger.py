@@ -25,7 +25,7 @@ from statek.store.database import open_writer, writing
 from statek.store.errors import StoreUncertain
 from statek.store.history import History
 from statek.store.queue_table import QueueItem
-from statek.store.records import Record, Stored, Submission, UnreadableRow, checksum, pack, pack_event
+from statek.store.records import Record, Stored, Submission, UnreadableRow, checksum, pack_event, pack_job
 
 __all__ = ["Ledger", "Record", "Stored", "Submission", "digest"]
 
@@ -170,7 +170,7 @@ class Ledger(History):
 
 
 def _job_row(job: Job) -> tuple[str, str, str | None, bytes, int, str, str]:
-    state = pack(job)
+    state = pack_job(job)
     total = checksum(job.job, job.status, job.outcome, state)
     return job.job, job.status, job.outcome, state, total, job.parent, job.agent
 

@@ -610,7 +610,7 @@ class Conversations(RuleBasedStateMachine):
             job = self.world.job
             assert job.outcome is not None
             assert (job.leased, job.pending, job.running, job.awaited) == (False, (), None, None)
-            assert job.outcome != "ok" or not self.world.talk.unread
+            assert job.outcome != "ok" or not self.world.talk.unread or turns.bound_of_messages(job) is not None
 
     @invariant()
     def the_record_adds_up_to_the_state(self) -> None:
@@ -628,7 +628,8 @@ class Conversations(RuleBasedStateMachine):
     @invariant()
     def no_bound_is_exceeded_by_more_than_one_reply(self) -> None:
         if hasattr(self, "world"):
-            talk, grown = self.world.talk, 1 + self.harness.extension_per_completion * self.world.talk.completions
+            talk = self.world.talk
+            grown = 1 + talk.granted + self.harness.extension_per_completion * talk.completions
             for bound, used, reply in (
                 (self.harness.max_turns, talk.turn, 0),
                 (self.harness.max_tokens, talk.input_tokens + talk.output_tokens, 120),
