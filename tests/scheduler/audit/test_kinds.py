@@ -100,12 +100,15 @@ def test_an_interpreter_that_is_ended_for_what_it_said_is_told_as_killed(here: S
     assert store.records("message_refused")[0].said["code"] == "out_of_turn"
 
 
-def test_infinite_numbers_of_a_lying_supervisor_are_recorded_and_do_not_end_the_loop(here: Stand, store: Store) -> None:
+def test_infinite_numbers_of_a_lying_supervisor_are_refused_and_do_not_end_the_loop(here: Stand, store: Store) -> None:
     executor = here.executor()
     submitted(here)
     executor.send(executor.lease, Lost(1, "limit", "", LimitBreach("cpu_seconds", float("inf"), float("-inf"))))
     here.turn()
-    assert store.records("limit")[0].said["used"] == "-inf"
+    (refused,) = store.records("message_refused")
+    assert refused.said["code"] == "out_of_turn"
+    assert "cpu_seconds" in refused.said["text"]
+    assert not store.records("limit")
 
 
 def test_a_lost_lease_is_told_with_its_reason(here: Stand, store: Store) -> None:
