@@ -328,6 +328,23 @@ def test_jobs_are_watched_on_a_terminal_as_they_change(place: Site) -> None:
     os.close(primary)
 
 
+def test_long_work_says_on_a_terminal_what_is_being_done_and_elsewhere_nothing(place: Site) -> None:
+    primary, secondary = pty.openpty()
+    command = [*place.python, "-m", "statek", "store", "check", "--store", str(place.store), "--json"]
+    environment = {"PATH": "/usr/bin:/bin", "TERM": "xterm-256color"}
+    done = subprocess.run(
+        command, stdin=secondary, stdout=subprocess.PIPE, stderr=secondary, env=environment, check=False, timeout=60
+    )
+    os.close(secondary)
+    shown = os.read(primary, 65_536)
+    os.close(primary)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["ok"] is True, "what is for programs is for them alone"
+    assert b"reading" in shown
+    elsewhere = subprocess.run(command, capture_output=True, env=environment, check=False, timeout=60)
+    assert (elsewhere.returncode, elsewhere.stderr) == (0, b"")
+
+
 def test_watching_is_for_a_terminal(place: Site) -> None:
     assert statek(place, "jobs", "--watch").status == 2
 

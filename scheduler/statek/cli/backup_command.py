@@ -13,6 +13,7 @@ import click
 
 from statek.audit.escaping import shown
 from statek.cli.options import default_store, open_store, wrong_usage
+from statek.cli.progress import working
 from statek.cli.terminal import say
 from statek.store.errors import StoreError, StoreRefused
 
@@ -40,7 +41,9 @@ def backup_command(store: Path, target: Path, as_json: bool) -> None:
     from statek.store.backup import back_up
 
     try:
-        manifest = back_up(open_store(store, must_exist=True), target)
+        directory = open_store(store, must_exist=True)
+        with working(f"copying {store} and reading the copy"):
+            manifest = back_up(directory, target)
     except StoreError as error:
         _fail(error)
     _tell(manifest, f"backed up {store} to {target}", as_json=as_json)
@@ -58,7 +61,8 @@ def restore_command(store: Path, backup: Path, as_json: bool) -> None:
     from statek.store.restoring import restore
 
     try:
-        restored = restore(backup, store)
+        with working(f"making {store} and reading all of it"):
+            restored = restore(backup, store)
     except StoreError as error:
         _fail(error)
     _tell(restored.manifest, f"restored {store} from {backup}", as_json=as_json)

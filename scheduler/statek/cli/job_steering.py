@@ -15,6 +15,7 @@ from statek.cli.looking import STORE
 from statek.cli.naming import AGENT, JOB, JOBS
 from statek.cli.options import wrong_usage
 from statek.cli.outcome import EXIT_STATUS
+from statek.cli.progress import working
 from statek.cli.terminal import say
 from statek.cli.texts import json_of, text_of
 
@@ -67,7 +68,8 @@ def _await_end(store: Path, job: JobHandle) -> NoReturn:
     if not StoreDirectory(store).is_locked():
         say("no scheduler runs on this store: the job begins when one does")
     try:
-        ended = have_done(store, job.wait)
+        with working(f"waiting for {job.name}"):
+            ended = have_done(store, job.wait)
     except KeyboardInterrupt:
         say(f"{job.name} goes on: statek job log -f {job.name}")
         sys.exit(INTERRUPTED)

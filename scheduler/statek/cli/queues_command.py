@@ -14,6 +14,7 @@ from statek.cli.looking import JSON, STORE, looking_at, print_all
 from statek.cli.naming import complete_agent
 from statek.cli.nearest import unknown
 from statek.cli.options import wrong_usage
+from statek.cli.progress import working
 from statek.cli.terminal import say
 from statek.cli.texts import json_of, text_of
 
@@ -107,11 +108,13 @@ def _decide(
     box = PushQueue(queue, store=store)
     done, items = "put back" if act == "redrive" else "thrown away", 0
     wanted = 1 if number is not None else sum(depth.dead for depth in box.depths())
-    while items < wanted:  # and not until there are none: what was put back can be dead again by now
-        more = have_done(store, lambda: box.redrive(number) if act == "redrive" else box.discard(number))
-        items += more
-        if not more:
-            break
+    with working(f"dead letters {done}") as advance:
+        while items < wanted:  # and not until there are none: what was put back can be dead again by now
+            more = have_done(store, lambda: box.redrive(number) if act == "redrive" else box.discard(number))
+            items += more
+            advance(items, wanted)
+            if not more:
+                break
     say(f"{items} {done}" if items else _nothing_in(store, queue))
     sys.exit(0 if items else 1)
 

@@ -13,6 +13,7 @@ import click
 
 from statek.audit.escaping import shown
 from statek.cli.options import default_store, open_store, wrong_usage
+from statek.cli.progress import working
 from statek.cli.terminal import say
 from statek.store.errors import StoreError
 
@@ -45,7 +46,9 @@ def check_command(store: Path, as_json: bool) -> None:
     """
     from statek.store.checking import check, is_whole
 
-    findings = list(check(_open(store)))
+    directory = _open(store)
+    with working(f"reading {store}"):
+        findings = list(check(directory))
     _tell(findings, whole=is_whole(findings), as_json=as_json)
     sys.exit(0 if is_whole(findings) else 1)
 
@@ -70,7 +73,8 @@ def repair_command(store: Path) -> None:
     except StoreError as error:
         say(str(error))
         sys.exit(FAILED)
-    left = [finding for finding in check(directory) if finding.state == "damaged"]
+    with working(f"reading {store}"):
+        left = [finding for finding in check(directory) if finding.state == "damaged"]
     _tell(left, whole=not left, as_json=False)
     if not left:
         click.echo("the store is whole")
@@ -94,7 +98,8 @@ def prune_command(store: Path, days: float, dry_run: bool, as_json: bool) -> Non
 
     directory = _open(store)
     try:
-        found = would_prune(directory, days * DAY_SECONDS) if dry_run else prune(directory, days * DAY_SECONDS)
+        with working(f"looking for jobs that ended {days:g} days ago" if dry_run else "forgetting jobs"):
+            found = would_prune(directory, days * DAY_SECONDS) if dry_run else prune(directory, days * DAY_SECONDS)
     except StoreError as error:
         say(str(error))
         sys.exit(FAILED)
