@@ -19,8 +19,8 @@ from typing import Final
 from bench.measuring import Effort
 from bench.rows import Row
 from bench.services import ServiceFailed, await_words, service
-from statek.cli.client import Client
-from statek.inspecting import StoreView
+from statek.client.client import Client
+from statek.inspection.store_view import StoreView
 from statek.store.directory import StoreDirectory
 from statek_protocol.messages.client import NewJob
 

@@ -17,7 +17,7 @@ from bench.measuring import Effort, interleaved, timed
 from bench.nursery import nursery
 from bench.rows import Row
 from bench.services import ServiceFailed, await_words, service
-from statek.cli.client import Client, Submission
+from statek.client.client import Client, Submission
 from statek_policies import Policy
 from statek_protocol.messages.client import JobEvent
 

@@ -15,7 +15,7 @@ from bench.rows import Row, Target
 from bench.scale import Place, run_until_it_ends, store_socket
 from bench.services import ServiceFailed
 from bench.stores import Model, fill, of_the_job
-from statek.cli.client import Client
+from statek.client.client import Client
 from statek.core.events import BatchSubmitted
 from statek.store.directory import StoreDirectory
 from statek.store.history import History

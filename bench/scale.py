@@ -18,7 +18,7 @@ from bench.measuring import Effort
 from bench.rows import Row, Target, Unit
 from bench.services import ServiceFailed, await_words, service
 from bench.stores import Model, fill, of_the_job, with_own_keys
-from statek.cli.client import Client, Submission
+from statek.client.client import Client, Submission
 from statek.core.events import BatchStarted, ConsolePrinted
 from statek.store.directory import StoreDirectory
 from statek.store.history import History

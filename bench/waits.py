@@ -16,7 +16,7 @@ from typing import Final
 from bench.measuring import Effort
 from bench.rows import Row, Target
 from bench.services import ServiceFailed, await_words, service
-from statek.cli.client import Client, Submission
+from statek.client.client import Client, Submission
 from statek_policies import Policy
 from statek_protocol.messages.client import JobEvent
 from statek_protocol.values import encode_value

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from crashsweep.field import STOP_SECONDS
-from statek.cli.client import Client, Submission
+from statek.client.client import Client, Submission
 from statek.store.directory import StoreDirectory
 
 SUBMIT_EVERY_SECONDS: Final = 0.05

@@ -17,7 +17,7 @@ from crashsweep.link import PASS, Direction, Link, Passing
 from crashsweep.plan import KINDS, OF_A_CONNECTION, Disturbance, disturbances
 from crashsweep.programs import Program, program
 from crashsweep.verdict import judge
-from statek.cli.client import Client, Submission
+from statek.client.client import Client, Submission
 from statek.store.history import History
 from statek_policies import Policy
 

@@ -12,8 +12,8 @@ from typing import Final
 
 from demo.jobs import DemoJob
 from statek.audit.escaping import shown
-from statek.cli.client import Client, Submission
 from statek.cli.outcome import JobOutcome
+from statek.client.client import Client, Submission
 from statek.errors import StatekError
 from statek_protocol.errors import ProtocolError
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from demo.app import REPORTS_VARIABLE
-from statek.cli.client import Client
+from statek.client.client import Client
 from statek.store.directory import StoreDirectory
 
 ROOT: Final = Path(__file__).parents[1]

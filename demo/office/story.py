@@ -14,7 +14,7 @@ import psutil
 from demo.services import Services
 from statek import PushQueue, StatekClientAPI, complete_future
 from statek.core.events import BatchStarted
-from statek.inspecting import StoreView
+from statek.inspection.store_view import StoreView
 from statek.inspection.views import JobView
 from statek.store.totals import UsageTotal
 

@@ -1,15 +1,19 @@
 """STATEK: durable jobs of hostile, real CPython, each in a locked-down process of its own.
 
-cli  api                      the faces for people and other programs
-starting  client_api  queues  those for applications: a scheduler in their process, jobs, messages and events,
-job_handle  inspecting        what became of jobs, subtasks, what is completed from outside
-subtasks  completing
-service  local_pool           one scheduler as a running thing
-loop  tick  composing         moves messages, time and disk; decides nothing
-waiting  placing
-pools  store  calls  futures  the rims: executors; ledger and dbzero objects; tools; conditions
+cli                           commands
+service                       one scheduler as a running thing
+api                           its faces for executors, clients, HTTP
+application                   what an application calls: jobs, messages, queues, what is completed from outside
+inspection  client            looking at jobs in the ledger; asking the scheduler that runs on a store
+settings                      read by what starts something, and handed down as values
+loop                          turn after turn: moves messages, time and disk; decides nothing
+conversation                  what a model is asked
+agents  calls  futures        the rims: models; tools and objects; conditions;
+pools  store  logs            executors; ledger and dbzero objects; logs
+audit                         what is on record of security
 core                          pure: jobs, events, decisions
 
+Each floor stands on those below it; import-linter holds it.
 What an application uses is here; nothing happens on import.
 """
 
@@ -25,13 +29,14 @@ from statek.futures.temporals import temporal
 if TYPE_CHECKING:
     from statek.agents.agent import Agent
     from statek.agents.warmup import WarmupDef
-    from statek.client_api import StatekClientAPI, submit_new_job, submit_new_jobs_batch
-    from statek.completing import cancel_future, complete_future, fail_future
-    from statek.following import NotEnded
-    from statek.inspecting import UnknownJob, find_jobs, get_job
-    from statek.job_handle import JobEndedBadly, JobHandle, JobNotEnded, cancel_job, push_message, retry_job
-    from statek.queues.push_queue import PushQueue
-    from statek.starting import (
+    from statek.application.client_api import StatekClientAPI, submit_new_job, submit_new_jobs_batch
+    from statek.application.completing import cancel_future, complete_future, fail_future
+    from statek.application.following import NotEnded
+    from statek.application.job_handle import JobEndedBadly, JobHandle, JobNotEnded, cancel_job, push_message, retry_job
+    from statek.application.push_queue import PushQueue
+    from statek.application.subtasks import create_sub_task, delegate_to
+    from statek.inspection.store_view import UnknownJob, find_jobs, get_job
+    from statek.service.starting import (
         AgentLoopDef,
         run_agentic_fleet,
         run_agentic_loop,
@@ -39,7 +44,6 @@ if TYPE_CHECKING:
         start_statek,
         start_statek_async,
     )
-    from statek.subtasks import create_sub_task, delegate_to
 
 __all__ = [
     "Agent",
@@ -81,16 +85,18 @@ __all__ = [
 _LATER = {
     **dict.fromkeys(("Agent",), "statek.agents.agent"),
     **dict.fromkeys(("WarmupDef",), "statek.agents.warmup"),
-    **dict.fromkeys(("StatekClientAPI", "submit_new_job", "submit_new_jobs_batch"), "statek.client_api"),
-    **dict.fromkeys(("cancel_future", "complete_future", "fail_future"), "statek.completing"),
-    **dict.fromkeys(("NotEnded",), "statek.following"),
-    **dict.fromkeys(("UnknownJob", "find_jobs", "get_job"), "statek.inspecting"),
-    **dict.fromkeys(("JobEndedBadly", "JobHandle", "JobNotEnded"), "statek.job_handle"),
-    **dict.fromkeys(("cancel_job", "push_message", "retry_job"), "statek.job_handle"),
-    **dict.fromkeys(("PushQueue",), "statek.queues.push_queue"),
-    **dict.fromkeys(("AgentLoopDef", "run_agentic_fleet", "run_agentic_loop", "run_jobs_loop"), "statek.starting"),
-    **dict.fromkeys(("start_statek", "start_statek_async"), "statek.starting"),
-    **dict.fromkeys(("create_sub_task", "delegate_to"), "statek.subtasks"),
+    **dict.fromkeys(("StatekClientAPI", "submit_new_job", "submit_new_jobs_batch"), "statek.application.client_api"),
+    **dict.fromkeys(("cancel_future", "complete_future", "fail_future"), "statek.application.completing"),
+    **dict.fromkeys(("NotEnded",), "statek.application.following"),
+    **dict.fromkeys(("UnknownJob", "find_jobs", "get_job"), "statek.inspection.store_view"),
+    **dict.fromkeys(("JobEndedBadly", "JobHandle", "JobNotEnded"), "statek.application.job_handle"),
+    **dict.fromkeys(("cancel_job", "push_message", "retry_job"), "statek.application.job_handle"),
+    **dict.fromkeys(("PushQueue",), "statek.application.push_queue"),
+    **dict.fromkeys(
+        ("AgentLoopDef", "run_agentic_fleet", "run_agentic_loop", "run_jobs_loop"), "statek.service.starting"
+    ),
+    **dict.fromkeys(("start_statek", "start_statek_async"), "statek.service.starting"),
+    **dict.fromkeys(("create_sub_task", "delegate_to"), "statek.application.subtasks"),
 }
 """What needs the store and the wire, and is imported when it is asked for."""
 

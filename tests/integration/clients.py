@@ -6,8 +6,8 @@ from typing import Any
 
 from integration.services import Site
 
-from statek.cli.client import Client, Submission
 from statek.cli.outcome import JobOutcome
+from statek.client.client import Client, Submission
 from statek_policies import Policy
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from integration.services import Command, Site, site, wait_for
 
-from statek.cli.client import Client
-from statek.inspecting import StoreView
-from statek.queues.push_queue import PushQueue
+from statek.application.push_queue import PushQueue
+from statek.client.client import Client
+from statek.inspection.store_view import StoreView
 from statek_protocol.values import encode_value
 
 EVENTS = 40
@@ -21,7 +21,7 @@ import pathlib
 import dbzero as db0
 from statek import FutureResult, tool
 from statek.agents.agent import Agent
-from statek.queues.push_queue import PushQueue
+from statek.application.push_queue import PushQueue
 
 here = pathlib.Path(__file__).parent
 db0.open("tasks", "rw")

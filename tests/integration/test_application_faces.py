@@ -23,15 +23,15 @@ from statek import (
     temporal,
     tool,
 )
-from statek.asking import decided
+from statek.application.asking import decided
+from statek.application.following import NotEnded
+from statek.application.job_handle import JobEndedBadly, JobNotEnded
+from statek.application.subtasks import NoJobToWorkFor, create_sub_task
 from statek.calls.current import current_call
 from statek.errors import SubmissionRefused
-from statek.following import NotEnded
-from statek.inspecting import UnknownJob
-from statek.job_handle import JobEndedBadly, JobNotEnded
-from statek.roster import JOB_NAME_LIMIT
+from statek.inspection.store_view import UnknownJob
+from statek.loop.roster import JOB_NAME_LIMIT
 from statek.store.directory import StoreDirectory
-from statek.subtasks import NoJobToWorkFor, create_sub_task
 from statek_protocol.messages.base import MIB
 
 ECHO = Agent("echo", warmup="exit(f'{sorted(given.items())}')", event_name="given")

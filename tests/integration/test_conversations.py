@@ -13,7 +13,7 @@ from scripted_model import Answer, ChatRequest, Fault, ScriptedModel
 from statek import JobHandle, cancel_job, get_job, push_message, submit_new_job
 from statek.core.events import BatchEnded, CallAnswered, Event, MessagePushed, TurnAnswered, TurnRequested
 from statek.errors import SchedulerSilent
-from statek.inspecting import JobView
+from statek.inspection.store_view import JobView
 from statek.store.directory import StoreDirectory
 from statek.store.history import History
 

@@ -72,4 +72,4 @@ def test_a_scheduler_is_refused_settings_that_it_does_not_know_before_anything_i
 def test_an_option_counts_before_the_environment(local: Site) -> None:
     local.environment |= {"STATEK_LOG_LEVEL": "ERROR", "STATEK_COPIES_KEPT": "2"}
     scheduler = local.scheduler("--log-level", "info")
-    assert "INFO statek.loop: 0 jobs to go on with" in scheduler.log.read_text()
+    assert "INFO statek.loop.loop: 0 jobs to go on with" in scheduler.log.read_text()

@@ -10,7 +10,7 @@ from integration.services import Site, site, wait_for
 from scripted_model import Answer, ChatRequest, Conversation, Script, ScriptedModel
 
 from statek import get_job, submit_new_job
-from statek.inspecting import JobView
+from statek.inspection.store_view import JobView
 
 APP = """
 from statek import Agent

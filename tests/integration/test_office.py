@@ -10,7 +10,7 @@ from integration.services import Site, wait_for
 from scripted_model import ScriptedModel, load_script
 
 from statek import PushQueue, complete_future
-from statek.inspecting import StoreView
+from statek.inspection.store_view import StoreView
 from statek.store.directory import StoreDirectory
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scheduler" / "store" / "support"))

@@ -9,7 +9,7 @@ from integration.services import Site, wait_for
 from scripted_model import Answer, ScriptedModel
 
 from statek import JobHandle, complete_future, get_job, push_message, submit_new_job
-from statek.inspecting import JobView
+from statek.inspection.store_view import JobView
 
 APP = """
 import pathlib

@@ -10,7 +10,7 @@ from integration.services import Site, wait_for
 from scripted_model import Answer, Conversation, Script, ScriptedModel
 
 from statek import PushQueue
-from statek.inspecting import StoreView
+from statek.inspection.store_view import StoreView
 
 README = Path(__file__).parents[2] / "README.md"
 MESSAGE = "Please move planning to 11."

@@ -28,7 +28,7 @@ from statek import (
     submit_new_job,
     temporal,
 )
-from statek.asking import scheduler_here
+from statek.application.asking import scheduler_here
 from statek.inspection.views import JobView
 
 TODAY = date(2026, 1, 5)

@@ -18,7 +18,7 @@ import pytest
 from integration.services import Command, Site, finish, gone, wait_for
 from ordinary_user import NotAvailable, ordinary_user
 
-from statek.service import Service, ServiceOptions
+from statek.service.service import Service, ServiceOptions
 from statek.store.directory import StoreDirectory
 from statek_protocol import version
 

@@ -31,8 +31,8 @@ from statek import (
 )
 from statek.errors import AlreadyRunning, SettingsRefused
 from statek.inspection.chat_log import BatchLogItem
-from statek.loop import LEASE_SECONDS
-from statek.service import SETTLE_SECONDS
+from statek.loop.loop import LEASE_SECONDS
+from statek.service.service import SETTLE_SECONDS
 from statek.store.directory import StoreDirectory
 from statek.store.errors import StoreLocked
 

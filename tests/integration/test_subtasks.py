@@ -22,8 +22,8 @@ from statek import (
     submit_new_job,
     temporal,
 )
+from statek.application.job_handle import JobEndedBadly
 from statek.inspection.chat_log import SteeringLogItem, SubTaskLogItem
-from statek.job_handle import JobEndedBadly
 
 scripts = Scripts()
 

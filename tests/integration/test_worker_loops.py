@@ -16,7 +16,7 @@ from integration.services import wait_for
 from scripted_model import Answer, ScriptedModel
 
 from statek import Agent, PushQueue, StatekClientAPI, find_jobs, run_jobs_loop
-from statek.asking import decided
+from statek.application.asking import decided
 from statek.store.directory import StoreDirectory
 
 scripts = Scripts()

@@ -9,11 +9,11 @@ from collections import OrderedDict
 from typing import Final, assert_never
 
 from statek.errors import AgentRefused, SubmissionRefused
-from statek.loop import Loop
-from statek.queueing import NewItem
-from statek.roster import JobStart
+from statek.loop.loop import Loop
+from statek.loop.queueing import NewItem
+from statek.loop.roster import JobStart
+from statek.loop.tick import Tick
 from statek.store import given
-from statek.tick import Tick
 from statek_protocol.messages.base import Message
 from statek_protocol.messages.client import (
     NewJob,

@@ -43,12 +43,12 @@ from statek.core.events import (
 from statek.core.futures import Settlement
 from statek.errors import AgentRefused, SubmissionRefused
 from statek.futures.results import checked_key
-from statek.loop import Loop
+from statek.loop.loop import Loop
+from statek.loop.tick import Tick
+from statek.loop.waiting import TooManyCompletions
 from statek.pools.endpoint import Delivery, RouterEndpoint
 from statek.store.ledger import Stored, Submission
 from statek.store.records import pack
-from statek.tick import Tick
-from statek.waiting import TooManyCompletions
 from statek_policies import Policy, PolicyError
 from statek_protocol import schema
 from statek_protocol.codec import decode, encode

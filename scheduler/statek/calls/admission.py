@@ -17,7 +17,7 @@ import types
 from pathlib import Path
 from typing import Any, Final
 
-from statek.calls.containers import HEAP_TYPE
+from statek.store.containers import HEAP_TYPE
 from statek_protocol.values import type_name
 
 _OURS: Final = frozenset({"statek", "statek_protocol", "statek_policies"})

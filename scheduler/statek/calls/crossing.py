@@ -15,13 +15,14 @@ from typing import Any, Final
 
 import dbzero as db0
 
-from statek.calls import admission, containers
+from statek.calls import admission
 from statek.calls.handles import HandlesExhausted, HandleTable
 from statek.calls.offers import Offer
 from statek.calls.requests import Registration
 from statek.core.events import Event, HandleBound
 from statek.futures.registry import WaitsExhausted
 from statek.futures.results import FutureElement, FutureResult
+from statek.store import containers
 from statek_policies import Limits
 from statek_protocol.references import FutureRef, HandleRef, PlainReferences, Reference
 from statek_protocol.values import KNOWN, NESTING, ValueRefused, encode_value, type_name

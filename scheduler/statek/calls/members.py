@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from statek.calls.admission import is_application_class
-from statek.calls.containers import is_container_type
+from statek.store.containers import is_container_type
 from statek_policies import Policy
 from statek_policies.language.words import INSPECTION
 

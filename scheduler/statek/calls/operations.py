@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from statek.calls import containers, members
+from statek.calls import members
+from statek.store import containers
 from statek_policies import Policy
 from statek_protocol import operations
 

@@ -22,11 +22,11 @@ from statek.calls.arguments import Arguments, read_arguments
 from statek.calls.current import within
 from statek.calls.giver import Giver
 from statek.calls.handles import HandleTable, HandleTables
+from statek.calls.offered import Offered
 from statek.calls.outcomes import CallOutcome, failed, raised
 from statek.calls.places import Abandoned, LeftBehind, Note, Raised, Threads, TimeIsOver, in_time, tracked, tried
 from statek.calls.requests import CallRequest
 from statek.calls.tools import Tool
-from statek.composing import Offered
 from statek.core.events import CallAnswered, Event, HandleBound, PolicyViolated
 from statek.core.instructions import RunTool
 from statek.core.jobs import Job

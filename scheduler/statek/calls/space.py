@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import dbzero as db0
 
-from statek.calls import containers, operations
+from statek.calls import operations
 from statek.calls.application import Application
 from statek.calls.crossing import JobCrossing, ObjectIsGone, TooManyWaits
 from statek.calls.current import within
@@ -30,7 +30,7 @@ from statek.calls.outcomes import CallOutcome, Variables, failed, from_marker, r
 from statek.calls.requests import CallRequest, Registration
 from statek.calls.tools import Tool
 from statek.core.events import Event, FutureCreated, HandleBound
-from statek.store import markers
+from statek.store import containers, markers
 from statek.store.given import GivenGone, decode_given, why_gone
 from statek_policies import Limits
 from statek_protocol.messages.base import TEXT_LIMIT

@@ -11,7 +11,7 @@ from statek.cli.looking import require_store
 from statek.cli.options import open_store
 from statek.cli.terminal import say
 from statek.errors import AgentRefused, StatekError, SubmissionRefused
-from statek.inspecting import UnknownJob
+from statek.inspection.store_view import UnknownJob
 from statek.logs.configuring import log_for_command
 from statek.store.errors import StoreError
 from statek_protocol.errors import ProtocolError

@@ -104,7 +104,7 @@ def revise_command(
     agent: str,
 ) -> None:
     """Change fields of AGENT for new jobs, whatever its program says; jobs that are there keep what they have."""
-    from statek import asking
+    from statek.application import asking
 
     changes: dict[str, Any] = {"model": model, "provider": provider}
     changes["instructions"] = None if instructions_file is None else text_in(instructions_file)

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from statek.cli.client import GIVE_UP_SECONDS, Client
 from statek.cli.terminal import say
+from statek.client.client import GIVE_UP_SECONDS, Client
 from statek.errors import SchedulerSilent
 from statek.store.directory import StoreDirectory, StoreLock
 from statek.store.errors import StoreLocked
 
 if TYPE_CHECKING:
-    from statek.service import Service, ServiceOptions
+    from statek.service.service import Service, ServiceOptions
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class EmbeddedScheduler:
             self._started.set()
 
     async def _serve(self) -> None:
-        from statek.service import Service  # here, because a client of a running scheduler never needs it
+        from statek.service.service import Service  # here, because a client of a running scheduler never needs it
 
         self._loop = asyncio.get_running_loop()
         self._service = Service(self._directory, self._lock, self._options)

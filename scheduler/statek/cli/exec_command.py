@@ -13,10 +13,10 @@ from typing import Final, NoReturn
 import click
 
 from statek.cli.attach import Attachment, attached
-from statek.cli.client import GIVE_UP_SECONDS, Submission
 from statek.cli.options import default_store, open_store, service_options, wrong_usage
 from statek.cli.outcome import EXIT_STATUS, JobOutcome
 from statek.cli.terminal import GuestOutput, say
+from statek.client.client import GIVE_UP_SECONDS, Submission
 from statek.errors import AppUnusable, SchedulerSilent, StatekError, SubmissionRefused
 from statek.logs.configuring import log_for_command
 from statek.store.errors import StoreError

@@ -28,7 +28,7 @@ def executors_command(store: Path, as_json: bool) -> None:
     LACKS are isolation layers that the executor's own probes found missing: `statek doctor` there says why. Exit
     status: 0 also where there is none, 1 no scheduler answers, 2 no store.
     """
-    from statek.cli.client import Client
+    from statek.client.client import Client
 
     require_store(store)
     directory = open_store(store, must_exist=True)

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import click
 
+from statek.application.completing import FutureCompletion, cancel, complete
 from statek.audit.escaping import shown
 from statek.cli.options import default_store, open_store, wrong_usage
 from statek.cli.terminal import say
-from statek.completing import FutureCompletion, cancel, complete
 from statek.core.futures import sources
 from statek.core.jobs import Job
 from statek.errors import StatekError, SubmissionRefused

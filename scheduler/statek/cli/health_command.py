@@ -30,8 +30,8 @@ def health_command(store: Path, seconds: float, as_json: bool) -> None:
 
     Exit status: 0 well, 1 something is wrong or no scheduler answers, 2 no store.
     """
-    from statek.cli.client import Client
-    from statek.health import troubles
+    from statek.client.client import Client
+    from statek.inspection.health import troubles
 
     directory = open_store(store, must_exist=True)
     with Client(directory.client_socket) as client:

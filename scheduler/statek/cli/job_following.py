@@ -19,7 +19,7 @@ from statek.cli.story import told_to_people
 from statek.cli.terminal import KEPT_ON_A_TERMINAL
 
 if TYPE_CHECKING:
-    from statek.inspecting import StoreView
+    from statek.inspection.store_view import StoreView
     from statek.inspection.story import StoryItem
     from statek.inspection.views import JobView
 
@@ -133,7 +133,7 @@ def _is_read() -> bool:
 
 def _await_news(store: Path, job: str, cursor: int) -> None:
     """Wait until something has happened after a cursor: told by the scheduler, or for a second where none runs."""
-    from statek.cli.client import Client
+    from statek.client.client import Client
     from statek.errors import SubmissionRefused
     from statek.store.directory import StoreDirectory
 

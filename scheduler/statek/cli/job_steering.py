@@ -20,7 +20,7 @@ from statek.cli.terminal import say
 from statek.cli.texts import json_of, text_of
 
 if TYPE_CHECKING:
-    from statek.job_handle import JobHandle
+    from statek.application.job_handle import JobHandle
 
 INTERRUPTED: Final = 130
 """Exit status after an interrupt, as shells have it."""
@@ -49,7 +49,7 @@ def start_command(
     2 refused or wrong usage, 5 failed on our side; with --wait 0 ok, 1 error, 3 blocked, 4 limit, 5 failed or
     cancelled, 130 interrupted, which leaves the job at work.
     """
-    from statek.client_api import submit_new_job
+    from statek.application.client_api import submit_new_job
 
     given = dict(map(_variable, variables))
     said = None if message is None else text_of(message)
@@ -90,8 +90,8 @@ def push_command(store: Path, key: str | None, queue: str, job: str, message: st
 
     A job that has ended goes on for it. Exit status: 0 it is in the queue, 2 unknown or wrong usage, 5 failed.
     """
-    from statek.inspecting import StoreView
-    from statek.queues.push_queue import PushQueue
+    from statek.application.push_queue import PushQueue
+    from statek.inspection.store_view import StoreView
 
     text = text_of(message)
     have_done(store, lambda: StoreView(store).state(job))
@@ -108,7 +108,7 @@ def cancel_command(store: Path, reason: str, jobs: Sequence[str]) -> None:
 
     Each is decided by itself. Exit status: 0 all are cancelled, 1 one had ended already, 2 one is unknown, 5 failed.
     """
-    from statek.job_handle import cancel_job
+    from statek.application.job_handle import cancel_job
 
     have_done_to_each(store, jobs, _known(store, partial(cancel_job, reason=reason)), "cancelled", "has ended already")
 
@@ -121,14 +121,14 @@ def retry_command(store: Path, jobs: Sequence[str]) -> None:
 
     Each is decided by itself. Exit status: 0 all go on, 1 one had nothing to try again, 2 one is unknown, 5 failed.
     """
-    from statek.job_handle import retry_job
+    from statek.application.job_handle import retry_job
 
     have_done_to_each(store, jobs, _known(store, retry_job), "goes on", "there is nothing to try again")
 
 
 def _known(store: Path, act: Callable[..., bool]) -> Callable[[str], bool]:
     """Let it be done only to jobs that there are: what is asked for with a wrong name is told the nearest ones."""
-    from statek.inspecting import StoreView
+    from statek.inspection.store_view import StoreView
 
     view = StoreView(store)
     return lambda name: act(view.state(name).job, store=store)

@@ -19,7 +19,7 @@ from statek.cli.tables import watch_lines
 from statek.core.jobs import JobStatus, Outcome
 
 if TYPE_CHECKING:
-    from statek.inspecting import JobPage, StoreView
+    from statek.inspection.store_view import JobPage, StoreView
     from statek.inspection.views import JobView
     from statek.store.job_search import JobSearch
 

@@ -15,7 +15,7 @@ from statek.cli.options import default_store, wrong_usage
 from statek.cli.tables import print_lines
 from statek.cli.terminal import discard_output, say
 from statek.errors import StatekError
-from statek.inspecting import StoreView
+from statek.inspection.store_view import StoreView
 from statek.store.errors import StoreError
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ _OFFERED: Final = 50
 
 def complete_job(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Name jobs that begin so; a store that cannot be read offers none, as a shell has no place for errors."""
-    from statek.inspecting import StoreView
+    from statek.inspection.store_view import StoreView
 
     try:
         with StoreView(_store(context)).reading() as ledger:
@@ -27,7 +27,7 @@ def complete_job(context: click.Context, _: click.Parameter, incomplete: str) ->
 
 def complete_agent(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Name agents that begin so, as `complete_job` does."""
-    from statek.inspecting import StoreView
+    from statek.inspection.store_view import StoreView
 
     try:
         with StoreView(_store(context)).reading() as ledger:

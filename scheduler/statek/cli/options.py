@@ -15,7 +15,7 @@ from statek.store.directory import StoreDirectory
 from statek.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from statek.service import ServiceOptions
+    from statek.service.service import ServiceOptions
     from statek.settings import Settings
 
 
@@ -72,7 +72,7 @@ def wrong_usage(message: str) -> NoReturn:
 def service_options(**given: Any) -> ServiceOptions:
     """Put together how a scheduler is to run; imports what only a scheduler needs."""
     from statek.agents.providers import ProviderUnusable
-    from statek.settings.serving import service_options as options_by
+    from statek.service.configured import service_options as options_by
 
     try:
         return options_by(settings_or_exit(**given))

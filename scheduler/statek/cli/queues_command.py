@@ -67,7 +67,7 @@ def dead_command(store: Path, as_json: bool, after: int, limit: int, queue: str)
 @click.argument("event")
 def push_command(store: Path, agent: str, key: str | None, queue: str, event: str) -> None:
     """Push EVENT, as JSON (or - to read it from standard input), into QUEUE."""
-    from statek.queues.push_queue import PushQueue
+    from statek.application.push_queue import PushQueue
 
     value = json_of(text_of(event), "the event")
     number = have_done(store, lambda: PushQueue(queue, store=store).push_to_agent_queue(agent, value, key=key))
@@ -101,7 +101,7 @@ def discard_command(store: Path, queue: str, number: int | None, all_of_it: bool
 def _decide(
     store: Path, queue: str, number: int | None, act: Literal["redrive", "discard"], *, all_of_it: bool
 ) -> None:
-    from statek.queues.push_queue import PushQueue
+    from statek.application.push_queue import PushQueue
 
     if (number is None) != all_of_it:
         wrong_usage("name the number of a dead letter, or --all, and not both")

@@ -18,7 +18,7 @@ from statek.store.errors import StoreError
 from statek_protocol.errors import ProtocolError
 
 if TYPE_CHECKING:
-    from statek.service import Service
+    from statek.service.service import Service
 
 
 @click.command("scheduler", short_help="Run the scheduler of a store.")
@@ -51,8 +51,8 @@ def scheduler_command(http: str | None, **given: Any) -> None:
     What is not said here is taken from the environment, a settings file and the defaults: `statek settings` shows it.
     """
     settings = settings_or_exit(**given, **_http(http))
-    from statek.service import Service
-    from statek.settings.serving import log_options, service_options
+    from statek.service.configured import log_options, service_options
+    from statek.service.service import Service
     from statek.store.taking import take
 
     directory = open_store(settings.store, must_exist=False)

@@ -94,7 +94,7 @@ def prune_command(store: Path, days: float, dry_run: bool, as_json: bool) -> Non
 
     Exit status: 0 done, 2 no store or wrong usage, 5 failed.
     """
-    from statek.pruning import prune, would_prune
+    from statek.loop.pruning import prune, would_prune
 
     directory = _open(store)
     try:

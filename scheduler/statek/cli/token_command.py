@@ -70,7 +70,7 @@ def revoke_command(store: Path | None, file: Path | None, name: str) -> None:
 
 
 def _path(store: Path | None, file: Path | None) -> Path:
-    from statek.settings.serving import tokens_path
+    from statek.service.configured import tokens_path
 
     if file is not None:
         return file

@@ -15,9 +15,8 @@ from statek.agents.definitions import HARNESS_NAMES, harness_of
 from statek.agents.providers import Provider
 from statek.calls.runner import TIMEOUT_SECONDS
 from statek.core.agents import CONTEXT_TOKENS, Harness
-from statek.placing import MAX_PARKED, PARK_SECONDS
-from statek.queueing import MAX_DEPTH
-from statek.service import MAX_CONCURRENCY, MAX_SUSPENDED
+from statek.loop.placing import MAX_CONCURRENCY, MAX_PARKED, MAX_SUSPENDED, PARK_SECONDS
+from statek.loop.queueing import MAX_DEPTH
 from statek.settings.kinds import (
     NONE,
     Amount,

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from statek.calls.containers import as_plain
 from statek.core.encoded import dict_of, element, names_in, tuple_of
 from statek.store import by_reference
 from statek.store.by_reference import is_object, uuid_of
+from statek.store.containers import as_plain
 from statek_protocol.messages.base import MIB
 from statek_protocol.references import HandleRef
 from statek_protocol.values import MalformedValue, ValueRefused, decode_value, encode_value, type_name

@@ -20,7 +20,7 @@ import pytest
 from integration.continuation.programs import PROGRAMS, Outcome, Program, plainly
 from integration.services import Command, Site, wait_for
 
-from statek.cli.client import Client, Submission
+from statek.client.client import Client, Submission
 from statek.core.events import ConsolePrinted, FutureCreated
 from statek.core.jobs import Job
 from statek.store.directory import StoreDirectory

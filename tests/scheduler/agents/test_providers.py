@@ -10,7 +10,7 @@ import pytest
 
 from statek.agents.providers import Provider, ProviderUnusable, Secret, key_from_environment, key_from_file
 from statek.core.agents import AgentDefinition
-from statek.models import ModelOptions, unanswerable
+from statek.service.model_gateway import ModelOptions, unanswerable
 
 KEY = "sk-0123456789abcdef-of-nobody"
 

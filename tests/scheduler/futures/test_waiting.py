@@ -186,5 +186,5 @@ def test_many_suspended_jobs_are_taken_up_while_the_scheduler_serves(
             await here.until(lambda: all(here.job(job).status == "STARTED" for job in jobs))
             assert here.stand.loop.waiting.suspended == 0
 
-    monkeypatch.setattr("statek.waiting.TAKEN_UP_AT_ONCE", 2)
+    monkeypatch.setattr("statek.loop.waiting.TAKEN_UP_AT_ONCE", 2)
     run(test, tmp_path)

@@ -17,18 +17,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from statek import asking
 from statek.agents.agent import Agent
 from statek.api.http import acts, listening, results, rpc, stream, tokens
 from statek.api.http import guard as guarding
 from statek.api.http.server import HttpOptions, HttpServer
 from statek.api.http.side import SchedulerSide
-from statek.client_api import submit_new_job
+from statek.application import asking
+from statek.application.client_api import submit_new_job
 from statek.errors import EndpointUnusable
-from statek.inspecting import StoreView
-from statek.loop import Loop
+from statek.inspection.store_view import StoreView
+from statek.loop.loop import Loop
+from statek.loop.tick import Tick
 from statek.store.directory import StoreDirectory
-from statek.tick import Tick
 
 BODY_BYTES = 64 * 1024
 DEADLINE_SECONDS = 30.0

@@ -18,7 +18,8 @@ from statek.audit.recorder import Recorder
 from statek.core import events
 from statek.core.evolve import evolve
 from statek.core.jobs import Job, digest
-from statek.retaining import Forgetter
+from statek.loop.retaining import Forgetter
+from statek.loop.tick import Tick
 from statek.store.audit_reader import AuditReader
 from statek.store.backup import back_up
 from statek.store.checking import check, is_whole
@@ -27,7 +28,6 @@ from statek.store.ledger import Ledger
 from statek.store.queue_table import QueueItem
 from statek.store.repairing import repair
 from statek.store.restoring import restore
-from statek.tick import Tick
 
 
 def rows(store: StoreDirectory, table: str) -> int:

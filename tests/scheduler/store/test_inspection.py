@@ -14,9 +14,9 @@ from statek.core import events
 from statek.core.evolve import evolve
 from statek.core.jobs import Job, Usage
 from statek.errors import BugInScheduler
-from statek.inspecting import StoreView, UnknownJob, find_jobs, get_job
 from statek.inspection.chat_log import BatchLogItem, LLM_LogItem, SteeringLogItem, SubTaskLogItem, WarmupLogItem
 from statek.inspection.plain import plain
+from statek.inspection.store_view import StoreView, UnknownJob, find_jobs, get_job
 from statek.inspection.values import CHARACTERS, shown_arguments, shown_value
 from statek.inspection.views import JobView
 from statek.store import totals

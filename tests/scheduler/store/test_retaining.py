@@ -16,8 +16,8 @@ from store_lives import begin, fault_of, forget, go_on, live
 from store_mirrors import mirror_of, objects
 
 from statek.core.events import BatchEnded, BatchSkipped, ConsolePrinted, JobEnded
-from statek.pruning import prune
-from statek.retaining import Retention
+from statek.loop.pruning import prune
+from statek.loop.retaining import Retention
 from statek.store.compaction import CompactionRules
 from statek.store.directory import StoreDirectory
 from statek.store.history import History

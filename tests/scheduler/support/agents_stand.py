@@ -12,17 +12,17 @@ from loop_stand import FakeExecutor, RecordingTools, Stand, make_stand
 
 from statek.agents.agent import Agent
 from statek.calls.giver import OnGiven, OnLooked
+from statek.calls.offered import Offered
 from statek.calls.runner import ToolRunner
-from statek.composing import Offered
 from statek.core.events import JobCreated
 from statek.core.jobs import Job
 from statek.errors import SubmissionRefused
-from statek.queueing import NewItem
-from statek.roster import JobStart
+from statek.loop.queueing import NewItem
+from statek.loop.roster import JobStart
+from statek.loop.tick import Tick
 from statek.store.given import encode_given
 from statek.store.ledger import Ledger
 from statek.store.queue_table import QueueItem
-from statek.tick import Tick
 from statek_policies import BASE_LAYERS
 from statek_protocol.messages.executor import LayerReport
 from statek_protocol.values import encode_value

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from statek.api.clients import Clients
+from statek.api.executors import Pool
+from statek.calls.offered import Offered
 from statek.calls.runner import ToolRunner
-from statek.composing import Offered
 from statek.core.events import CallAnswered, Event
 from statek.core.instructions import RunTool
 from statek.core.jobs import Job
-from statek.loop import Loop
+from statek.loop.loop import Loop
+from statek.loop.vitals import Vitals
 from statek.pools.endpoint import Delivery, RouterEndpoint
-from statek.pools.pool import Pool
 from statek.store.directory import StoreDirectory
 from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
-from statek.vitals import Vitals
 from statek_policies import Policy
 from statek_protocol.codec import decode, encode
 from statek_protocol.messages.base import Message

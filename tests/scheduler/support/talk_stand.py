@@ -15,11 +15,11 @@ from statek.agents.pricing import load_prices
 from statek.agents.requests import ModelFailure, ModelReply, ModelRequest
 from statek.agents.transcript import ModelTurn
 from statek.calls.offers import Offer
-from statek.conversing import Models
+from statek.conversation.models import Models
+from statek.conversation.prompting import Prompting
 from statek.core.agents import AgentDefinition, Harness, WarmupBlock
 from statek.core.events import Event
 from statek.core.submissions import start
-from statek.prompting import Prompting
 from statek.store.ledger import Ledger
 from statek_protocol.messages.executor import Stamp
 from statek_protocol.messages.interpreter import Console, Finished, Run, Segment, Snapshot

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from statek import completing
 from statek.api.http import results
 from statek.api.http.answers import as_json
 from statek.api.http.bodies import (
@@ -29,13 +28,14 @@ from statek.api.http.bodies import (
 from statek.api.http.problems import Problem
 from statek.api.http.repeats import check_same
 from statek.api.http.who import Who
-from statek.client_api import LOCALE, NewAgentJob, start_jobs
-from statek.inspecting import StoreView, UnknownJob
+from statek.application import completing
+from statek.application.client_api import LOCALE, NewAgentJob, start_jobs
+from statek.application.job_handle import cancel_job, retry_job
+from statek.application.push_queue import PushQueue
 from statek.inspection.plain import plain
 from statek.inspection.shapes import Page
+from statek.inspection.store_view import StoreView, UnknownJob
 from statek.inspection.views import JobView
-from statek.job_handle import cancel_job, retry_job
-from statek.queues.push_queue import PushQueue
 
 
 class OutOfReach(UnknownJob):

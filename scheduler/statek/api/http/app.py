@@ -17,7 +17,7 @@ from statek.api.http.problems import Problem, problem_of
 from statek.api.http.side import SchedulerSide
 from statek.api.http.stream import Commits
 from statek.api.http.tokens import Tokens
-from statek.inspecting import StoreView
+from statek.inspection.store_view import StoreView
 from statek_protocol.version import RELEASE
 
 DESCRIPTION: Final = (

@@ -19,9 +19,9 @@ from starlette.exceptions import HTTPException
 from statek.api.http.answers import Answer
 from statek.api.http.tokens import TokensUnusable
 from statek.errors import AgentRefused, SchedulerSilent, StatekError, SubmissionRefused
-from statek.inspecting import UnknownJob
+from statek.inspection.store_view import UnknownJob
+from statek.loop.waiting import TooManyCompletions
 from statek.store.errors import StoreError
-from statek.waiting import TooManyCompletions
 
 log = logging.getLogger(__name__)
 

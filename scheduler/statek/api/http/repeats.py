@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from statek.api.http.problems import Problem
-from statek.client_api import NewAgentJob
+from statek.application.client_api import NewAgentJob
+from statek.application.giving import written
 from statek.core.events import JobCreated, MessagePushed
 from statek.core.jobs import digest
-from statek.giving import written
-from statek.inspecting import StoreView
+from statek.inspection.store_view import StoreView
 from statek.store.records import Stored
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from statek.api.http.results import Executors, Plain
-from statek.loop import Loop
-from statek.vitals import Vitals
+from statek.loop.loop import Loop
+from statek.loop.vitals import Vitals
 from statek_protocol import schema
 
 T = TypeVar("T")

@@ -19,8 +19,8 @@ from statek.api.clients import FOLLOWED
 from statek.api.http.answers import as_json
 from statek.api.http.guard import Receive, Scope, Send
 from statek.core import events
-from statek.inspecting import StoreView
 from statek.inspection.plain import plain
+from statek.inspection.store_view import StoreView
 from statek.store.records import Stored
 
 SILENCE_SECONDS: Final = 15.0

@@ -14,8 +14,8 @@ from typing import Any
 
 from loop_stand import POLICY, FakeExecutor, Stand, make_stand
 
+from statek.calls.offered import Offered
 from statek.calls.tools import ToolRegistry
-from statek.composing import Offered
 from statek.core.events import CallAnswered, Event
 from statek.core.instructions import RunTool
 from statek.core.jobs import Job

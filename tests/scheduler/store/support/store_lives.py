@@ -11,11 +11,11 @@ from statek.audit.recorder import Recorder
 from statek.audit.verification import Fault, verify
 from statek.core import events
 from statek.core.jobs import Job, digest
-from statek.retaining import Forgetter
+from statek.loop.retaining import Forgetter
+from statek.loop.tick import Tick
 from statek.store.audit_reader import AuditReader
 from statek.store.directory import StoreDirectory
 from statek.store.ledger import Ledger, Record
-from statek.tick import Tick
 
 ENDED, NOW = 5_000_000, 10_000_000
 """When most jobs of these tests have ended, and what time it is, in µs."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from statek import retaining
 from statek.audit.recorder import Recorder
+from statek.loop import retaining
+from statek.loop.tick import Tick
 from statek.store.directory import StoreDirectory
 from statek.store.ledger import Ledger
-from statek.tick import Tick
 
 NOW = 10_000_000
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from store_mirrors import PATIENCE
 
-from statek.inspecting import StoreView
+from statek.inspection.store_view import StoreView
 from statek.store.mirror import Mirror
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What a model is asked, from what the ledger holds of a conversation."""

@@ -1,0 +1,422 @@
+"""The scheduler's loop: it moves messages, time and disk, and leaves the deciding to `statek.core`.
+
+A turn takes everything that has arrived, lets the machine decide upon each message, commits all that became a fact in
+one transaction, and only then answers, sends and runs. Whatever anybody outside has seen is therefore durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Final
+
+import msgpack
+
+from statek.audit.recorder import Recorder
+from statek.audit.records import Body
+from statek.core import holds, machine
+from statek.core.decisions import Decision, LeaseFault
+from statek.core.events import Event, JobEnded
+from statek.core.instructions import AnswerFromLedger, CheckFuture, EndLease, Instruction, RunTool, Send, StartBatch
+from statek.core.jobs import UNDER_WAY, Job
+from statek.core.leases import Lease, lease_id
+from statek.core.machine import GuestMessage
+from statek.core.submissions import submit
+from statek.loop.calling import Calling
+from statek.loop.composing import compose_load, compose_run
+from statek.loop.conversing import Conversing
+from statek.loop.delivering import Delivering
+from statek.loop.placing import MAX_PARKED, PARK_SECONDS, Placing
+from statek.loop.queueing import Queueing
+from statek.loop.roster import Roster
+from statek.loop.steering import Steering
+from statek.loop.tick import Tick
+from statek.loop.waiting import Waiting
+from statek.pools.executors import Executor, Executors
+from statek.pools.leasing import HeldLease
+from statek.store.ledger import Ledger, Submission
+from statek_policies import Policy
+from statek_protocol.errors import OversizedMessage
+from statek_protocol.messages.executor import Release
+from statek_protocol.messages.interpreter import GuestError, Load, Reply, Run
+from statek_protocol.version import RELEASE
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS: Final = 5.0
+"""An executor that is silent for longer has lost its leases."""
+HEARTBEAT_SECONDS: Final = 1.0
+TURN_SECONDS: Final = 0.01
+"""After so long a turn takes no further message: what is decided is made durable, and others get their word in."""
+HEARTBEATS_MISSED: Final = 3
+"""A lease that its executor does not name this often in a row never arrived there."""
+
+Work = Callable[[Tick], None]
+
+
+class Loop:
+    """The state that decisions are carried out from: jobs in hand and leases in force."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        max_concurrency: int,
+        give_up_unplaceable: bool,
+        park_seconds: float = PARK_SECONDS,
+        max_parked: int = MAX_PARKED,
+    ) -> None:
+        self.ledger = ledger
+        self.executors = Executors()
+        self.refused: Counter[str] = Counter()
+        """Messages that were refused, by reason."""
+        self._recorder = Recorder()
+        self.listeners: list[Callable[[set[str]], None]] = []
+        """Called after each commit with the names of the jobs that changed."""
+        self.witnesses: list[Callable[[Tick], None]] = []
+        """Called after each commit, before what follows from it, with all that became durable."""
+        self._jobs: dict[str, Job] = {}
+        self._policies: dict[str, Policy] = {}
+        self._leases: dict[str, HeldLease] = {}
+        self._heard_from: list[HeldLease] = []
+        self.turn_seconds = TURN_SECONDS
+        self._work: deque[Work] = deque()
+        self._wake = asyncio.Event()
+        self.calling = Calling(self)
+        self.waiting = Waiting(self)
+        self.roster = Roster(self)
+        self.queueing = Queueing(self)
+        self.delivering = Delivering(self, max_concurrency=max_concurrency)
+        self.placing = Placing(
+            self,
+            max_concurrency=max_concurrency,
+            give_up_unplaceable=give_up_unplaceable,
+            park_seconds=park_seconds,
+            max_parked=max_parked,
+        )
+        self.conversing = Conversing(self, self.placing.shares)
+        self.steering = Steering(self)
+
+    # what the rims call
+
+    def do(self, work: Work) -> None:
+        """Have this decided in the next turn."""
+        self._work.append(work)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Turn for ever; raises `StoreUnwritable` when a turn cannot be made durable."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            self.turn()
+            await asyncio.sleep(0)  # sockets are read before the next turn, also while there is always one more
+
+    @property
+    def backlog(self) -> int:
+        """Return how much waits to be decided upon."""
+        return len(self._work)
+
+    def turn(self) -> None:
+        """Decide upon what waits, as much as there is time for in a turn, commit, carry out."""
+        tick = self._new_tick()
+        until = time.monotonic() + self.turn_seconds
+        while self._work:
+            self._work.popleft()(tick)
+            if time.monotonic() > until:
+                break
+        if self._work:
+            self._wake.set()
+        self.delivering.deliver(tick)
+        self.placing.place(tick)
+        self._commit(tick)
+        tick.carry_out()
+        for held in self._heard_from:
+            held.credit_if_due()
+        self._heard_from.clear()
+        if tick.changed:
+            for listener in self.listeners:
+                listener(set(tick.changed))
+
+    def recover(self) -> None:
+        """Take up what the ledger says is unfinished: no lease of an earlier process is in force."""
+        tick = self._new_tick()
+        jobs = list(self.ledger.jobs(sorted(UNDER_WAY)))
+        self._note_start(tick, jobs)
+        for job in jobs:
+            self._jobs[job.job] = job
+            if job.leased:
+                job = self.end_former_lease(tick, job)
+            if job.conversation is not None and job.conversation.asking:
+                self.conversing.take_up(tick, job)
+            else:
+                self.placing.enqueue(job.job)
+        self.waiting.begin()
+        self.waiting.take_up(tick)
+        self._commit(tick)
+        tick.carry_out()
+        self._wake.set()
+        log.info("%d jobs to go on with", self.placing.ready)
+
+    def _commit(self, tick: Tick) -> None:
+        tick.commit(self.ledger)
+        for witness in self.witnesses:
+            witness(tick)
+
+    def _new_tick(self) -> Tick:
+        return Tick(time.time_ns() // 1_000, self._recorder, self.ledger.last_cursor)
+
+    def _note_start(self, tick: Tick, jobs: Collection[Job]) -> None:
+        """Put on the audit log what was found, before anything is changed."""
+        if self.ledger.audit.tail_missing is not None:
+            log.warning("the audit log: %s", self.ledger.audit.tail_missing)
+            tick.note("tail_missing", {"reason": self.ledger.audit.tail_missing})
+        leases = sum(job.leased for job in jobs)
+        found = {"release": RELEASE, "cursor": tick.after, "unfinished_jobs": len(jobs), "former_leases": leases}
+        tick.note("scheduler_started", found)
+
+    def end_former_lease(self, tick: Tick, job: Job) -> Job:
+        """End a lease of the process before this one."""
+        untold = self.ledger.audit.untold(job.job)
+        if untold is not None:
+            self._recorder.resume(job.job, tick.at_us, untold)
+        lease = lease_id(job.job, job.epoch)
+        ended = machine.end_lease(job, lease, job.epoch, "the scheduler started anew", blamed=False)
+        return self._record(tick, job.job, ended, job)
+
+    def tell_counted(self, tick: Tick) -> None:
+        """Put the counts of refused messages on the audit log that have waited long enough."""
+        tick.drafts += self._recorder.overdue(tick.at_us)
+
+    def stopped(self) -> None:
+        """Put on the audit log that this scheduler ends in good order; nothing is decided after it."""
+        tick = self._new_tick()
+        self.conversing.take_last(tick)
+        tick.drafts += self._recorder.overdue(tick.at_us, all_of_it=True)
+        tick.note("scheduler_stopped", {"release": RELEASE, "cursor": tick.after})
+        tick.commit(self.ledger)
+
+    def refuse(self, kind: str, code: str, body: Body, *, job: str | None = None) -> None:
+        """Count a message that is refused, and have it put on the audit log."""
+        self.refused[code] += 1
+        said = {"code": code, **body}
+        self.do(lambda tick: tick.note_bounded(kind, said, reason=code, job=job))
+
+    # jobs
+
+    def job(self, name: str) -> Job | None:
+        """Return a job as it stands between two turns; within one, `job_in_turn` knows also what has ended in it."""
+        return self._jobs.get(name) or self.ledger.job(name)
+
+    def job_in_turn(self, tick: Tick, name: str) -> Job | None:
+        """Return a job as of this moment in the turn; None when there is none of that name."""
+        return tick.changed.get(name) or self.job(name)
+
+    def policy(self, digest: str) -> Policy:
+        """Return the policy that a job holds, from its blob."""
+        policy = self._policies.get(digest)
+        if policy is None:
+            policy = self._policies[digest] = Policy.from_record(msgpack.unpackb(self.ledger.blob(digest)))
+        return policy
+
+    def submit(
+        self, tick: Tick, key: str, name: str, batches: list[tuple[str, bytes]], policy: Policy | None
+    ) -> Submission:
+        """Make a client's batches part of a new or known job; the submission's key keeps it from happening twice."""
+        job = self.job_in_turn(tick, name)
+        wire = None if policy is None else (policy.name, msgpack.packb(policy.to_wire()))
+        events, blobs = submit(job, name, batches, wire)
+        tick.blobs.update(blobs)
+        before = self.ledger.last_cursor + len(tick.records)  # what this turn has already decided upon counts
+        submission = Submission(key, name, (job.batches if job else 0) + 1, before)
+        tick.submissions.append(submission)
+        waits_already = job is not None and job.status != "DONE"
+        changed = tick.record(name, job, events)
+        assert changed is not None
+        self._jobs[name] = changed
+        if not waits_already:
+            self.placing.enqueue(name)
+        return submission
+
+    def begin(self, tick: Tick, name: str, events: tuple[Event, ...], blobs: Mapping[str, bytes]) -> Job:
+        """Let a job of an agent come into being (`core.submissions.start`)."""
+        tick.blobs.update(blobs)
+        job = self._record(tick, name, Decision(events))
+        if job.status == "READY":
+            self.placing.enqueue(name)
+        return job
+
+    def decide_hold(self, tick: Tick, job: Job, choice: holds.Choice, request: str) -> Job:
+        """Carry out what a person decided about a held job."""
+        decided = self._record(tick, job.job, holds.decide(job, choice, request), job)
+        if decided.status == "READY":
+            self.placing.enqueue(job.job)
+        return decided
+
+    def _record(self, tick: Tick, name: str, decision: Decision, known: Job | None = None) -> Job:
+        """Make a decision's events part of the turn."""
+        if decision.workspace is not None:
+            tick.workspaces.append((name, decision.workspace))
+        before = known or self._jobs.get(name)
+        job = tick.record(name, before, decision.events)
+        assert job is not None
+        self.waiting.follow(tick, before, job)
+        self.conversing.follow(tick, before, job)
+        if job.status == "DONE" or (job.awaited is not None and not job.leased):
+            self._jobs.pop(name, None)
+        else:
+            self._jobs[name] = job
+        if job.parent:
+            for event in decision.events:
+                if isinstance(event, JobEnded):
+                    self.waiting.complete_subtask(tick, job, event)
+        return job
+
+    # leases
+
+    def receive(self, tick: Tick, held: HeldLease, message: GuestMessage, size: int) -> None:
+        """Decide upon a message that came under a lease, in order."""
+        held.took(size)
+        self._heard_from.append(held)
+        try:
+            moment = self.waiting.moment(tick, held.job)
+            decision = machine.receive(self._jobs[held.job], held.lease, message, moment)
+        except LeaseFault as fault:
+            self.refuse("message_refused", "out_of_turn", {**held.told, "text": str(fault)}, job=held.job)
+            log.warning("job %s: %s", held.job, fault)
+            self.end_lease(tick, held, str(fault), blamed=True, cause="protocol")
+            return
+        self._apply(tick, held, decision)
+
+    def end_lease(self, tick: Tick, held: HeldLease, reason: str, *, blamed: bool, cause: str = "") -> None:
+        """End a lease from our side; its job waits for another executor, or is given up."""
+        job = self._jobs[held.job]
+        lease, epoch = held.lease.lease, held.lease.epoch
+        self._apply(tick, held, machine.end_lease(job, lease, epoch, reason, blamed=blamed, cause=cause))
+
+    def decide(self, tick: Tick, name: str, decide: Callable[[Job, Lease | None], Decision]) -> Job | None:
+        """Let something that did not come under a lease be decided upon; None when there is no such job."""
+        job = self.job_in_turn(tick, name)
+        if job is None:
+            return None
+        held = self._leases.get(lease_id(name, job.epoch))
+        if job.leased and held is None:
+            job = self.end_former_lease(tick, job)
+        decision = decide(job, held.lease if held else None)
+        if held is not None:
+            return self._apply(tick, held, decision)
+        after = self._record(tick, name, decision, job)
+        if after.status == "READY" and job.status != "READY":
+            self.placing.enqueue(name)
+        return after
+
+    def held(self, lease: str) -> HeldLease | None:
+        return self._leases.get(lease)
+
+    def leases_of(self, executor: Executor) -> list[HeldLease]:
+        return [self._leases[lease] for lease in executor.leases if lease in self._leases]
+
+    def forget_executor(self, tick: Tick, executor: Executor, reason: str, *, blamed: bool) -> None:
+        """Take away everything that an executor holds."""
+        self.executors.remove(executor.identity)
+        left = {**executor.told, "reason": reason, "leases": len(executor.leases)}
+        tick.note_bounded("executor_left", left, reason="")
+        for held in self.leases_of(executor):
+            self.end_lease(tick, held, reason, blamed=blamed)
+
+    def _apply(self, tick: Tick, held: HeldLease, decision: Decision) -> Job:
+        job = self._record(tick, held.job, decision)
+        if decision.lease is None:
+            self._drop_lease(held, job)
+        else:
+            held.lease = decision.lease
+            self.placing.follow(held, job)
+        for instruction in decision.instructions:
+            tick.then(partial(self._carry_out, held, instruction))
+        return job
+
+    def _drop_lease(self, held: HeldLease, job: Job) -> None:
+        self._leases.pop(held.lease.lease, None)
+        held.executor.leases.pop(held.lease.lease, None)
+        self.placing.dropped(held)
+        if job.status == "READY":
+            self.placing.enqueue(job.job)
+
+    def take_up(self, tick: Tick, held: HeldLease, decision: Decision) -> None:
+        """Let a lease be in force from here on."""
+        self._leases[held.lease.lease] = held
+        tick.then(partial(self._send_load, held))
+        self._apply(tick, held, decision)
+
+    @property
+    def in_hand(self) -> Collection[Job]:
+        """Return the jobs that are neither done nor merely wait."""
+        return self._jobs.values()
+
+    def job_in_hand(self, name: str) -> Job | None:
+        """Return a job that is neither done nor merely waits, as it stands after this turn's decisions."""
+        return self._jobs.get(name)
+
+    def ready_job(self, name: str) -> Job | None:
+        """Return a job that waits for an executor, None if it does not any more."""
+        job = self._jobs.get(name)
+        return job if job is not None and job.status == "READY" else None
+
+    def abandon(self, tick: Tick, job: Job, error: GuestError) -> None:
+        """Give up the batch that a READY job has in hand, or next."""
+        after = self._record(tick, job.job, machine.abandon(job, error))
+        if after.status == "READY":
+            self.placing.enqueue(after.job)
+
+    def policy_in_turn(self, tick: Tick, digest: str) -> Policy:
+        """Return a policy that may have come in this very turn and not be in the ledger yet."""
+        if digest in tick.blobs and digest not in self._policies:
+            self._policies[digest] = Policy.from_wire(msgpack.unpackb(tick.blobs[digest]))
+        return self.policy(digest)
+
+    # instructions, after the commit
+
+    def _carry_out(self, held: HeldLease, instruction: Instruction) -> None:
+        match instruction:
+            case EndLease():
+                held.send(Release())
+            case RunTool():
+                self.calling.run(held, instruction)
+            case _ if self._leases.get(held.lease.lease) is not held:
+                pass  # the lease has ended in the same turn, and perhaps its job
+            case Send(Reply() as reply):
+                self.placing.reply(held, reply)
+            case Send(message):
+                held.send(message)
+            case StartBatch():
+                self._send_composed(held, compose_run(self.ledger, self._jobs[held.job]))
+            case CheckFuture():
+                self.waiting.look(held.job, instruction)
+            case AnswerFromLedger(batch, number):
+                found = self.ledger.answer(held.job, batch, number)
+                assert found is not None, "the machine said that it is answered"
+                held.send(Reply(batch, number, found.value, found.error))
+
+    def _send_load(self, held: HeldLease) -> None:
+        job, policy = self._jobs[held.job], held.lease.policy
+        self._send_composed(held, compose_load(self.ledger, job, policy, self.calling.offered_to(job)))
+
+    def _send_composed(self, held: HeldLease, message: Load | Run) -> None:
+        """Send what is put together from the ledger; a job that has grown beyond what a message may be has failed."""
+        if held.unsendable:
+            return
+        try:
+            held.send(message)
+        except OversizedMessage as error:
+            held.unsendable = True
+            text = f"the variables and sources that the batch needs do not fit into one message: {error}"
+            self.do(partial(self._fail_unsendable, held, text))
+
+    def _fail_unsendable(self, held: HeldLease, text: str, tick: Tick) -> None:
+        if self._leases.get(held.lease.lease) is held:
+            error = GuestError("JobTooLarge", text, None)
+            self._apply(tick, held, machine.fail(self._jobs[held.job], held.lease, error))
