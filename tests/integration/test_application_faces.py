@@ -220,18 +220,20 @@ def test_events_become_jobs_in_their_order_whoever_pushes_them(store: Path) -> N
 
 def test_an_event_that_is_pushed_twice_under_one_key_is_one_event(store: Path) -> None:
     queue = PushQueue("twice")
-    first = queue.push_to_agent_queue("nobody yet", {"n": 1}, key="invoice-7")
-    again = queue.push_to_agent_queue("nobody yet", {"n": 1}, key="invoice-7")
+    first = queue.push_to_agent_queue("echo", {"invoice": 7}, key="invoice-7")
+    again = queue.push_to_agent_queue("echo", {"invoice": 7}, key="invoice-7")
     assert again == first
 
 
 def test_what_cannot_be_delivered_is_kept_with_the_reason_until_somebody_decides(store: Path) -> None:
     queue = PushQueue("dead")
-    first = queue.push_to_agent_queue("nobody", {"n": 1})
+    with pytest.raises(SubmissionRefused, match="there is no agent 'nobody'"):
+        queue.push_to_agent_queue("nobody", {"n": 1})
+    first = queue.push_to_job_console("job-never", "hello")
     second = queue.push_to_job_console("job-none", "hello")
     dead = wait_for(lambda: letters if len(letters := queue.dead_letters()) == 2 else None, "both are dead letters")
     assert [letter.number for letter in dead] == [first, second]
-    assert "no agent 'nobody'" in dead[0].dead_reason
+    assert "no job 'job-never'" in dead[0].dead_reason
     assert "no job 'job-none'" in dead[1].dead_reason
     assert (queue.depth(), queue.is_empty()) == (0, True)
     assert queue.redrive(first) == 1

@@ -14,6 +14,7 @@ from integration.conftest import free_port
 from integration.services import Command, Site, site, wait_for
 
 from statek.api.http import tokens
+from statek.application.push_queue import PushQueue
 from statek.audit.query import Query
 from statek.http_client import AsyncClient, Client, Event, NewJob, ServerRefused, ServerUnreachable
 from statek.store.audit_reader import AuditReader
@@ -107,13 +108,20 @@ def test_an_act_with_a_key_is_done_once_and_a_batch_whole(client: Client) -> Non
     assert [ended(client, job)["exit_status"] for job in jobs] == ["done b", "done c"]
 
 
-def test_an_event_becomes_a_job_and_one_for_nobody_a_dead_letter(client: Client) -> None:
+def test_an_event_becomes_a_job_and_one_for_nobody_is_refused(client: Client) -> None:
     assert client.push_event("taker", {"a": 7}, key="e") == client.push_event("taker", {"a": 7}, key="e")
     (job,) = wait_for(lambda: client.find(agent="taker").items, "the event's job")
     assert ended(client, job["name"])["exit_status"] == "taken"
-    client.push_event("nobody", 1)
+    with pytest.raises(ServerRefused) as refused:
+        client.push_event("takers", 1)
+    assert (refused.value.status, refused.value.code) == (404, "unknown_agent")
+    assert "did you mean 'taker'" in str(refused.value)
+
+
+def test_dead_letters_are_put_back_and_thrown_away(served: Served, client: Client) -> None:
+    PushQueue(store=served.place.store).push_to_job_console("job-none", "hello")
     letters = wait_for(lambda: client.dead_letters().items, "the dead letter")
-    assert letters[0]["agent"] == "nobody"
+    assert letters[0]["job"] == "job-none"
     assert client.redrive() == 1
     wait_for(lambda: client.dead_letters().items, "the dead letter, which is one again")
     assert client.discard() == 1

@@ -75,7 +75,8 @@ def push_command(store: Path, agent: str, key: str | None, queue: str, event: st
     with looking_at(store) as view, view.reading() as ledger:
         known = [other.name for other in ledger.agents()]
     if agent not in known:
-        say(f"{unknown('agent', agent, known)} Until a program defines it, the event is a dead letter")
+        say(unknown("agent", agent, known))
+        say("the event waits for a program that defines it; the next scheduler without it makes a dead letter of that")
 
 
 @queues_command.command("redrive")

@@ -57,6 +57,10 @@ class Delivering:
         self._loop.queueing.stir = self._stir
         self._stir()
 
+    def serves(self, queue: str) -> bool:
+        """Tell whether what is pushed into a queue is delivered here, by a scheduler that has its application."""
+        return self._serving and (self._served is None or queue in self._served)
+
     def deliver(self, tick: Tick) -> None:
         """Deliver what can be; part of every turn."""
         if not self._serving:
@@ -89,8 +93,7 @@ class Delivering:
 
     def _is_served(self, line: Line) -> bool:
         queue, agent = line
-        served = self._served is None or queue in self._served
-        return served and line not in self._looking and self._is_active(agent)
+        return self.serves(queue) and line not in self._looking and self._is_active(agent)
 
     def _is_active(self, agent: str) -> bool:
         """Tell whether this scheduler cares for the agent; one that nobody knows is everybody's."""

@@ -167,9 +167,21 @@ def test_what_cannot_be_delivered_is_a_dead_letter_and_holds_up_nothing(here: Ag
     assert {told["item"] for told in here.notes("dead_letter")} == {unknown.number, junk.number, nowhere.number}
 
 
+def test_an_event_for_an_agent_that_nobody_knows_is_refused_where_it_would_be_delivered(here: AgentStand) -> None:
+    kept = here.push("early", agent="dispatch", key="once")
+    here.deliver(["main"])
+    assert [item.number for item in here.dead()] == [kept]
+    with pytest.raises(SubmissionRefused, match="no agent 'dispatch' in this store; did you mean 'dispatcher'") as no:
+        here.push("late", agent="dispatch")
+    assert no.value.code == "unknown_agent"
+    assert here.push("again", agent="dispatch", key="once") == kept
+    assert here.push("elsewhere", agent="dispatch", queue="other") > kept
+    assert here.stand.loop.queueing.depth("main") == 1
+
+
 def test_dead_letters_are_put_back_or_thrown_away(here: AgentStand) -> None:
-    here.deliver()
     first, second = here.push("one", agent="researcher"), here.push("two", agent="researcher")
+    here.deliver()
     assert [item.number for item in here.dead()] == [first, second]
     queueing = here.stand.loop.queueing
     assert here.decide(lambda tick: queueing.redrive(tick, "main", first, "discard")) == 1
@@ -183,8 +195,8 @@ def test_dead_letters_are_put_back_or_thrown_away(here: AgentStand) -> None:
 
 
 def test_a_dead_letter_that_is_put_back_and_still_undeliverable_is_dead_again(here: AgentStand) -> None:
-    here.deliver()
     number = here.push("one", agent="researcher")
+    here.deliver()
     here.decide(lambda tick: here.stand.loop.queueing.redrive(tick, "main", number))
     (item,) = here.dead()
     assert (item.number, item.attempts) == (number, 1)
@@ -286,8 +298,8 @@ def test_an_agent_whose_changes_do_not_hold_any_more_harms_nobody_else(tmp_path:
 
 
 def test_redrive_over_the_socket_is_answered_once_more(here: AgentStand) -> None:
-    here.deliver()
     number = here.push("one", agent="researcher")
+    here.deliver()
     for _ in range(2):
         here.stand.ask(Redrive("r1", "main", number, "discard"))
     here.stand.ask(Redrive("r2", "main", number, "discard"))
