@@ -19,13 +19,14 @@ from remarks import remarks
 from statek_protocol import errors
 from statek_protocol.messages import client, executor, interpreter
 from statek_protocol.messages.base import Message
+from statek_protocol.messages.client import answers, requests, vitals
 from statek_protocol.schema import INT_LIMIT, SEQUENCE_LIMIT, TEXT_LIMIT, Bounds, PlainField
 
 DOCUMENT: Final = Path(__file__).with_name("protocol.md")
 BEGIN: Final = "<!-- begin: written by scripts/protocol-tables -->"
 END: Final = "<!-- end: written by scripts/protocol-tables -->"
 
-_MODULES: Final = (executor, interpreter, client)
+_MODULES: Final = (executor, interpreter, requests, vitals, answers)
 _GROUPS: Final[Sequence[tuple[str, frozenset[type[Message]]]]] = (
     ("The stamp, in front of every leased message", executor.STAMPS),
     ("Supervisor to scheduler", executor.FROM_SUPERVISOR),

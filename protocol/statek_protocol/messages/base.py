@@ -33,6 +33,8 @@ FRAME_LIMIT: Final = 80 * MIB
 """Bytes of the largest frame there can be: a workspace and the sources that it needs."""
 
 Identifier = Annotated[str, Bounds(1, NAME_LIMIT)]
+Word = Annotated[str, Bounds(0, NAME_LIMIT)]
+"""An identifier, or nothing."""
 Sentence = Annotated[str, Bounds(0, TEXT_LIMIT)]
 ExitStatus = Annotated[str, Bounds(0, EXIT_STATUS_LIMIT)]
 BatchNumber = Annotated[int, Bounds(1, 10**9)]

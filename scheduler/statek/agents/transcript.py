@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from statek.agents.excerpts import Excerpt
 from statek.core.events import Progress
 from statek.core.jobs import Outcome
-from statek_protocol.messages.base import NAME_LIMIT, SOURCE_LIMIT
+from statek_protocol.messages.base import SOURCE_LIMIT, Word
 from statek_protocol.messages.interpreter import GuestError, Layer, LimitBreach, TransientValue
 from statek_protocol.schema import Bounds
 
@@ -53,8 +53,8 @@ class WarmupShown:
 class ToolCall:
     """A call that a model made in its reply, unread: what it says may be anything."""
 
-    id: Annotated[str, Bounds(0, NAME_LIMIT)]
-    name: Annotated[str, Bounds(0, NAME_LIMIT)]
+    id: Word
+    name: Word
     arguments: Prose
     """JSON, if the model did as it was told."""
 

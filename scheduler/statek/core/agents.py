@@ -11,10 +11,9 @@ from typing import Annotated, Final, Literal
 import msgpack
 
 from statek_protocol import schema
-from statek_protocol.messages.base import NAME_LIMIT, SOURCE_LIMIT, Count, Identifier
+from statek_protocol.messages.base import SOURCE_LIMIT, Count, Identifier, Word
 from statek_protocol.schema import Bounds, PlainField
 
-Word = Annotated[str, Bounds(0, NAME_LIMIT)]
 Prose = Annotated[str, Bounds(0, SOURCE_LIMIT)]
 
 WARMUP_BLOCKS: Final = 100

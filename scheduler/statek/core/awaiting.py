@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from statek_protocol.messages.base import NAME_LIMIT, BatchNumber, Count
+from statek_protocol.messages.base import BatchNumber, Count, Word
 from statek_protocol.references import PATH_LIMIT
 from statek_protocol.schema import Bounds
 
@@ -35,9 +35,9 @@ class FutureEntry:
     shape: FutureShape
     parts: Parts = ()
     """What an "any" or "all" is made of."""
-    key: Annotated[str, Bounds(0, NAME_LIMIT)] = ""
+    key: Word = ""
     """Under which it can be completed from outside."""
-    function: Annotated[str, Bounds(0, NAME_LIMIT)] = ""
+    function: Word = ""
     """The tool whose condition and complement a "temporal" has."""
     deadline_us: Count | None = None
 

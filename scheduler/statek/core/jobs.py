@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from statek.core.agents import BatchRole, Harness
 from statek.core.awaiting import AwaitedFuture, FutureEntry
 from statek_policies.rules import OnViolation
-from statek_protocol.messages.base import NAME_LIMIT, BatchNumber, Count, ExitStatus, Identifier, Sentence
+from statek_protocol.messages.base import BatchNumber, Count, ExitStatus, Identifier, Sentence, Word
 from statek_protocol.messages.interpreter import GuestError, LimitBreach, TransientValue
 from statek_protocol.schema import Bounds
 
@@ -43,7 +43,6 @@ def total(one: int, more: int) -> int:
 
 Digest = Annotated[str, Bounds(0, 128)]
 """Hex digest of a blob."""
-Word = Annotated[str, Bounds(0, NAME_LIMIT)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +196,7 @@ class Job:
     usage: Usage = Usage()
     held: BatchNumber | None = None
     """The batch whose violation the job is held for, SUSPENDED until a person decides."""
-    decided: Annotated[str, Bounds(0, NAME_LIMIT)] = ""
+    decided: Word = ""
     """The request of the last such decision: asked again, it is answered and not carried out."""
     closed: bool = False
     """It was ended for a violation: no further batch is taken."""
