@@ -125,7 +125,7 @@ def test_what_is_submitted_twice_under_one_key_is_one_job() -> None:
     again = submit_new_job("greeting", {"greeting": "Hi", "name": "two"}, key="monday")
     assert again.name == first.name
     for wrong in ("", "x" * 161, "new\nline"):
-        with pytest.raises(ValueError, match="a key has 1 to 160 printable characters"):
+        with pytest.raises(SubmissionRefused, match="key has 1 to 160 printable characters"):
             submit_new_job("greeting", {}, key=wrong)
 
 

@@ -18,6 +18,7 @@ from statek.application.giving import plainly, written
 from statek.application.job_handle import JobHandle
 from statek.application.push_queue import role_of
 from statek.calls.current import key_of_call
+from statek.errors import SubmissionRefused
 from statek.loop.roster import JobStart
 from statek_protocol.messages.client import NewJob
 
@@ -173,11 +174,11 @@ def _text(message: str | None) -> bytes | None:
 
 
 def _checked(key: str | None) -> str | None:
-    """Check an idempotency key; raises TypeError or ValueError."""
+    """Check an idempotency key; raises TypeError or `SubmissionRefused`."""
     if key is None:
         return None
     if type(key) is not str:
         raise TypeError(f"a key is a str, not {type(key).__name__}")
     if not 1 <= len(key) <= KEY_CHARACTERS or not key.isprintable():
-        raise ValueError(f"a key has 1 to {KEY_CHARACTERS} printable characters")
+        raise SubmissionRefused("key", f"an idempotency key has 1 to {KEY_CHARACTERS} printable characters")
     return key

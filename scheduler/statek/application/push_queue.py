@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from statek.application import asking
 from statek.application.giving import plainly, written
 from statek.calls.current import current_call, key_of_call
+from statek.errors import SubmissionRefused
 from statek.inspection.store_view import StoreView
 from statek.loop.queueing import NewItem
 from statek.store.queue_table import QueueDepth, QueueItem
+from statek_policies.errors import shown
+from statek_protocol.messages.base import NAME_LIMIT
 
 if TYPE_CHECKING:
     from statek.agents.agent import Agent
@@ -32,8 +35,11 @@ class PushQueue:
     """A queue by its name, from any thread but the scheduler's own loop (there: `await asyncio.to_thread(...)`)."""
 
     def __init__(self, name: str = MAIN, *, store: Path | str | None = None) -> None:
-        """Without `store` the scheduler of this process is meant, or the store that `statek` commands use."""
-        self.name = name
+        """Without `store` the scheduler of this process is meant, or the store that `statek` commands use.
+
+        Raises TypeError or `SubmissionRefused` for what is no name of a queue.
+        """
+        self.name = _checked_name(name)
         self._store = store
 
     def __repr__(self) -> str:
@@ -120,6 +126,15 @@ def role_of(agent: Agent | str) -> str:
     name = agent if isinstance(agent, str) else getattr(agent, "role", None)
     if not isinstance(name, str):
         raise TypeError(f"an agent or the name of one is needed, not {type(agent).__name__}")
+    return name
+
+
+def _checked_name(name: object) -> str:
+    if type(name) is not str:
+        raise TypeError(f"a queue's name is a str, not {type(name).__name__}")
+    if not 1 <= len(name) <= NAME_LIMIT or not name.isprintable():
+        text = f"{shown(name)} is no name of a queue: 1 to {NAME_LIMIT} printable characters are needed"
+        raise SubmissionRefused("queue", text)
     return name
 
 

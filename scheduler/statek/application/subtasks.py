@@ -55,7 +55,9 @@ def create_sub_task(
         raise NoJobToWorkFor
     new = NewAgentJob(dict(shared_vars or {}), message)
     (child,) = start_jobs(role_of(agent), [new], key=f"subtask/{call.next_key()}", parent=call.job, store=None)
-    return FutureResult(key=f"{SUBTASK_KEY}{child}", deadline_seconds=deadline_seconds)
+    future = FutureResult(deadline_seconds=deadline_seconds)
+    future.key = f"{SUBTASK_KEY}{child}"  # which no application may choose
+    return future
 
 
 def delegate_to(*agents: Agent | str, name: str = DELEGATE) -> Callable[[str, str], FutureResult]:

@@ -106,7 +106,7 @@ def _decide(
 
     if (number is None) != all_of_it:
         wrong_usage("name the number of a dead letter, or --all, and not both")
-    box = PushQueue(queue, store=store)
+    box = have_done(store, lambda: PushQueue(queue, store=store))
     done, items = "put back" if act == "redrive" else "thrown away", 0
     wanted = 1 if number is not None else sum(depth.dead for depth in box.depths())
     with working(f"dead letters {done}") as advance:

@@ -126,7 +126,8 @@ class Futures:
         if created.function and (definition is None or definition.condition is None):
             text = f"the application has no temporal tool {created.function!r}: start the scheduler with --app"
             raise ToolMissing(text)
-        future = FutureResult(decode_deps(created.deps), created.state_num, key=created.key or None)
+        future = FutureResult(decode_deps(created.deps), created.state_num)
+        future.key = created.key or None  # a subtask's as well, which no application chooses
         return _adopted(future, definition)
 
 

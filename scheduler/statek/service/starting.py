@@ -125,7 +125,7 @@ async def run_jobs_loop(
     is under way, suspended or queued any more.
     """
     logic = QueueLogic(start_jobs=start_jobs_func, auto_terminate=auto_terminate)
-    await _run(agents, tuple(queue_prefixes), max_concurrency, logic, options)
+    await _run(agents, queue_prefixes, max_concurrency, logic, options)
 
 
 async def run_agentic_loop(
@@ -159,7 +159,7 @@ async def run_agentic_fleet(
     agents = [_with_warmup(one) for one in agent_loop_defs]
     sizes = {one.agent.role: one.task_queue_size_func for one in agent_loop_defs if one.task_queue_size_func}
     logic = QueueLogic(sizes=sizes, auto_terminate=auto_terminate)
-    await _run(agents, tuple(queue_prefixes), max_concurrency, logic, options)
+    await _run(agents, queue_prefixes, max_concurrency, logic, options)
 
 
 def _with_warmup(one: AgentLoopDef) -> Agent:
@@ -168,15 +168,21 @@ def _with_warmup(one: AgentLoopDef) -> Agent:
 
 async def _run(
     agents: Sequence[Agent] | None,
-    queues: Sequence[PushQueue | str] | None,
+    queues: Iterable[PushQueue | str] | None,
     max_concurrency: int | None,
     logic: QueueLogic,
     options: StartOptions,
 ) -> None:
     from statek.service.running import Plan, run  # what only a scheduler needs
 
-    names = None if queues is None else tuple(queue if isinstance(queue, str) else queue.name for queue in queues)
-    await run(Plan(agents, names, max_concurrency, logic, **options))
+    await run(Plan(agents, _names_of(queues), max_concurrency, logic, **options))
+
+
+def _names_of(queues: Iterable[PushQueue | str] | None) -> tuple[str, ...] | None:
+    """Return the names of queues, in which one text is not meant as a name for each of its letters."""
+    if isinstance(queues, str):
+        raise TypeError(f"a list of queues or of their names is needed: [{queues!r}]")
+    return None if queues is None else tuple(queue if isinstance(queue, str) else queue.name for queue in queues)
 
 
 def _refuse_inside_a_loop() -> None:

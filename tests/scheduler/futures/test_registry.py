@@ -9,6 +9,7 @@ import pytest
 from statek import FutureError, FutureFailed, FutureResult, get_all_future, get_any_future, temporal
 from statek.calls.tools import ToolRegistry
 from statek.core.events import FutureCreated, FutureResolved
+from statek.futures.dependencies import encode_deps
 from statek.futures.registry import FutureRefused, Futures, Registration, ToolMissing
 from statek_protocol.messages.interpreter import GuestError
 from statek_protocol.references import FutureRef
@@ -94,6 +95,11 @@ def test_a_future_is_made_again_by_the_name_of_its_tool(futures: Futures) -> Non
     assert restarted.value == ({"a": (1, 2)}, 2)
     with pytest.raises(ToolMissing, match="no temporal tool 'wait'"):
         Futures(dict).restore("job", event)
+
+
+def test_a_future_is_made_again_under_a_key_that_may_not_be_chosen_any_more(futures: Futures) -> None:
+    before = FutureCreated(0, "temporal", "wait", encode_deps(1), key="job/child-1")
+    assert futures.restore("job", before).key == "job/child-1"
 
 
 def test_functions_that_no_tool_has_are_refused(futures: Futures) -> None:

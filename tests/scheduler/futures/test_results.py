@@ -163,6 +163,7 @@ def test_an_async_condition_is_refused() -> None:
         ({"key": ""}, ValueError),
         ({"key": "a\nb"}, ValueError),
         ({"key": "x" * 201}, ValueError),
+        ({"key": "job/another-job"}, ValueError),
         ({"deadline_seconds": 10**400}, ValueError),
     ],
 )
