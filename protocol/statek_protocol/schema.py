@@ -1,8 +1,8 @@
 """Between frozen dataclasses and plain maps: the one place where a field's type and bounds are checked.
 
-A class is compiled once into a row of field readers; reading a map then either yields an instance whose every field has
-the declared type and lies in its bounds, or raises `InvalidField` with the path of the first fault. Unknown fields are
-faults: a peer that says more than we understand is not understood.
+A class is compiled once into a function (`field_code`); reading a map then either yields an instance whose every field
+has the declared type and lies in its bounds, or raises `InvalidField` with the path of the first fault. Unknown fields
+are faults: a peer that says more than we understand is not understood.
 
 Types that a field may have: bool, int, float, str, bytes, None, unions with None, Literal of strings, dataclasses of
 the same kind, tuple[X, ...], dict[str, X], and `Plain`. Bounds are given with Annotated: `Bounds(low, high)` limits a
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from statek_protocol.errors import InvalidField
+from statek_protocol.field_code import Path, Read, Reader, reading, writing
 
 T = TypeVar("T")
 
@@ -53,30 +54,24 @@ class _PlainMarker:
 PlainField = Annotated[Plain, _PlainMarker()]
 """The annotation to use for a field that holds a `Plain` value."""
 
-_FIELD_NAMES: Final[dict[type, tuple[str, ...]]] = {}
-
-Path: TypeAlias = "str | tuple[Path, str | int]"
-"""Where a value stands: put together when there is a fault to tell, for most values have none."""
-
-Reader: TypeAlias = Callable[[object, Path], Any]
+_WRITERS: Final[dict[type, Callable[[Any], dict[str, Any]]]] = {}
 
 
 def dump(instance: Any) -> dict[str, Any]:
     """Turn a dataclass instance into a plain map of its fields; nested dataclasses and tuples become maps and lists."""
     cls = type(instance)
-    names = _FIELD_NAMES.get(cls)
-    if names is None:
-        names = _FIELD_NAMES[cls] = tuple(field.name for field in dataclasses.fields(cls))
-    made = {}
-    for name in names:
-        value = getattr(instance, name)
-        made[name] = value if type(value) in _SCALARS else _plain(value)
-    return made
+    write = _WRITERS.get(cls)
+    if write is None:
+        names = [field.name for field in dataclasses.fields(cls)]
+        write = _WRITERS[cls] = writing(cls, names, _SCALARS, _plain)
+    return write(instance)
 
 
 def load(cls: type[T], value: object, *, path: str = "") -> T:
     """Make an instance of a dataclass from a plain map; raises `InvalidField`."""
-    return typing.cast(T, _reader_of(cls)(value, path or cls.__name__))
+    read = _READERS.get(cls) or _reader_of(cls)
+    made: T = read(value, path or cls.__name__)
+    return made
 
 
 _SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
@@ -87,7 +82,7 @@ def _plain(value: Any) -> Any:
         return value
     if type(value) in (tuple, list):
         return [_plain(item) for item in value] if value else []
-    if type(value) in _FIELD_NAMES or dataclasses.is_dataclass(value):
+    if type(value) in _WRITERS or dataclasses.is_dataclass(value):
         return dump(value)
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
@@ -102,17 +97,17 @@ def _shown(path: Path) -> str:
     return f"{_shown(above)}{step}" if isinstance(step, str) else f"{_shown(above)}[{step}]"
 
 
-_READERS: Final[dict[type, Reader]] = {}
+_READERS: Final[dict[type, Read]] = {}
 
 
-def _reader_of(cls: type) -> Reader:
-    reader = _READERS.get(cls)
-    if reader is None:
-        reader = _READERS[cls] = _compile(cls)
-    return reader
+def _reader_of(cls: type) -> Read:
+    read = _READERS.get(cls)
+    if read is None:
+        read = _READERS[cls] = _compile(cls)
+    return read
 
 
-def _compile(cls: Any) -> Reader:
+def _compile(cls: Any) -> Read:
     hints = get_type_hints(cls, include_extras=True)
     fields = {field.name: _reader(hints[field.name]) for field in dataclasses.fields(cls)}
     required = frozenset(
@@ -121,22 +116,19 @@ def _compile(cls: Any) -> Reader:
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     )
 
-    row = [(name, f".{name}", reader) for name, reader in fields.items()]
-
-    def read(value: object, path: Path) -> Any:
+    def read_some(value: object, path: Path) -> Any:
+        """Read what does not have exactly the fields of the class: some may be left out."""
         if type(value) is not dict:
             raise InvalidField(_shown(path), f"a map is needed, not {type(value).__name__}")
-        if value.keys() == fields.keys():
-            return cls(*[reader(value[name], (path, step)) for name, step, reader in row])
         for name in value:
             if name not in fields:
                 raise InvalidField(_shown(path), f"unknown field {str(name)[:64]!r}")
         for name in required:
             if name not in value:
                 raise InvalidField(_shown(path), f"field {name!r} is missing")
-        return cls(**{name: fields[name](item, (path, f".{name}")) for name, item in value.items()})
+        return cls(**{name: fields[name].read(item, (path, f".{name}")) for name, item in value.items()})
 
-    return read
+    return reading(cls, fields, read_some)
 
 
 def _reader(hint: Any, bounds: Bounds | None = None) -> Reader:
@@ -144,7 +136,7 @@ def _reader(hint: Any, bounds: Bounds | None = None) -> Reader:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         if any(isinstance(mark, _PlainMarker) for mark in arguments[1:]):
-            return _read_plain
+            return Reader(_read_plain)
         marks = [mark for mark in arguments[1:] if isinstance(mark, Bounds)]
         return _reader(arguments[0], marks[0] if marks else bounds)
     if origin in (Union, types.UnionType):
@@ -152,17 +144,17 @@ def _reader(hint: Any, bounds: Bounds | None = None) -> Reader:
     if origin is Literal:
         return _literal(frozenset(arguments))
     if origin is tuple and len(arguments) == 2 and arguments[1] is ...:
-        return _sequence(_reader(arguments[0]), bounds or Bounds(0, SEQUENCE_LIMIT))
+        return _sequence(_reader(arguments[0]).read, bounds or Bounds(0, SEQUENCE_LIMIT))
     if origin is dict and arguments[0] is str:
-        return _mapping(_reader(arguments[1]), bounds or Bounds(0, SEQUENCE_LIMIT))
+        return _mapping(_reader(arguments[1]).read, bounds or Bounds(0, SEQUENCE_LIMIT))
     if dataclasses.is_dataclass(hint):
-        return _reader_of(typing.cast(type, hint))
+        return Reader(_reader_of(typing.cast(type, hint)))
     return _scalar(hint, bounds)
 
 
 def _scalar(hint: Any, bounds: Bounds | None) -> Reader:
     if hint is bool:
-        return _boolean
+        return Reader(_boolean, "type({0}) is bool")
     if hint is int:
         return _number(int, bounds or Bounds(0, INT_LIMIT))
     if hint is float:
@@ -188,7 +180,7 @@ def _number(kind: type[int], bounds: Bounds) -> Reader:
             raise InvalidField(_shown(path), f"{value} is not between {bounds.low} and {bounds.high}")
         return value
 
-    return read
+    return Reader(read, f"type({{0}}) is {kind.__name__} and {bounds.low} <= {{0}} <= {bounds.high}")
 
 
 def _float(bounds: Bounds) -> Reader:
@@ -200,7 +192,7 @@ def _float(bounds: Bounds) -> Reader:
             raise InvalidField(_shown(path), f"{number} is not between {bounds.low} and {bounds.high}")
         return number
 
-    return read
+    return Reader(read, f"type({{0}}) is float and {bounds.low} <= {{0}} <= {bounds.high}")
 
 
 def _sized(kind: type, bounds: Bounds) -> Reader:
@@ -212,7 +204,7 @@ def _sized(kind: type, bounds: Bounds) -> Reader:
             raise InvalidField(_shown(path), f"{size} long; {bounds.low} to {bounds.high} are allowed")
         return value
 
-    return read
+    return Reader(read, f"type({{0}}) is {kind.__name__} and {bounds.low} <= len({{0}}) <= {bounds.high}")
 
 
 def _literal(allowed: frozenset[str]) -> Reader:
@@ -221,18 +213,23 @@ def _literal(allowed: frozenset[str]) -> Reader:
             raise InvalidField(_shown(path), f"one of {', '.join(sorted(allowed))} is needed")
         return value
 
-    return read
+    return Reader(read, f"type({{0}}) is str and {{0}} in {tuple(sorted(allowed))}")
 
 
 def _optional(arguments: tuple[Any, ...], bounds: Bounds | None) -> Reader:
     inner = [argument for argument in arguments if argument is not types.NoneType]
     if len(inner) != 1 or len(arguments) != 2:
         raise TypeError(f"only a union with None can be declared, not {arguments!r}")
-    read_inner = _reader(inner[0], bounds)
-    return lambda value, path: None if value is None else read_inner(value, path)
+    present = _reader(inner[0], bounds)
+
+    def read(value: object, path: Path) -> Any:
+        return None if value is None else present.read(value, path)
+
+    passes_as_it_is = present.passes and present.made == "{0}"
+    return Reader(read, f"{{0}} is None or ({present.passes})" if passes_as_it_is else "{0} is None")
 
 
-def _sequence(read_item: Reader, bounds: Bounds) -> Reader:
+def _sequence(read_item: Read, bounds: Bounds) -> Reader:
     def read(value: object, path: Path) -> tuple[Any, ...]:
         if type(value) is not list:
             raise InvalidField(_shown(path), f"a list is needed, not {type(value).__name__}")
@@ -240,10 +237,10 @@ def _sequence(read_item: Reader, bounds: Bounds) -> Reader:
             raise InvalidField(_shown(path), f"{len(value)} entries; {bounds.low} to {bounds.high} are allowed")
         return tuple([read_item(item, (path, index)) for index, item in enumerate(value)]) if value else ()
 
-    return read
+    return Reader(read, *(() if bounds.low > 0 else ("{0} == []", "()")))
 
 
-def _mapping(read_item: Reader, bounds: Bounds) -> Reader:
+def _mapping(read_item: Read, bounds: Bounds) -> Reader:
     def read(value: object, path: Path) -> dict[str, Any]:
         if type(value) is not dict:
             raise InvalidField(_shown(path), f"a map is needed, not {type(value).__name__}")
@@ -256,7 +253,7 @@ def _mapping(read_item: Reader, bounds: Bounds) -> Reader:
             result[key] = read_item(item, (path, f"[{key[:64]!r}]"))
         return result
 
-    return read
+    return Reader(read)
 
 
 def _read_plain(value: object, path: Path) -> Any:
