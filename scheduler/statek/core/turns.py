@@ -7,7 +7,10 @@ state in between that a crash could leave behind. A turn is asked for only where
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
+from shlex import quote
 from typing import Final
 
 from statek.core import harness
@@ -35,6 +38,8 @@ TURN_ATTEMPTS_LIMIT: Final = 10
 OF_THE_CODE: Final = frozenset({"ExecutorDied", "ReplayDiverged"})
 """Failures that the code of a batch can bring about, so the model is told; any other would meet its next code too."""
 WARM_UP: Final[frozenset[BatchRole]] = frozenset({"warmup", "hidden"})
+_NOT_DEFINED: Final = re.compile(r"name '(\w+)' is not defined")
+"""What CPython says of a variable that there is not."""
 
 
 def next_turn(job: Job) -> tuple[Event, ...]:
@@ -50,10 +55,24 @@ def after_batch(job: Job, ended: BatchEnded, role: BatchRole) -> tuple[Event, ..
     """Say what follows the last batch of an agent's job; `job` is as it stands after that batch."""
     if ended.exited:
         return _exited(job, ended)
-    trouble = ended.outcome == "failed" and (ended.error is None or ended.error.type not in OF_THE_CODE)
-    if trouble or (role in WARM_UP and ended.outcome != "ok"):
+    if role in WARM_UP and ended.outcome != "ok":
+        return (JobEnded(ended.outcome, error=_missing_variable(job, ended.error)),)
+    if ended.outcome == "failed" and (ended.error is None or ended.error.type not in OF_THE_CODE):
         return (JobEnded(ended.outcome),)
     return next_turn(job)
+
+
+def _missing_variable(job: Job, error: GuestError | None) -> GuestError | None:
+    """Say how the job of a warm-up is given the variable that it did not find, where that is what ended it."""
+    found = _NOT_DEFINED.match(error.message) if error is not None and error.type == NameError.__name__ else None
+    if error is None or found is None:
+        return None
+    way_out = (
+        f"the warm-up of the agent {job.agent!r} reads it, and this job was given no such variable: start it with "
+        f"shared_vars={{{found[1]!r}: ...}} (`statek job start {quote(job.agent)} --var {found[1]}=JSON`), have events "
+        f"fill it (event_name={found[1]!r}), or export it from the application"
+    )
+    return replace(error, message=f"{error.message}; {way_out}"[:TEXT_LIMIT])
 
 
 def _exited(job: Job, ended: BatchEnded) -> tuple[Event, ...]:

@@ -80,6 +80,33 @@ def test_a_warm_up_that_is_not_ok_ends_the_job_before_its_model_is_asked(outcome
     assert [event.batch for event in talk.of(BatchSkipped)] == [2]
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (GuestError("NameError", "name 'topic' is not defined", 3), True),
+        (GuestError("NameError", "name 'pritn' is not defined. Did you mean: 'print'?", 3), True),
+        (GuestError("KeyError", "name 'topic' is not defined", 3), False),
+        (GuestError("NameError", "of the guest's own", 3), False),
+        (None, False),
+    ],
+)
+def test_the_owner_is_told_how_a_variable_is_given_that_the_warm_up_did_not_find(
+    error: GuestError | None, *, told: bool
+) -> None:
+    job = started(OK).job
+    over = BatchEnded(1, "error", error, None)
+    (end,) = turns.after_batch(job, over, "warmup")
+    assert isinstance(end, JobEnded)
+    assert (end.outcome, end.error is not None) == ("error", told)
+    if error is not None and end.error is not None:
+        assert (end.error.type, end.error.line) == (error.type, error.line)
+        assert end.error.message.startswith(error.message)
+        name = error.message.split("'")[1]
+        assert f"--var {name}=JSON" in end.error.message
+        assert f"event_name='{name}'" in end.error.message
+    assert isinstance(turns.after_batch(job, over, "reply")[0], TurnRequested)
+
+
 @pytest.mark.parametrize("program", [OK, BAD, Program((), outcome="limit"), Program((), outcome="blocked")])
 def test_after_its_code_ran_the_model_is_asked_whatever_came_of_it(program: Program) -> None:
     talk = started()
