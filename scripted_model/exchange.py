@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from scripted_model import completions, http
 from scripted_model.requests import BadRequest, ChatRequest, read_request
 from scripted_model.script import Answer, Author, Fault
+
+OnSaid: TypeAlias = Callable[[ChatRequest], object]
+"""Called in the server's thread when the whole reply to a request was given."""
 
 _COMPLETIONS: Final = "/v1/chat/completions"
 _MODELS: Final = "/v1/models"
@@ -25,9 +28,10 @@ class ConnectionEnded(Exception):
 class Narrator:
     """Knows what is to be said, and how often something went wrong in the place of it."""
 
-    def __init__(self, author: Author, key: str | None) -> None:
+    def __init__(self, author: Author, key: str | None, on_said: OnSaid | None) -> None:
         self._author = author
         self._key = key
+        self._on_said = on_said
         self._faults: Counter[bytes] = Counter()
 
     def authorized(self, request: http.Request) -> bool:
@@ -46,6 +50,11 @@ class Narrator:
         self._faults[same] += 1
         due = fault.times is None or self._faults[same] <= fault.times
         return answer, fault if due else None
+
+    def said(self, request: ChatRequest) -> None:
+        """Take notice that the whole reply was given."""
+        if self._on_said is not None:
+            self._on_said(request)
 
 
 class Exchange:
@@ -91,6 +100,8 @@ class Exchange:
         else:
             self._writer.write(http.response(200, completions.whole(request, answer, number)))
             await self._writer.drain()
+        if fault is None:
+            self._narrator.said(request)
 
     async def _fail(self, fault: Fault) -> None:
         if fault.kind == "hang":

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from scripted_model import http
-from scripted_model.exchange import ConnectionEnded, Exchange, Narrator
+from scripted_model.exchange import ConnectionEnded, Exchange, Narrator, OnSaid
 from scripted_model.requests import ChatRequest
 from scripted_model.script import Author
 
@@ -22,9 +22,17 @@ _BACKLOG: Final = 1_000
 class ScriptedModel:
     """The server. A context manager: it listens inside, and nothing of it is left outside."""
 
-    def __init__(self, author: Author, *, port: int = 0, key: str | None = None, keep_requests: int = 1_000) -> None:
+    def __init__(
+        self,
+        author: Author,
+        *,
+        port: int = 0,
+        key: str | None = None,
+        keep_requests: int = 1_000,
+        on_said: OnSaid | None = None,
+    ) -> None:
         """Takes a script, or a function in its place; with a key, requests that do not have it are refused."""
-        self._narrator = Narrator(author, key)
+        self._narrator = Narrator(author, key, on_said)
         self._changed = threading.Condition()
         self._stop: asyncio.Event | None = None
         self._failed: BaseException | None = None
