@@ -79,10 +79,10 @@ class Pool:
         for executor in [*self._loop.executors]:
             if self._send(executor.identity, Pong()) is Delivery.GONE:
                 log.warning("executor %s is gone: its leases end", executor.executor)
-                self._loop.forget_executor(tick, executor, "its executor is gone", blamed=True)
+                self._loop.leases.forget_executor(tick, executor, "its executor is gone", blamed=True)
         for executor in self._loop.executors.silent_since(self._listening_since(LEASE_SECONDS)):
             log.warning("executor %s is silent: its leases end", executor.executor)
-            self._loop.forget_executor(tick, executor, "its executor fell silent", blamed=True)
+            self._loop.leases.forget_executor(tick, executor, "its executor fell silent", blamed=True)
 
     def _listening_since(self, seconds: float) -> float:
         """Return the time so long ago; the beginning of time if we stood still ourselves, with messages waiting."""
@@ -112,7 +112,7 @@ class Pool:
         held = self._lease_of(identity, stamp)
         if held is not None:
             reason = f"a message that the protocol does not allow: {problem}"
-            self._loop.end_lease(tick, held, reason, blamed=True, cause="protocol")
+            self._loop.leases.end(tick, held, reason, blamed=True, cause="protocol")
 
     # between the two processes
 
@@ -134,7 +134,7 @@ class Pool:
                 self._compare_leases(tick, executor, message)
             case Goodbye():
                 log.info("executor %s says goodbye", executor.executor)
-                self._loop.forget_executor(tick, executor, "its executor stopped", blamed=False)
+                self._loop.leases.forget_executor(tick, executor, "its executor stopped", blamed=False)
 
     def _on_hello(self, identity: bytes, hello: Hello, tick: Tick) -> None:
         if hello.protocol != PROTOCOL_VERSION:
@@ -146,7 +146,7 @@ class Pool:
             return
         known = self._loop.executors.get(identity)
         if known is not None:
-            self._loop.forget_executor(tick, known, "its executor started anew", blamed=False)
+            self._loop.leases.forget_executor(tick, known, "its executor started anew", blamed=False)
         layers = frozenset(name for name in LAYERS if name in hello.posture and hello.posture[name].active)
         log.info("executor %s on %s: %d workers, layers %s", hello.executor, hello.host, hello.workers, sorted(layers))
         executor = Executor(
@@ -159,11 +159,11 @@ class Pool:
     def _compare_leases(self, tick: Tick, executor: Executor, heartbeat: Heartbeat) -> None:
         """Find leases that only one side knows of: a message about them was lost with a connection."""
         named = frozenset(heartbeat.leases)
-        for held in self._loop.leases_of(executor):
+        for held in self._loop.leases.of_executor(executor):
             lease = held.lease.lease
             executor.leases[lease] = 0 if lease in named else executor.leases[lease] + 1
             if executor.leases[lease] >= HEARTBEATS_MISSED:
-                self._loop.end_lease(tick, held, "its executor does not know of the lease", blamed=False)
+                self._loop.leases.end(tick, held, "its executor does not know of the lease", blamed=False)
 
     # under a lease
 
@@ -176,13 +176,13 @@ class Pool:
             reason = "replayed" if stamp.sequence <= held.received else "gap"
             self._refuse(identity, reason, f"message {stamp.sequence} of {stamp.lease}", held.job)
             if reason == "gap":
-                self._loop.end_lease(tick, held, "a message of the lease was lost on its way", blamed=False)
+                self._loop.leases.end(tick, held, "a message of the lease was lost on its way", blamed=False)
             return
-        self._loop.receive(tick, held, cast(GuestMessage, message), size)
+        self._loop.leases.receive(tick, held, cast(GuestMessage, message), size)
 
     def _lease_of(self, identity: bytes, stamp: Stamp) -> HeldLease | None:
         """Find the lease that a stamp names, if it is in force and held by the connection that the stamp came by."""
-        held = self._loop.held(stamp.lease)
+        held = self._loop.leases.get(stamp.lease)
         if held is None or held.lease.epoch != stamp.epoch:
             self._refuse(identity, "stale", f"{stamp.lease} in epoch {stamp.epoch}")
             return None

@@ -11,7 +11,6 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping
-from functools import partial
 from typing import Final
 
 import msgpack
@@ -19,30 +18,25 @@ import msgpack
 from statek.audit.recorder import Recorder
 from statek.audit.records import Body
 from statek.core import holds, machine
-from statek.core.decisions import Decision, LeaseFault
+from statek.core.decisions import Decision
 from statek.core.events import Event, JobEnded
-from statek.core.instructions import AnswerFromLedger, CheckFuture, EndLease, Instruction, RunTool, Send, StartBatch
 from statek.core.jobs import UNDER_WAY, Job
 from statek.core.leases import Lease, lease_id
-from statek.core.machine import GuestMessage
 from statek.core.submissions import submit
 from statek.loop.calling import Calling
-from statek.loop.composing import compose_load, compose_run
 from statek.loop.conversing import Conversing
 from statek.loop.delivering import Delivering
+from statek.loop.leases import Leases
 from statek.loop.placing import MAX_PARKED, PARK_SECONDS, Placing
 from statek.loop.queueing import Queueing
 from statek.loop.roster import Roster
 from statek.loop.steering import Steering
 from statek.loop.tick import Tick
 from statek.loop.waiting import Waiting
-from statek.pools.executors import Executor, Executors
-from statek.pools.leasing import HeldLease
+from statek.pools.executors import Executors
 from statek.store.ledger import Ledger, Submission
 from statek_policies import Policy
-from statek_protocol.errors import OversizedMessage
-from statek_protocol.messages.executor import Release
-from statek_protocol.messages.interpreter import GuestError, Load, Reply, Run
+from statek_protocol.messages.interpreter import GuestError
 from statek_protocol.version import RELEASE
 
 log = logging.getLogger(__name__)
@@ -81,11 +75,10 @@ class Loop:
         """Called after each commit, before what follows from it, with all that became durable."""
         self._jobs: dict[str, Job] = {}
         self._policies: dict[str, Policy] = {}
-        self._leases: dict[str, HeldLease] = {}
-        self._heard_from: list[HeldLease] = []
         self.turn_seconds = TURN_SECONDS
         self._work: deque[Work] = deque()
         self._wake = asyncio.Event()
+        self.leases = Leases(self)
         self.calling = Calling(self)
         self.waiting = Waiting(self)
         self.roster = Roster(self)
@@ -135,9 +128,7 @@ class Loop:
         self.placing.place(tick)
         self._commit(tick)
         tick.carry_out()
-        for held in self._heard_from:
-            held.credit_if_due()
-        self._heard_from.clear()
+        self.leases.credit()
         if tick.changed:
             for listener in self.listeners:
                 listener(set(tick.changed))
@@ -186,7 +177,7 @@ class Loop:
             self._recorder.resume(job.job, tick.at_us, untold)
         lease = lease_id(job.job, job.epoch)
         ended = machine.end_lease(job, lease, job.epoch, "the scheduler started anew", blamed=False)
-        return self._record(tick, job.job, ended, job)
+        return self.record(tick, job.job, ended, job)
 
     def tell_counted(self, tick: Tick) -> None:
         """Put the counts of refused messages on the audit log that have waited long enough."""
@@ -245,19 +236,19 @@ class Loop:
     def begin(self, tick: Tick, name: str, events: tuple[Event, ...], blobs: Mapping[str, bytes]) -> Job:
         """Let a job of an agent come into being (`core.submissions.start`)."""
         tick.blobs.update(blobs)
-        job = self._record(tick, name, Decision(events))
+        job = self.record(tick, name, Decision(events))
         if job.status == "READY":
             self.placing.enqueue(name)
         return job
 
     def decide_hold(self, tick: Tick, job: Job, choice: holds.Choice, request: str) -> Job:
         """Carry out what a person decided about a held job."""
-        decided = self._record(tick, job.job, holds.decide(job, choice, request), job)
+        decided = self.record(tick, job.job, holds.decide(job, choice, request), job)
         if decided.status == "READY":
             self.placing.enqueue(job.job)
         return decided
 
-    def _record(self, tick: Tick, name: str, decision: Decision, known: Job | None = None) -> Job:
+    def record(self, tick: Tick, name: str, decision: Decision, known: Job | None = None) -> Job:
         """Make a decision's events part of the turn."""
         if decision.workspace is not None:
             tick.workspaces.append((name, decision.workspace))
@@ -276,81 +267,21 @@ class Loop:
                     self.waiting.complete_subtask(tick, job, event)
         return job
 
-    # leases
-
-    def receive(self, tick: Tick, held: HeldLease, message: GuestMessage, size: int) -> None:
-        """Decide upon a message that came under a lease, in order."""
-        held.took(size)
-        self._heard_from.append(held)
-        try:
-            moment = self.waiting.moment(tick, held.job)
-            decision = machine.receive(self._jobs[held.job], held.lease, message, moment)
-        except LeaseFault as fault:
-            self.refuse("message_refused", "out_of_turn", {**held.told, "text": str(fault)}, job=held.job)
-            log.warning("job %s: %s", held.job, fault)
-            self.end_lease(tick, held, str(fault), blamed=True, cause="protocol")
-            return
-        self._apply(tick, held, decision)
-
-    def end_lease(self, tick: Tick, held: HeldLease, reason: str, *, blamed: bool, cause: str = "") -> None:
-        """End a lease from our side; its job waits for another executor, or is given up."""
-        job = self._jobs[held.job]
-        lease, epoch = held.lease.lease, held.lease.epoch
-        self._apply(tick, held, machine.end_lease(job, lease, epoch, reason, blamed=blamed, cause=cause))
-
     def decide(self, tick: Tick, name: str, decide: Callable[[Job, Lease | None], Decision]) -> Job | None:
         """Let something that did not come under a lease be decided upon; None when there is no such job."""
         job = self.job_in_turn(tick, name)
         if job is None:
             return None
-        held = self._leases.get(lease_id(name, job.epoch))
+        held = self.leases.get(lease_id(name, job.epoch))
         if job.leased and held is None:
             job = self.end_former_lease(tick, job)
         decision = decide(job, held.lease if held else None)
         if held is not None:
-            return self._apply(tick, held, decision)
-        after = self._record(tick, name, decision, job)
+            return self.leases.apply(tick, held, decision)
+        after = self.record(tick, name, decision, job)
         if after.status == "READY" and job.status != "READY":
             self.placing.enqueue(name)
         return after
-
-    def held(self, lease: str) -> HeldLease | None:
-        return self._leases.get(lease)
-
-    def leases_of(self, executor: Executor) -> list[HeldLease]:
-        return [self._leases[lease] for lease in executor.leases if lease in self._leases]
-
-    def forget_executor(self, tick: Tick, executor: Executor, reason: str, *, blamed: bool) -> None:
-        """Take away everything that an executor holds."""
-        self.executors.remove(executor.identity)
-        left = {**executor.told, "reason": reason, "leases": len(executor.leases)}
-        tick.note_bounded("executor_left", left, reason="")
-        for held in self.leases_of(executor):
-            self.end_lease(tick, held, reason, blamed=blamed)
-
-    def _apply(self, tick: Tick, held: HeldLease, decision: Decision) -> Job:
-        job = self._record(tick, held.job, decision)
-        if decision.lease is None:
-            self._drop_lease(held, job)
-        else:
-            held.lease = decision.lease
-            self.placing.follow(held, job)
-        for instruction in decision.instructions:
-            tick.then(partial(self._carry_out, held, instruction))
-        return job
-
-    def _drop_lease(self, held: HeldLease, job: Job) -> None:
-        self._leases.pop(held.lease.lease, None)
-        held.executor.leases.pop(held.lease.lease, None)
-        self.placing.dropped(held)
-        if job.status == "READY":
-            self.placing.enqueue(job.job)
-
-    def take_up(self, tick: Tick, held: HeldLease, decision: Decision) -> None:
-        """Let a lease be in force from here on."""
-        self._leases[held.lease.lease] = held
-        tick.then(partial(self._send_load, held))
-        self._apply(tick, held, decision)
 
     @property
     def in_hand(self) -> Collection[Job]:
@@ -368,7 +299,7 @@ class Loop:
 
     def abandon(self, tick: Tick, job: Job, error: GuestError) -> None:
         """Give up the batch that a READY job has in hand, or next."""
-        after = self._record(tick, job.job, machine.abandon(job, error))
+        after = self.record(tick, job.job, machine.abandon(job, error))
         if after.status == "READY":
             self.placing.enqueue(after.job)
 
@@ -377,46 +308,3 @@ class Loop:
         if digest in tick.blobs and digest not in self._policies:
             self._policies[digest] = Policy.from_wire(msgpack.unpackb(tick.blobs[digest]))
         return self.policy(digest)
-
-    # instructions, after the commit
-
-    def _carry_out(self, held: HeldLease, instruction: Instruction) -> None:
-        match instruction:
-            case EndLease():
-                held.send(Release())
-            case RunTool():
-                self.calling.run(held, instruction)
-            case _ if self._leases.get(held.lease.lease) is not held:
-                pass  # the lease has ended in the same turn, and perhaps its job
-            case Send(Reply() as reply):
-                self.placing.reply(held, reply)
-            case Send(message):
-                held.send(message)
-            case StartBatch():
-                self._send_composed(held, compose_run(self.ledger, self._jobs[held.job]))
-            case CheckFuture():
-                self.waiting.look(held.job, instruction)
-            case AnswerFromLedger(batch, number):
-                found = self.ledger.answer(held.job, batch, number)
-                assert found is not None, "the machine said that it is answered"
-                held.send(Reply(batch, number, found.value, found.error))
-
-    def _send_load(self, held: HeldLease) -> None:
-        job, policy = self._jobs[held.job], held.lease.policy
-        self._send_composed(held, compose_load(self.ledger, job, policy, self.calling.offered_to(job)))
-
-    def _send_composed(self, held: HeldLease, message: Load | Run) -> None:
-        """Send what is put together from the ledger; a job that has grown beyond what a message may be has failed."""
-        if held.unsendable:
-            return
-        try:
-            held.send(message)
-        except OversizedMessage as error:
-            held.unsendable = True
-            text = f"the variables and sources that the batch needs do not fit into one message: {error}"
-            self.do(partial(self._fail_unsendable, held, text))
-
-    def _fail_unsendable(self, held: HeldLease, text: str, tick: Tick) -> None:
-        if self._leases.get(held.lease.lease) is held:
-            error = GuestError("JobTooLarge", text, None)
-            self._apply(tick, held, machine.fail(self._jobs[held.job], held.lease, error))

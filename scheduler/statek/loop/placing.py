@@ -151,9 +151,9 @@ class Placing:
         return executor.active < executor.workers and self._taken < self._max_concurrency
 
     def _evict(self, tick: Tick, lease: str, reason: str) -> None:
-        held = self._loop.held(lease)
+        held = self._loop.leases.get(lease)
         if held is not None:
-            self._loop.end_lease(tick, held, reason, blamed=False)
+            self._loop.leases.end(tick, held, reason, blamed=False)
 
     def _look_again_at(self, seconds: float | None) -> None:
         """Have a turn when the next wait has lasted for too long."""
@@ -238,7 +238,7 @@ class Placing:
         executor.leases[lease.lease] = 0
         self._ready.shares.occupy(lease.lease, job.agent)
         tick.then(partial(held.send, Grant(job.job)))
-        self._loop.take_up(tick, held, machine.grant(job, lease, host=executor.host, layers=executor.layers))
+        self._loop.leases.take_up(tick, held, machine.grant(job, lease, host=executor.host, layers=executor.layers))
 
     def _give_up_unplaceable_jobs(self, tick: Tick) -> None:
         """Where no further host can come, jobs that none of the hosts may run have failed."""

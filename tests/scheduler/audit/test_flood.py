@@ -31,10 +31,10 @@ def violate(here: Stand, attempts: int = ATTEMPTS) -> str:
 
 def test_violations_without_end_are_counted_and_the_count_is_recorded(here: Stand, store: Store) -> None:
     job = violate(here)
-    executor_lease = here.loop.leases_of(next(iter(here.loop.executors)))[0]
+    executor_lease = here.loop.leases.of_executor(next(iter(here.loop.executors)))[0]
     told = store.records("violation", job=job)
     assert REFUSALS.burst <= len(told) < REFUSALS.burst + 20
-    here.loop.do(lambda tick: here.loop.end_lease(tick, executor_lease, "enough", blamed=False))
+    here.loop.do(lambda tick: here.loop.leases.end(tick, executor_lease, "enough", blamed=False))
     here.turn()
     [counted] = store.records("counted", job=job)
     assert counted.said["counts"] == {"violation": ATTEMPTS - len(store.records("violation", job=job))}
@@ -153,8 +153,8 @@ def test_an_allowance_comes_back_with_time() -> None:
 
 def test_a_lease_begins_with_a_full_allowance(here: Stand, store: Store) -> None:
     job = violate(here, REFUSALS.burst)
-    held = here.loop.leases_of(next(iter(here.loop.executors)))[0]
-    here.loop.do(lambda tick: here.loop.end_lease(tick, held, "again", blamed=False))
+    held = here.loop.leases.of_executor(next(iter(here.loop.executors)))[0]
+    here.loop.do(lambda tick: here.loop.leases.end(tick, held, "again", blamed=False))
     here.turn()
     executor = here.executor("b")
     for number in range(REFUSALS.burst + 10):
