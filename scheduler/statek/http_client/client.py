@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Concatenate, ParamSpec, TypeVar
 
 import httpx2
 
-from statek.http_client import wire
-from statek.http_client.connecting import checked_address, options, stream_options
-from statek.http_client.retrying import BUSY, Attempts
-from statek.http_client.wire import Call, Event, NewJob, Page, Plain
+from statek.http_client import acts
+from statek.http_client.acts import Call
+from statek.http_client.answers import Event
+from statek.http_client.connecting import checked_address, options
+from statek.http_client.following import Following
+from statek.http_client.methods import described_by
+from statek.http_client.retrying import Attempts, TryAgain, check_stream, result
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _waiting(describe: Callable[P, Call[T]]) -> Callable[Concatenate[Client, P], T]:
+    """Make the method that does what is described, and waits until it is done."""
+
+    @described_by(describe, "Client")
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._do(describe(*args, **kwargs))
+
+    return method
 
 
 class Client:
@@ -54,131 +69,38 @@ class Client:
 
     # starting jobs
 
-    def submit(
-        self,
-        agent: str,
-        variables: Mapping[str, Any] | None = None,
-        *,
-        message: str | None = None,
-        name: str | None = None,
-        locale: str | None = None,
-        parent: str | None = None,
-        key: str | None = None,
-    ) -> str:
-        """Start a job of an agent and return its name; with the same `key` it is the same job."""
-        new = NewJob(variables or {}, message, name)
-        told = self._do(wire.submit(agent, new, locale, parent, key))
-        return str(told["jobs"][0])
-
-    def submit_batch(
-        self, agent: str, jobs: Iterable[NewJob], *, parent: str | None = None, key: str | None = None
-    ) -> tuple[str, ...]:
-        """Start jobs of an agent, all of them or none, and return their names in order."""
-        return tuple((self._do(wire.submit_batch(agent, jobs, parent, key)))["jobs"])
+    submit = _waiting(acts.submit)
+    submit_batch = _waiting(acts.submit_batch)
 
     # saying something
 
-    def push_message(self, job: str, message: str, *, queue: str = "main", key: str | None = None) -> int:
-        """Say something to a job, also to one that has ended; return the number under which it is durable."""
-        return int((self._do(wire.push_message(job, message, queue, key)))["number"])
-
-    def push_event(self, agent: str, event: Any, *, queue: str = "main", key: str | None = None) -> int:
-        """Have an agent get an event, as a new job; return the number under which it is durable."""
-        return int((self._do(wire.push_event(agent, event, queue, key)))["number"])
-
-    def complete_future(self, key: str, value: Any) -> Plain:
-        """Give the futures of a key their value; return the outcome, and which futures got it."""
-        return self._do(wire.complete_future(key, {"value": value}))
-
-    def fail_future(self, key: str, error: str) -> Plain:
-        """Let the futures of a key fail."""
-        return self._do(wire.complete_future(key, {"error": error}))
-
-    def cancel_future(self, key: str) -> Plain:
-        """Give up the open futures of a key."""
-        return self._do(wire.cancel_future(key))
+    push_message = _waiting(acts.push_message)
+    push_event = _waiting(acts.push_event)
+    complete_future = _waiting(acts.complete_future)
+    fail_future = _waiting(acts.fail_future)
+    cancel_future = _waiting(acts.cancel_future)
 
     # steering
 
-    def cancel(self, job: str, reason: str | None = None) -> bool:
-        """End a job; tell whether there was something to end."""
-        return bool((self._do(wire.cancel(job, reason)))["cancelled"])
-
-    def retry(self, job: str) -> bool:
-        """Let a job that did not end well go on; tell whether there was something to try again."""
-        return bool((self._do(wire.retry(job)))["retried"])
-
-    def redrive(self, queue: str = "main", number: int | None = None) -> int:
-        """Put a dead letter back in line, or all of them; return how many that are."""
-        return int((self._do(wire.redrive(queue, number, "redrive")))["items"])
-
-    def discard(self, queue: str = "main", number: int | None = None) -> int:
-        """Throw a dead letter away, or all of them; return how many that are."""
-        return int((self._do(wire.redrive(queue, number, "discard")))["items"])
+    cancel = _waiting(acts.cancel)
+    retry = _waiting(acts.retry)
+    redrive = _waiting(acts.redrive)
+    discard = _waiting(acts.discard)
 
     # looking
 
-    def job(self, name: str) -> Plain:
-        """Return a job without its logs."""
-        return self._do(wire.job(name))
-
-    def find(
-        self,
-        *,
-        status: str | None = None,
-        agent: str | None = None,
-        outcome: str | None = None,
-        parent: str | None = None,
-        newest: bool = False,
-        after: int | None = None,
-        limit: int = 100,
-    ) -> Page:
-        """Return a page of jobs without their logs."""
-        asked = wire.find(
-            status=status, agent=agent, outcome=outcome, parent=parent, newest=newest, after=after, limit=limit
-        )
-        return wire.page(self._do(asked), "jobs")
-
-    def chat(self, job: str, after: int = 0, limit: int = 100) -> Page:
-        """Return what was said to a job, by its model, and its batches."""
-        return wire.page(self._do(wire.log(job, "chat", after, limit)))
-
-    def calls(self, job: str, after: int = 0, limit: int = 100) -> Page:
-        """Return the calls that a job's code made."""
-        return wire.page(self._do(wire.log(job, "calls", after, limit)))
-
-    def console(self, job: str, after: int = 0, limit: int = 100) -> Page:
-        """Return what a job printed."""
-        return wire.page(self._do(wire.log(job, "console", after, limit)))
-
-    def violations(self, job: str, after: int = 0, limit: int = 100) -> Page:
-        """Return what the policy refused to a job."""
-        return wire.page(self._do(wire.log(job, "violations", after, limit)))
-
-    def queues(self) -> list[Plain]:
-        """Return what waits and what is dead in the queues."""
-        return list((self._do(wire.look("queues")))["queues"])
-
-    def dead_letters(self, queue: str = "main", after: int = 0, limit: int = 100) -> Page:
-        """Return what could not be delivered, with the reasons."""
-        return wire.page(self._do(wire.dead_letters(queue, after, limit)), "letters")
-
-    def agents(self) -> list[Plain]:
-        """Return the agents, as new jobs get them."""
-        return list((self._do(wire.look("agents")))["agents"])
-
-    def executors(self) -> list[Plain]:
-        """Return the executors that are connected."""
-        return list((self._do(wire.look("executors")))["executors"])
-
-    def usage(self, since: date | None = None) -> list[Plain]:
-        """Return what all jobs used, by day, agent and model."""
-        asked = wire.look("usage", since=None if since is None else since.isoformat())
-        return list((self._do(asked))["usage"])
-
-    def health(self) -> Plain:
-        """Return how the scheduler is."""
-        return self._do(wire.look("health"))
+    job = _waiting(acts.job)
+    find = _waiting(acts.find)
+    chat = _waiting(acts.chat)
+    calls = _waiting(acts.calls)
+    console = _waiting(acts.console)
+    violations = _waiting(acts.violations)
+    queues = _waiting(acts.queues)
+    dead_letters = _waiting(acts.dead_letters)
+    agents = _waiting(acts.agents)
+    executors = _waiting(acts.executors)
+    usage = _waiting(acts.usage)
+    health = _waiting(acts.health)
 
     # following
 
@@ -188,37 +110,23 @@ class Client:
         With `until_end` this ends when the job does; without, a message may let the job go on, and this too.
         """
         attempts = Attempts(self._address, self._patience_seconds)
+        following = Following(job, after, until_end, attempts)
         while True:
-            try:
-                with self._http.stream("GET", wire.events(job), **stream_options(after)) as response:
-                    if response.status_code != 200 and response.status_code not in BUSY:
-                        wire.read(response.status_code, response.read())
-                    for line in response.iter_lines():
-                        if line.startswith((":", "data:")):
-                            attempts.succeeded()
-                        event = wire.event_in(line)
-                        if event is None or event.cursor <= after:
-                            continue
-                        after = event.cursor
+            time.sleep(attempts.wait_seconds)
+            with attempts.attempt(), self._http.stream(**following.request()) as response:
+                check_stream(response, b"" if response.is_success else response.read())
+                for line in response.iter_lines():
+                    event = following.take(line)
+                    if event is not None:
                         yield event
-                        if until_end and event.kind == "job_ended":
-                            return
-                    wait = attempts.wait_for(response)
-            except httpx2.TransportError as error:
-                wait = attempts.wait_after(error, repeatable=True)
-            time.sleep(wait)
+                    if following.is_over:
+                        return
+                raise TryAgain("it ended the stream")
 
-    def _do(self, call: Call) -> Plain:
-        """Send a request, again while that can help, and return the answer."""
-        body, headers = wire.content(call)
-        attempts = Attempts(self._address, self._patience_seconds)
+    def _do(self, call: Call[T]) -> T:
+        """Send a request, again while that can help, and return what its answer means."""
+        attempts = Attempts(self._address, self._patience_seconds, call.is_repeatable)
         while True:
-            try:
-                response = self._http.request(call.method, call.path, content=body, params=call.query, headers=headers)
-            except httpx2.TransportError as error:
-                wait = attempts.wait_after(error, repeatable=call.is_repeatable)
-            else:
-                if response.status_code not in BUSY or not call.is_repeatable:
-                    return wire.read(response.status_code, response.content)
-                wait = attempts.wait_for(response)
-            time.sleep(wait)
+            time.sleep(attempts.wait_seconds)
+            with attempts.attempt():
+                return result(call, self._http.request(**call.request()))

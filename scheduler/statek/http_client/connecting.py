@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 import httpx2
 
 CONNECT_SECONDS: Final = 10.0
-STREAM_SECONDS: Final = 45.0
-"""Of silence on a stream; a server says three times as often that it is there."""
 
 
 def checked_address(base_url: str, *, plain_http: bool) -> str:
@@ -31,12 +29,6 @@ def options(address: str, token: str, timeout_seconds: float) -> dict[str, Any]:
         "timeout": httpx2.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
         "verify": address.startswith("https:"),  # where there is no TLS, reading all certificates would be for nothing
     }
-
-
-def stream_options(after: int) -> dict[str, Any]:
-    """Return with what a stream is asked for that goes on after a cursor."""
-    timeout = httpx2.Timeout(CONNECT_SECONDS, read=STREAM_SECONDS)
-    return {"headers": {"Last-Event-ID": str(after)}, "timeout": timeout}
 
 
 def _is_local(host: str) -> bool:

@@ -11,11 +11,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_type
 
 import pytest
 
-from statek.http_client import AsyncClient, Client, Event, ServerRefused, ServerUnreachable
+from statek.http_client import AsyncClient, Client, Event, Page, ServerRefused, ServerUnreachable, acts
 from statek.http_client.retrying import Attempts
 
 
@@ -179,16 +179,70 @@ def test_both_clients_have_the_same_methods() -> None:
         assert plain[name].parameters == other[name].parameters, name
 
 
+def test_methods_say_what_they_take_and_give_to_people_and_to_type_checkers() -> None:
+    async def awaited(client: AsyncClient) -> None:
+        assert_type(await client.submit("greeter"), str)
+        assert_type(await client.submit_batch("greeter", []), tuple[str, ...])
+        assert_type(await client.find(limit=1), Page)
+        assert_type(await client.cancel("j"), bool)
+
+    def waited_for(client: Client) -> None:
+        assert_type(client.submit("greeter"), str)
+        assert_type(client.find(limit=1), Page)
+        assert_type(client.cancel("j"), bool)
+        client.submit("greeter", mesage="x")  # type: ignore[call-arg]
+
+    assert inspect.iscoroutinefunction(awaited)
+    assert callable(waited_for)
+    for kind in (Client, AsyncClient):
+        assert str(inspect.signature(kind.cancel)) == "(self, job: str, reason: str | None = None) -> bool"
+        assert str(kind.cancel.__doc__).startswith("End a job;")
+        assert kind.cancel.__qualname__ == f"{kind.__name__}.cancel"
+    assert inspect.iscoroutinefunction(AsyncClient.cancel)
+    assert not inspect.iscoroutinefunction(Client.cancel)
+
+
+def test_every_act_is_a_method_of_both_clients() -> None:
+    described = {
+        name
+        for name, one in inspect.getmembers(acts, inspect.isfunction)
+        if not name.startswith("_")
+        and one.__module__ == acts.__name__
+        and "Call[" in str(one.__annotations__["return"])
+    }
+    for kind in (Client, AsyncClient):
+        assert {name for name in vars(kind) if name in described} == described
+
+
+@pytest.mark.parametrize("told", [{}, {"jobs": []}, {"jobs": 7}])
+def test_an_answer_of_another_form_is_no_answer_of_a_scheduler(told: Any) -> None:
+    reason = "no answer of a scheduler"
+    with server(answer(200, told)) as odd, Client(odd.base, "t") as client, pytest.raises(ServerRefused, match=reason):
+        client.submit("greeter")
+
+
+@pytest.mark.parametrize("answered", [answer(204, b""), streamed("data: {}\n\n"), streamed('data: "x"\n\n')])
+def test_a_stream_of_another_form_is_no_stream_of_a_scheduler(answered: bytes) -> None:
+    reason = "no answer of a scheduler"
+    with server(answered) as odd, Client(odd.base, "t") as client, pytest.raises(ServerRefused, match=reason):
+        list(client.follow("j"))
+
+
 def test_waits_grow_are_as_long_as_the_server_asks_and_come_to_an_end() -> None:
     attempts = Attempts("http://127.0.0.1", 60)
-    waits = [attempts.wait("busy") for _ in range(10)]
+
+    def wait(asked: str | None = None) -> float:
+        attempts.failed("busy", asked)
+        return attempts.wait_seconds
+
+    waits = [wait() for _ in range(10)]
     assert waits[0] <= 0.1
     assert 2.5 <= waits[-1] <= 5
-    assert attempts.wait("busy", "7") >= 7
+    assert wait("7") >= 7
     with pytest.raises(ServerUnreachable, match="for 60 s: busy"):
-        attempts.wait("busy", "61")
+        wait("61")
     attempts.succeeded()
-    assert attempts.wait("busy") <= 0.1
+    assert wait("²") <= 0.1
 
 
 @pytest.mark.parametrize("address", ["", "127.0.0.1:8700", "ftp://localhost", "http://", "http://localhost?x=1"])
