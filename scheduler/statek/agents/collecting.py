@@ -7,14 +7,13 @@ carry: these become escapes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final
 
 from statek.agents.excerpts import sendable
-from statek.agents.pricing import MICROS
 from statek.agents.prompts import text_tokens, tokens_of
 from statek.agents.requests import ModelReply, ModelRequest
 from statek.agents.transcript import CALLS_LIMIT, ModelTurn, ToolCall
+from statek.core.money import amount_of, micros_of, rounded_up
 from statek_protocol.messages.base import NAME_LIMIT
 
 _LONGEST_COUNT: Final = 2**40
@@ -168,7 +167,7 @@ def _micros(cost: object) -> int | None:
     """Read a cost in currency units, as some providers report it; rounded up to a whole millionth."""
     if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 <= cost <= _HIGHEST_COST:
         return None
-    return int((Decimal(str(cost)) * MICROS).to_integral_value(ROUND_CEILING))
+    return rounded_up(micros_of(amount_of(cost)))
 
 
 def _count(value: object) -> int | None:

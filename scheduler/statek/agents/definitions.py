@@ -11,6 +11,7 @@ import msgpack
 
 from statek.agents import warmup
 from statek.core.agents import AgentDefinition, Harness, WarmupBlock, pack
+from statek.core.money import amount_of, micros_of
 from statek.errors import AgentRefused
 from statek_policies import Policy, PolicyError
 from statek_policies.errors import shown, suggestion
@@ -33,7 +34,6 @@ REVISABLE: Final = (*PLAIN_FIELDS, "warmup", "limits", *HARNESS_NAMES)
 """What can be changed without the agent's program: everything but its name, functions, variables and policy."""
 _MOST_MONEY: Final = 10**9
 """Whole units of currency that a bound can have."""
-_MICROS: Final = 1_000_000
 
 
 def unpack(data: bytes) -> AgentDefinition:
@@ -121,9 +121,9 @@ def _micros(value: object) -> int | None:
     if type(value) not in (int, float, str, Decimal):
         raise ValueError("an amount of money is needed")
     try:
-        amount = Decimal(str(value))
-        if abs(amount) <= _MOST_MONEY:  # else it might have a million digits
-            return int(amount * _MICROS)
+        amount = amount_of(value)
+        if -_MOST_MONEY <= amount <= _MOST_MONEY:  # else it might have a million digits
+            return int(micros_of(amount))
     except (ArithmeticError, ValueError):
         pass  # it is no number at all
     raise ValueError(f"{shown(value)} is no amount of money")

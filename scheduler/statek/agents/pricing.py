@@ -14,14 +14,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from statek.core.money import MICROS, amount_of, micros_of
 from statek.errors import StatekError
 from statek_policies.errors import KeyPath, UnreadablePolicy, shown, suggestion
 from statek_policies.policy_files import Document, parse_document, read_document
 
-MICROS: Final = 1_000_000
 _HIGHEST: Final = 1_000_000
 """Currency units per million tokens."""
-_PLACES: Final = 6
 _FIELDS: Final = ("models", "input", "cached_input", "output")
 _CURRENCY_LETTERS: Final = 3
 
@@ -121,9 +120,10 @@ class _Reader:
         if price is None:
             wanted = f"a number from 0 to {_HIGHEST} is needed, for a million tokens"
             raise self._fault((*at, name), f"{name} = {shown(value)}: {wanted}")
-        if price != round(price, _PLACES):
+        micros = micros_of(price)
+        if micros != int(micros):
             raise self._fault((*at, name), f"{name} = {shown(value)}: more than six decimal places")
-        return int(price * MICROS)
+        return int(micros)
 
     def _check_names(self, fields: Mapping[str, Any], valid: tuple[str, ...], at: KeyPath) -> None:
         for name in fields:
@@ -139,7 +139,7 @@ def _decimal(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        price = Decimal(str(value))
+        price = amount_of(value)
         return price if 0 <= price <= _HIGHEST else None
     except InvalidOperation:  # no number, or one that nothing can be compared with
         return None

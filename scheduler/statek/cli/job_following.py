@@ -17,6 +17,7 @@ from statek.cli.looking import STORE, looking_at
 from statek.cli.naming import JOB
 from statek.cli.story import told_to_people
 from statek.cli.terminal import KEPT_ON_A_TERMINAL
+from statek.core.jobs import OVER
 
 if TYPE_CHECKING:
     from statek.inspection.store_view import StoreView
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 PAGE: Final = 500
 LOOK_SECONDS: Final = 1.0
-_OVER: Final = ("DONE", "FORGOTTEN")
 
 
 @click.command("console")
@@ -82,7 +82,7 @@ def _entries(view: StoreView, store: Path, name: str, after: int, *, follow: boo
 
     under_way: list[int] = []
     for job in _looks(view, store, name, follow=follow):
-        over = not follow or job.status in _OVER
+        over = not follow or job.status in OVER
         open_ones, under_way = under_way, []
         for item in (*(_again(job, open_ones)), *_pages(job, after)):
             after = max(after, item.cursor)
@@ -119,7 +119,7 @@ def _looks(view: StoreView, store: Path, name: str, *, follow: bool) -> Iterator
             cursor, job = ledger.last_cursor, view.job(name)
             yield job
         sys.stdout.flush()
-        if not follow or job.status in _OVER or not _is_read():
+        if not follow or job.status in OVER or not _is_read():
             return
         _await_news(store, name, cursor)
 

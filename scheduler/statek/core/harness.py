@@ -11,10 +11,9 @@ from dataclasses import replace
 from typing import Final
 
 from statek.core.jobs import Conversation
+from statek.core.money import MICROS
 from statek_protocol.messages.interpreter import LimitBreach
 
-MICROS: Final = 1_000_000
-"""Millionths in a whole unit of the price table's currency."""
 GRANTS: Final = 100
 """As often as bounds are granted at once; a job that is so far beyond one is not to go on."""
 

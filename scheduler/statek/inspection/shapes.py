@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+from statek.core.money import in_currency
 from statek.store.errors import StoreRefused
 from statek.store.job_search import JobSearch
 
@@ -49,7 +50,7 @@ class JobUsage:
     @property
     def cost(self) -> Decimal:
         """Return the cost in whole units of the price table's currency."""
-        return Decimal(self.cost_micros).scaleb(-6)
+        return in_currency(self.cost_micros)
 
 
 @dataclass(frozen=True, slots=True)

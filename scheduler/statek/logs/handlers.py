@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
 from copy import copy
@@ -29,7 +30,7 @@ _REDACTION: Final = Redaction()
 _STDERR: Final = 2
 
 
-class LineHandler(logging.Handler):
+class LineHandler(logging.Handler, ABC):
     """Formats a record and hands the line on; what goes wrong is said once, and counted until it is right again."""
 
     def __init__(self, formatter: logging.Formatter) -> None:
@@ -54,9 +55,9 @@ class LineHandler(logging.Handler):
                 _say(f"statek: the log is written again; {self._lost} records were lost\n")
                 self._lost = 0
 
+    @abstractmethod
     def write(self, record: logging.LogRecord, line: str) -> None:
-        """Bring the line to where it belongs."""
-        raise NotImplementedError
+        """Bring the line to where it belongs; what it raises is said, and not raised to whoever logs."""
 
 
 class StreamLines(LineHandler):

@@ -15,7 +15,7 @@ from statek.calls.application import Application
 from statek.logs.configuring import LogOptions
 from statek.service.model_gateway import ModelOptions
 from statek.service.service import ServiceOptions
-from statek.settings.fields import DEFAULT, OPENAI, ProviderSettings, Settings
+from statek.settings.fields import DEFAULT, ProviderSettings, Settings
 from statek_protocol.transport.endpoints import parse_endpoint
 
 DAY_SECONDS: Final = 86_400
@@ -42,23 +42,8 @@ def model_providers(settings: Settings) -> tuple[Provider, ...]:
     There is none for these when neither an address nor a key is set.
     """
     named = tuple(_named(name, said) for name, said in settings.providers.items())
-    key = _key(settings.model_api_key, settings.model_api_key_path)
-    if key is None and settings.model_base_url is None:
-        return named
-    default = Provider(
-        name=DEFAULT,
-        base_url=settings.model_base_url or OPENAI,
-        key=key,
-        connect_seconds=settings.model_connect_seconds,
-        idle_seconds=settings.model_idle_seconds,
-        total_seconds=settings.model_total_seconds,
-        retries=settings.model_retries,
-        concurrency=settings.model_concurrency,
-        streaming=settings.model_streaming,
-        reply_limit_name=settings.model_reply_limit_name,
-        plain_http=settings.model_plain_http,
-    )
-    return (default, *named)
+    default = _named(DEFAULT, settings.default_provider)
+    return named if default.key is None and settings.model_base_url is None else (default, *named)
 
 
 def _named(name: str, said: ProviderSettings) -> Provider:

@@ -265,6 +265,12 @@ class Settings(LogSettings, HttpSettings, HarnessSettings, ModelSettings, StoreS
         """The providers that agents may name, by these names."""
         return self._providers
 
+    @property
+    def default_provider(self) -> ProviderSettings:
+        """Return what the settings `model_...` say, as of any other provider."""
+        said = {name: getattr(self, f"model_{name}") for name in ProviderSettings.model_fields}
+        return ProviderSettings.model_construct(**{**said, "base_url": said["base_url"] or OPENAI})
+
     def harness(self) -> Harness:
         """Return the bounds of agents that have none of their own."""
         bounds, _ = harness_of({name: getattr(self, name) for name in HARNESS_NAMES})

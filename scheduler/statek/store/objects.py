@@ -17,6 +17,7 @@ from urllib.parse import quote_from_bytes
 
 import dbzero as db0
 
+from statek.core.money import in_currency
 from statek.store.awaited import Future
 from statek.store.chat_items import ChatItem, JobError, ReachedLimit
 from statek.store.texts import Text, to_bytes, to_text
@@ -27,16 +28,10 @@ FORMAT: Final = 7
 """Format of these objects. Older ones are not migrated: the store is made anew from the ledger."""
 
 
-@db0.memo(id="statek/Usage", prefix=PREFIX)
-class Usage:
-    """What the job has used so far: its batches, measured from outside the interpreter, and its model."""
+class ModelUsage:
+    """What models were asked and cost: counters, in an object that has some of its own besides."""
 
     def __init__(self) -> None:
-        self.cpu_seconds = 0.0
-        self.wall_seconds = 0.0
-        self.peak_memory_bytes = 0
-        self.output_bytes = 0
-        self.calls = 0
         self.input_tokens = 0
         self.cached_tokens = 0
         """Those among the input tokens that the provider had cached."""
@@ -50,6 +45,19 @@ class Usage:
     def cost(self) -> Decimal:
         """Return the cost in whole units of the price table's currency."""
         return in_currency(self.cost_micros)
+
+
+@db0.memo(id="statek/Usage", prefix=PREFIX)
+class Usage(ModelUsage):
+    """What the job has used so far: its batches, measured from outside the interpreter, and its model."""
+
+    def __init__(self) -> None:
+        self.cpu_seconds = 0.0
+        self.wall_seconds = 0.0
+        self.peak_memory_bytes = 0
+        self.output_bytes = 0
+        self.calls = 0
+        super().__init__()
 
 
 @db0.memo(id="statek/ToolLogItem", prefix=PREFIX)
@@ -194,7 +202,7 @@ class Job:
 
 
 @db0.memo(id="statek/Agent", prefix=PREFIX)
-class Agent:
+class Agent(ModelUsage):
     """An agent that jobs were started of, and what its jobs that are not forgotten have used of their models."""
 
     agent = Text("agent_utf8")
@@ -209,16 +217,7 @@ class Agent:
         """The model that a job of it asked last."""
         self.provider_utf8 = b""
         self.jobs = 0
-        self.input_tokens = 0
-        self.cached_tokens = 0
-        self.output_tokens = 0
-        self.cost_micros = 0
-        self.unpriced = 0
-
-    @property
-    def cost(self) -> Decimal:
-        """Return the cost in whole units of the price table's currency."""
-        return in_currency(self.cost_micros)
+        super().__init__()
 
     def count(self, status: str) -> int:
         """Count its jobs of a status."""
@@ -253,11 +252,6 @@ def set_status(job: Job, status: str) -> None:
 def agent_tag(agent: str) -> str:
     """Return the tag of an agent's jobs, which no name makes that of a status or of another agent."""
     return f"agent/{quote_from_bytes(to_bytes(agent), safe='')}"
-
-
-def in_currency(cost_micros: int) -> Decimal:
-    """Read millionths as whole units of the price table's currency."""
-    return Decimal(cost_micros).scaleb(-6)
 
 
 def find_job(job: str) -> Job | None:

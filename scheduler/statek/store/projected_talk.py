@@ -13,7 +13,7 @@ from statek.core import events
 from statek.core.jobs import total
 from statek.errors import BugInScheduler
 from statek.store.chat_items import JobError, LLM_LogItem, ReachedLimit, SteeringLogItem, UserLogItem
-from statek.store.objects import Agent, Job, Root, Usage, set_status
+from statek.store.objects import Agent, Job, ModelUsage, Root, set_status
 from statek.store.texts import to_bytes
 from statek_protocol.messages.interpreter import GuestError, LimitBreach
 
@@ -86,7 +86,7 @@ def forget_of_agent(root: Root, job: Job) -> None:
         del root.agents[job.agent_utf8]
 
 
-def _count(counters: Usage | Agent, used: events.TurnUsage) -> None:
+def _count(counters: ModelUsage, used: events.TurnUsage) -> None:
     counters.input_tokens = total(counters.input_tokens, used.input_tokens)
     counters.cached_tokens = total(counters.cached_tokens, used.cached_tokens)
     counters.output_tokens = total(counters.output_tokens, used.output_tokens)

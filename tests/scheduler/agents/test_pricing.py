@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_DOWN, Context, Inexact, InvalidOperation, Rounded, localcontext
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from statek.agents.definitions import harness_of
 from statek.agents.pricing import PricesUnusable, load_prices
+from statek.core.money import amount_of, in_currency, micros_of, rounded_up
 
 TABLE = """\
 currency = "EUR"
@@ -56,6 +59,17 @@ def test_nothing_is_rounded_but_the_sum_up(given_tokens: int, cached: int, made:
     exact = (given_tokens - cached) * Fraction(1, 4) + cached * Fraction(1, 40) + made * 2
     assert cost is not None
     assert exact <= cost < exact + 1
+
+
+def test_prices_bounds_and_costs_are_exact_whatever_decimal_context_the_program_has_set(tmp_path: Path) -> None:
+    text = TABLE.replace("0.15", "1234.567891")
+    with localcontext(Context(prec=2, rounding=ROUND_DOWN, traps=[Inexact, Rounded, InvalidOperation])):
+        assert load_prices(table(tmp_path, text)).cost_micros("small-1", 1_000_000, 0, 0) == 1_234_567_891
+        assert harness_of({"max_cost": "12345.678901"}) == ({"max_cost_micros": 12_345_678_901}, ())
+        assert str(in_currency(1_234_567_891)) == "1234.567891"
+        assert rounded_up(micros_of(amount_of(0.1234567))) == 123_457
+    with localcontext(Context(traps=[])):
+        assert harness_of({"max_cost": "nan"})[1] == ("max_cost: 'nan' is no amount of money",)
 
 
 def test_a_model_without_a_price_has_no_cost() -> None:

@@ -21,7 +21,7 @@ from statek.core.agents import Harness
 from statek.logs.redaction import MASK, redacted
 from statek.service.configured import log_options, model_providers, service_options
 from statek.settings import Settings, SettingsRefused, load_settings
-from statek.settings.fields import ProviderSettings
+from statek.settings.fields import ModelSettings, ProviderSettings
 from statek.settings.former import INSTEAD
 from statek.settings.sources import is_secret
 from statek_policies.errors import nearest
@@ -327,6 +327,15 @@ def test_agents_may_name_further_providers_which_the_file_describes() -> None:
     assert other.key == Secret("sk-of-the-other-0123456789")
     assert settings.shown()["providers.local.retries"] == 1
     assert settings.origins["providers.local.retries"] == "statek.toml:4"
+
+
+def test_what_can_be_said_of_the_default_provider_can_be_said_of_any_in_the_same_words() -> None:
+    address = "base_url"  # which has to be there for any but the default one
+    for name, field in ProviderSettings.model_fields.items():
+        twin = ModelSettings.model_fields[f"model_{name}"]
+        assert (name == address) == (twin.annotation != field.annotation)
+        assert name == address or (twin.default, twin.metadata) == (field.default, field.metadata)
+    assert ProviderSettings.model_fields.keys() - {"api_key", "api_key_path"} <= Provider.__dataclass_fields__.keys()
 
 
 def test_a_provider_that_is_given_takes_the_place_of_one_of_the_settings() -> None:
