@@ -292,11 +292,11 @@ class Clients:
             if message.value is not None:
                 decode_value(message.value, max_bytes=COMPLETION_BYTES, max_depth=COMPLETION_DEPTH)
             settlement = Settlement(message.value, message.error)
-            outcome, futures = self._loop.waiting.complete(tick, key, settlement)
+            completed = self._loop.waiting.complete(tick, key, settlement)
         except (MalformedValue, TooManyCompletions, ValueError) as error:
             self._refuse(identity, message.request, "completion", str(error))
             return
-        self._confirm(identity, Completed(message.request, outcome, futures), tick)
+        self._confirm(identity, Completed(message.request, *completed), tick)
 
     def _on_cancel_wait(self, identity: bytes, message: CancelWait, tick: Tick) -> None:
         """Give up what is waited for."""
@@ -304,10 +304,14 @@ class Clients:
             tick.then(partial(self._send, identity, self._answered[message.request]))
         elif message.key is not None and message.job is None:
             futures = self._loop.waiting.cancel_key(tick, message.key)
-            self._confirm(identity, Completed(message.request, "cancelled" if futures else "nothing", futures), tick)
+            self._confirm(
+                identity, Completed(message.request, "cancelled" if futures else "nothing", futures, ()), tick
+            )
         elif message.job is not None and message.key is None and self._loop.job_in_turn(tick, message.job) is not None:
             futures = self._loop.waiting.cancel_job(tick, message.job)
-            self._confirm(identity, Completed(message.request, "cancelled" if futures else "nothing", futures), tick)
+            self._confirm(
+                identity, Completed(message.request, "cancelled" if futures else "nothing", futures, ()), tick
+            )
         else:
             text = f"there is no job {message.job!r} in this store" if message.key is None else "name a key or a job"
             self._refuse(identity, message.request, "unknown_job", text)

@@ -2,7 +2,7 @@
 
 A key is completed once. Whoever is late, early or second is told so, and changes nothing that is durable already:
 
-completed  futures of the key were waiting, and have their outcome
+completed  open futures of the key have their outcome; `ended` names their jobs that are over, if nobody tries them again
 kept       there is no future of the key yet; one that is made later has this outcome at once
 late       all futures of the key had given up (a deadline, a cancellation); kept for one that is made later
 duplicate  the key was completed before; this completion is dropped
@@ -39,6 +39,8 @@ class FutureCompletion:
 
     outcome: Literal["completed", "kept", "late", "duplicate", "cancelled", "nothing"]
     futures: int
+    ended: tuple[str, ...] = ()
+    """The first of the jobs with such a future that have ended: they meet its outcome only if they are tried again."""
 
 
 def complete_future(key: str, value: Any = None, *, store: Path | str | None = None) -> FutureCompletion:
@@ -91,4 +93,4 @@ def cancel(store: Path | str | None, *, key: str | None = None, job: str | None 
 
 
 def _told(answer: Completed) -> FutureCompletion:
-    return FutureCompletion(answer.outcome, answer.futures)
+    return FutureCompletion(answer.outcome, answer.futures, answer.ended)

@@ -177,4 +177,6 @@ def _ask(store: Path, ask: Callable[[], FutureCompletion]) -> FutureCompletion:
 
 def _tell(answer: FutureCompletion) -> None:
     say(_TOLD[answer.outcome].format(futures=answer.futures))
+    for job in answer.ended:
+        say(f"{job} has ended, and meets this only if it is tried again: statek job retry {job}")
     sys.exit(1 if answer.outcome in ("duplicate", "nothing") else 0)

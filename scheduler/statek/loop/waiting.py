@@ -15,7 +15,7 @@ from statek.core.decisions import Decision
 from statek.core.events import Event, FutureCreated, FutureResolved, FutureTroubled, JobEnded
 from statek.core.futures import FUTURE_FAILED, WAIT_CANCELLED, Settlement
 from statek.core.instructions import CheckFuture
-from statek.core.jobs import Job, digest
+from statek.core.jobs import OVER, Job, digest
 from statek.core.moment import Moment
 from statek.errors import StatekError
 from statek.futures.registry import Terms
@@ -23,6 +23,7 @@ from statek.loop.tick import Tick
 from statek.store.completions import EARLY_KEPT, Completion
 from statek_policies import Limits
 from statek_protocol.messages.base import ARGUMENTS_LIMIT, TEXT_LIMIT
+from statek_protocol.messages.client.answers import JOBS_TOLD
 
 if TYPE_CHECKING:
     from statek.loop.loop import Loop
@@ -133,13 +134,14 @@ class Waiting:
 
     def complete(
         self, tick: Tick, key: str, settlement: Settlement, *, for_ever: bool = True
-    ) -> tuple[CompletionOutcome, int]:
+    ) -> tuple[CompletionOutcome, int, tuple[str, ...]]:
         """Complete a key, once: its open futures now, and those that are made later; raises `TooManyCompletions`.
 
+        Returns also how many were open, and the first of their jobs that have ended: only tried again do they go on.
         What no future has taken yet is kept `for_ever`, of which there is room for so much; or else among the newest.
         """
         if self._completion(tick, key) is not None:
-            return "duplicate", 0
+            return "duplicate", 0, ()
         promises = self._promises(tick, key)
         waiting = [future for future, is_open in promises.items() if is_open]
         taken = bool(waiting) or not for_ever
@@ -151,7 +153,14 @@ class Waiting:
             tick.then(partial(self.on_completed, job, number, settlement))
         outcome: CompletionOutcome = "completed" if waiting else "late" if promises else "kept"
         tick.note("future_completed", {"key": key, "outcome": outcome, "futures": len(waiting), **_told(settlement)})
-        return outcome, len(waiting)
+        return outcome, len(waiting), tuple(islice(self._ended(tick, waiting), JOBS_TOLD))
+
+    def _ended(self, tick: Tick, waiting: Iterable[tuple[str, int]]) -> Iterator[str]:
+        """Yield, of the jobs that futures are of, those that have ended."""
+        for name in dict.fromkeys(name for name, _ in waiting):
+            job = self._loop.job_in_turn(tick, name)
+            if job is not None and job.status in OVER:
+                yield name
 
     def cancel_key(self, tick: Tick, key: str) -> int:
         """Give up the open futures of a key; returns how many there were."""
@@ -179,7 +188,7 @@ class Waiting:
         Of one that has none, the model of its parent is told by a message, as of anything else that happens outside.
         """
         key = f"{subtasks.KEY}{job.job}"
-        outcome, _ = self.complete(tick, key, subtasks.settlement(job, end), for_ever=False)
+        outcome, *_ = self.complete(tick, key, subtasks.settlement(job, end), for_ever=False)
         parent = self._loop.job_in_turn(tick, job.parent)
         if outcome == "kept" and parent is not None and subtasks.wants_notice(parent):
             self._loop.steering.push(tick, parent.job, subtasks.notice(job, end), job.job)

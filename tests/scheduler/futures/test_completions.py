@@ -9,7 +9,7 @@ from futures_exports import Exports, Opened, run, suspended
 from futures_stand import FutureRef, written
 
 from statek_policies import Limits, Policy
-from statek_protocol.messages.client import CancelWait
+from statek_protocol.messages.client import CancelWait, Completed
 from statek_protocol.messages.executor import Lost
 from statek_protocol.messages.interpreter import Call, Finished, LimitBreach
 from statek_protocol.operations import FUTURE_CANCEL, FUTURE_VALUE
@@ -46,6 +46,21 @@ def test_a_deadline_passes_while_the_scheduler_is_down(tmp_path: Path) -> None:
             lease = here.executor.lease
             await here.ask(lease, 0, "promise", "key", 0.3)
             assert (await here.ask(lease, 1, FUTURE_VALUE, FutureRef(0)))[0] == "WaitTimeout"
+
+    run(test, tmp_path)
+
+
+def test_whoever_completes_what_an_ended_job_left_open_is_told_that_it_has_ended(tmp_path: Path) -> None:
+    async def test(opened: Opened, _: Exports) -> None:
+        async with opened() as here:
+            job, _ = await suspended(here, "promise", "approval")
+            loop = here.stand.loop
+            loop.do(lambda tick: loop.steering.cancel(tick, job, "nobody wants it"))
+            here.stand.turn()
+            assert here.complete("approval", "yes") == ("completed", 1)
+            assert here.stand.told(Completed)[-1].ended == (job,)
+            assert here.complete("approval", "yes") == ("duplicate", 0)
+            assert here.stand.told(Completed)[-1].ended == ()
 
     run(test, tmp_path)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from statek_protocol.messages.base import (
     KIB,
@@ -15,6 +15,9 @@ from statek_protocol.messages.base import (
     Sentence,
 )
 from statek_protocol.schema import Bounds, PlainField
+
+JOBS_TOLD: Final = 20
+"""Names of jobs that an answer has at most, where they are many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Completed(Message):
     request: Identifier
     outcome: Literal["completed", "kept", "late", "duplicate", "cancelled", "nothing"]
     futures: Count
+    ended: Annotated[tuple[Identifier, ...], Bounds(0, JOBS_TOLD)]
+    """The first of the jobs with such a future that have ended: only tried again do they meet its outcome."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ class Acts:
                 told = completing.complete_future(key, body.value, store=self._store)
         except (TypeError, ValueError) as error:
             raise Problem(422, "future", str(error)) from error
-        return {"outcome": told.outcome, "futures": told.futures}
+        return {"outcome": told.outcome, "futures": told.futures, "ended": list(told.ended)}
 
     def cancel_future(self, who: Who, key: str) -> results.Told:
         """Give up the open futures of a key."""
@@ -121,7 +121,7 @@ class Acts:
             told = completing.cancel_future(key, store=self._store)
         except (TypeError, ValueError) as error:
             raise Problem(422, "future", str(error)) from error
-        return {"outcome": told.outcome, "futures": told.futures}
+        return {"outcome": told.outcome, "futures": told.futures, "ended": []}
 
     # steering
 

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Final
 
+from pydantic import Field
 from typing_extensions import TypedDict  # pydantic can do nothing with the standard library's before Python 3.12
+
+from statek.api.http import forms
+from statek.api.http.forms import Described
+from statek.inspection.console import Printed
+from statek.inspection.plain import KINDS, OF_JOB
+from statek.inspection.shapes import Violation
+from statek.inspection.tool_log import ToolLogItem
+from statek.inspection.views import JobView
+from statek.store.queue_table import QueueDepth, QueueItem
+from statek.store.totals import UsageTotal
+from statek_protocol.messages.client import ConnectedExecutor, Health
 
 Plain = dict[str, Any]
 
@@ -22,10 +34,14 @@ class Pushed(TypedDict):
 
 
 class Told(TypedDict):
-    """What became of the key, and of which futures; none where it was told before anybody waits for it."""
+    """What became of the key, and of how many futures; none where it was told before anybody waits for it.
+
+    `ended` names the first of their jobs that have ended: they meet the outcome only if they are tried again.
+    """
 
     outcome: str
     futures: int
+    ended: list[str]
 
 
 class Cancelled(TypedDict):
@@ -46,49 +62,98 @@ class Moved(TypedDict):
     items: int
 
 
+Job = Annotated[Plain, Described(lambda: forms.of_properties(JobView, "Job", OF_JOB))]
+ChatEntry = Annotated[Plain, Described(lambda: forms.one_of(tuple(KINDS)))]
+Call = Annotated[Plain, Described(lambda: forms.form(ToolLogItem))]
+PrintedText = Annotated[Plain, Described(lambda: forms.form(Printed))]
+Refusal = Annotated[Plain, Described(lambda: forms.form(Violation))]
+Depth = Annotated[Plain, Described(lambda: forms.form(QueueDepth))]
+DeadLetter = Annotated[Plain, Described(lambda: forms.of_dataclass(QueueItem, "DeadLetter", body=_BODY))]
+Executor = Annotated[Plain, Described(lambda: forms.form(ConnectedExecutor))]
+Total = Annotated[Plain, Described(lambda: forms.form(UsageTotal))]
+Vitals = Annotated[Plain, Described(lambda: forms.of_dataclass(Health, without=("request",)))]
+
+_BODY: Final = Annotated[int, Field(description="How many bytes it has; what they say is not told.")]
+
+
 class Jobs(TypedDict):
     """Jobs without their logs, and the `after` of the next page; null where there are no more."""
 
-    jobs: list[Plain]
+    jobs: list[Job]
     after: int | None
 
 
-class Entries(TypedDict):
-    """Entries of a log, and the `after` of the next page; null where there are no more for now."""
+class ChatLog(TypedDict):
+    """What was said to a job, by its model, and its batches; the `after` of the next page, null where it ends for now."""
 
-    items: list[Plain]
+    items: list[ChatEntry]
     after: int | None
 
 
-class Letters(TypedDict):
-    """Dead letters, of which the body is told by its size, and the `after` of the next page."""
+class ToolLog(TypedDict):
+    """Calls of a job's code, and the `after` of the next page; null where there are no more for now."""
 
-    letters: list[Plain]
+    items: list[Call]
+    after: int | None
+
+
+class Console(TypedDict):
+    """What a job printed, and the `after` of the next page; null where there is no more for now."""
+
+    items: list[PrintedText]
+    after: int | None
+
+
+class Violations(TypedDict):
+    """What the policy refused to a job, and the `after` of the next page; null where there is no more for now."""
+
+    items: list[Refusal]
+    after: int | None
+
+
+class DeadLetters(TypedDict):
+    """Dead letters, and the `after` of the next page; null where there are no more."""
+
+    letters: list[DeadLetter]
     after: int | None
 
 
 class Queues(TypedDict):
     """What waits and what is dead, by queue and agent."""
 
-    queues: list[Plain]
+    queues: list[Depth]
+
+
+class Agent(TypedDict):
+    """An agent in the version that new jobs get."""
+
+    agent: str
+    model: str | None
+    provider: str
+    policy: str
+    tools: list[str]
+    jobs: dict[str, int]
+    """How many it has, by status."""
+    revised: list[str]
+    """The fields that were revised since the application defined it."""
 
 
 class Agents(TypedDict):
     """The agents, in the version that new jobs get."""
 
-    agents: list[Plain]
+    agents: list[Agent]
 
 
 class Executors(TypedDict):
     """The executors that are connected."""
 
-    executors: list[Plain]
+    executors: list[Executor]
 
 
-class Usage(TypedDict):
+class UsageTotals(TypedDict):
     """What was used, by UTC day, agent and model."""
 
-    usage: list[Plain]
+    usage: list[Total]
 
 
 class FieldFault(TypedDict):
