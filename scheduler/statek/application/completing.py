@@ -2,7 +2,7 @@
 
 A key is completed once. Whoever is late, early or second is told so, and changes nothing that is durable already:
 
-completed  open futures of the key have their outcome; `ended` names their jobs that are over, if nobody tries them again
+completed  open futures of the key have their outcome; `ended` names those of their jobs that are over
 kept       there is no future of the key yet; one that is made later has this outcome at once
 late       all futures of the key had given up (a deadline, a cancellation); kept for one that is made later
 duplicate  the key was completed before; this completion is dropped
