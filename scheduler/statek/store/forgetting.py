@@ -79,6 +79,7 @@ class Summary:
     last: int = 0
     last_checksum: int = 0
     ended_us: int = 0
+    created_us: int = 0
     chain: bytes = bytes(HASH_BYTES)
 
     def plus(self, rows: Iterable[RawEvent]) -> Summary:
@@ -87,7 +88,8 @@ class Summary:
         for cursor, job, at_us, kind, body, checksum in rows:
             link = event_digest(cursor, job, at_us, kind, body)
             chain = hashlib.blake2b(summed.chain + link, digest_size=HASH_BYTES, person=_CHAIN).digest()
-            summed = Summary(summed.events + 1, summed.first or cursor, cursor, checksum, at_us, chain)
+            count, first, created_us = summed.events + 1, summed.first or cursor, summed.created_us or at_us
+            summed = Summary(count, first, cursor, checksum, at_us, created_us, chain)
         return summed
 
     def tombstone(self, job: Job) -> JobForgotten:
@@ -101,6 +103,7 @@ class Summary:
             self.last_checksum,
             self.chain.hex(),
             self.ended_us,
+            self.created_us,
         )
 
 

@@ -8,7 +8,7 @@ from datetime import date
 from functools import partial
 from typing import Any, Final
 
-from statek.core.events import CallAnswered
+from statek.core.events import CallAnswered, JobForgotten
 from statek.core.jobs import Job
 from statek.store import totals
 from statek.store.history import _EVENTS, _OF_KINDS, History, _json
@@ -20,8 +20,8 @@ _NOT_FORGOTTEN: Final = "status <> 'FORGOTTEN'"
 _COLUMNS: Final = "SELECT number, job, status, outcome, state, checksum FROM jobs"
 _COUNTS: Final = "SELECT agent, status, count(*) FROM jobs GROUP BY agent, status ORDER BY agent, status"
 _OF_JOB: Final = "job = (SELECT number FROM jobs WHERE job = ?)"
-_FIRST: Final = f"SELECT at_us FROM events WHERE {_OF_JOB} ORDER BY cursor LIMIT 1"  # noqa: S608 - constants of ours
-_LAST: Final = f"SELECT at_us FROM events WHERE {_OF_JOB} ORDER BY cursor DESC LIMIT 1"  # noqa: S608
+_FIRST: Final = f"{_EVENTS} WHERE {_OF_THE_JOB} ORDER BY e.cursor LIMIT 1"
+_LAST: Final = f"SELECT at_us FROM events WHERE {_OF_JOB} ORDER BY cursor DESC LIMIT 1"  # noqa: S608 - constants of ours
 _MADE: Final = f"""SELECT j.number, (SELECT at_us FROM events WHERE job = j.number ORDER BY cursor LIMIT 1)
     FROM jobs AS j WHERE j.number >= ? AND j.number < ? AND j.{_NOT_FORGOTTEN} ORDER BY j.number LIMIT 1"""  # noqa: S608
 _ANSWER: Final = f"{_EVENTS} WHERE {_OF_THE_JOB} AND e.batch = :batch AND e.kind = :kind AND e.number = :number LIMIT 1"
@@ -103,15 +103,16 @@ class JobSearch(History):
         return [Counted(*row) for row in self._rows(_COUNTS) if row[1] != "FORGOTTEN"]
 
     def begun_us(self, job: str) -> int:
-        """Return when the first event of a job happened that is on record."""
-        return self._instant(_FIRST, job)
+        """Return when a job was made; of one that an earlier release has forgotten, when it had ended."""
+        found = self._stored(_FIRST, {"job": job})
+        if not found:
+            raise KeyError(job)
+        event = found[0].event
+        return (event.created_us or event.ended_us) if isinstance(event, JobForgotten) else found[0].at_us
 
     def changed_us(self, job: str) -> int:
         """Return when the last event of a job happened."""
-        return self._instant(_LAST, job)
-
-    def _instant(self, sql: str, job: str) -> int:
-        rows = self._rows(sql, (job,))
+        rows = self._rows(_LAST, (job,))
         if not rows:
             raise KeyError(job)
         return int(rows[0][0])

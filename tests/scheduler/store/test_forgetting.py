@@ -24,6 +24,7 @@ from statek.store.audit_reader import AuditReader
 from statek.store.backup import back_up
 from statek.store.checking import check, is_whole
 from statek.store.directory import StoreDirectory
+from statek.store.job_search import JobSearch
 from statek.store.ledger import Ledger
 from statek.store.queue_table import QueueItem
 from statek.store.repairing import repair
@@ -38,6 +39,8 @@ def rows(store: StoreDirectory, table: str) -> int:
 def test_of_a_forgotten_job_stay_its_name_and_one_event(store: StoreDirectory, ledger: Ledger) -> None:
     names = live(ledger, 3)
     told = ledger.last_cursor
+    with JobSearch.read(store.ledger) as search:
+        made = [search.begun_us(name) for name in names]
     assert forget(ledger) == 3
     assert ledger.counts() == {}
     assert list(ledger.jobs()) == []
@@ -50,6 +53,8 @@ def test_of_a_forgotten_job_stay_its_name_and_one_event(store: StoreDirectory, l
     assert (tombstone.job, tombstone.events, tombstone.first, tombstone.outcome) == (names[0], told // 3, 1, "limit")
     assert [rows(store, table) for table in ("segments", "submissions", "promises", "blobs", "blob_uses")] == [0] * 5
     assert rows(store, "erasures") == 0
+    with JobSearch.read(store.ledger) as search:
+        assert [search.begun_us(name) for name in names] == made
     ledger.verify()
 
 

@@ -121,3 +121,5 @@ class JobForgotten(Event):
     history: Digest
     """What chains the digests of all of them (`store.forgetting`)."""
     ended_us: Count
+    created_us: Count = 0
+    """0 where an earlier release has forgotten it."""
