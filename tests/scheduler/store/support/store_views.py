@@ -1,74 +1,20 @@
-"""What a job's view from the ledger and its dbzero object each tell, field by field, in one form."""
+"""All jobs as their views from the ledger tell them, and as their dbzero objects do, in one form."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from crashsweep.told import told_of
 from store_mirrors import PATIENCE
 
 from statek.inspection.store_view import StoreView
 from statek.store.mirror import Mirror
 
-if TYPE_CHECKING:
-    from statek.inspection.views import JobView
-    from statek.store.objects import Job
-
-FIELDS = (
-    *(
-        "job",
-        "agent",
-        "parent",
-        "children",
-        "status",
-        "outcome",
-        "exit_status",
-        "policy_name",
-        "executor",
-        "host",
-        "batches",
-    ),
-    *("next_instr_num", "num_turns", "num_completions", "num_exceptions", "held", "closed", "created_us", "changed_us"),
-)
-SHARED = {
-    "usage": (
-        *("cpu_seconds", "wall_seconds", "peak_memory_bytes", "output_bytes", "calls", "input_tokens"),
-        *("cached_tokens", "output_tokens", "cost", "unpriced"),
-    ),
-    "error": ("type", "message", "line"),
-    "limit": ("name", "allowed", "used"),
-    "awaited_result": ("number", "shape", "function", "key", "deadline_us", "trouble", "failures"),
-}
-ITEMS = {
-    "UserLogItem": ("at_us", "number", "text", "source"),
-    "BatchLogItem": ("at_us", "batch", "name", "role", "source", "attempts", "outcome", "ended_us", "error", "limit"),
-    "LLM_LogItem": (
-        *(
-            "at_us",
-            "turn",
-            "model",
-            "provider",
-            "attempts",
-            "outcome",
-            "text",
-            "calls",
-            "remark",
-            "reply",
-            "input_tokens",
-        ),
-        *("cached_tokens", "output_tokens", "cost_micros", "estimated", "seconds", "error", "answered_us"),
-    ),
-    "SubTaskLogItem": ("at_us", "job", "future", "outcome", "error"),
-    "SteeringLogItem": ("at_us", "act", "text"),
-    "ToolLogItem": ("batch", "number", "tool", "requested_us", "outcome", "error", "answered_us"),
-    "Violation": ("batch", "rule", "detail", "line", "layer"),
-}
-ITEMS["WarmupLogItem"] = (*ITEMS["BatchLogItem"], "hidden")
-
 
 def from_ledger(ledger: Path) -> dict[str, dict[str, Any]]:
     """Tell all jobs as their views do."""
-    return {view.name: _told(view) for view in StoreView.of(ledger).find(limit=1_000).jobs}
+    return {view.name: told_of(view) for view in StoreView.of(ledger).find(limit=1_000).jobs}
 
 
 def from_objects(mirror: Mirror) -> dict[str, dict[str, Any]]:
@@ -77,28 +23,6 @@ def from_objects(mirror: Mirror) -> dict[str, dict[str, Any]]:
     def read() -> dict[str, dict[str, Any]]:
         from statek.store.objects import Root
 
-        return {job.job: _told(job) for job in Root().jobs.values()}
+        return {job.job: told_of(job) for job in Root().jobs.values()}
 
     return mirror.submit(read).result(PATIENCE)
-
-
-def _told(job: JobView | Job) -> dict[str, Any]:
-    told = {name: getattr(job, name) for name in FIELDS}
-    told |= {name: _parts(getattr(job, name), name) for name in SHARED}
-    told |= {log: [_item(item) for item in getattr(job, log)] for log in ("chat_log", "tool_log", "violations")}
-    return told | {
-        "console": job.py_env.console,
-        "of batches": [job.py_env.console_of(batch) for batch in range(1, job.batches + 1)],
-        "push_log": job.py_env.push_log,
-    }
-
-
-def _item(item: object) -> dict[str, Any]:
-    kind = type(item).__name__
-    return {"kind": kind} | {name: _parts(getattr(item, name), name) for name in ITEMS[kind]}
-
-
-def _parts(value: Any, name: str) -> Any:
-    if name in SHARED and value is not None:
-        return tuple(getattr(value, part) for part in SHARED[name])
-    return list(value) if isinstance(value, tuple) else value
