@@ -18,7 +18,7 @@ from statek.store.audit_head import read_head
 from statek.store.audit_reader import AuditReader
 from statek.store.copies import OURS, Copies, Copy, CopyDamaged, prefix_files
 from statek.store.directory import StoreDirectory
-from statek.store.errors import StoreDamaged, StoreError
+from statek.store.errors import ProbeEnded, StoreDamaged, StoreError
 from statek.store.history import History
 from statek.store.ledger_scan import Scan, scan
 from statek.store.prefixes import troubles
@@ -125,6 +125,13 @@ def _check_dbzero(store: StoreDirectory) -> Iterator[Finding]:
     if not store.dbzero.exists():
         return
     yield from _check_objects(store)
+    try:
+        yield from _check_prefixes(store)
+    except ProbeEnded as ended:
+        yield Finding("the application's prefixes", "unknown", str(ended))
+
+
+def _check_prefixes(store: StoreDirectory) -> Iterator[Finding]:
     copies = Copies(store.copies)
     bad = dict(troubles(store.dbzero, copies))
     for file in prefix_files(store.dbzero):
@@ -141,6 +148,9 @@ def _check_objects(store: StoreDirectory) -> Iterator[Finding]:
     try:
         with History.read(store.ledger) as ledger:
             reason = objection(store.dbzero, ledger)
+    except ProbeEnded as ended:
+        yield Finding(f"prefix {OURS}", "unknown", str(ended))
+        return
     except StoreError as error:
         yield Finding(f"prefix {OURS}", "unknown", f"the ledger cannot be read: {error}")
         return
@@ -163,6 +173,8 @@ def _check_copy(copy: Copy) -> Finding:
     part = f"copy {copy.directory.name} of {copy.prefix}"
     try:
         copy.check()
+    except ProbeEnded as ended:
+        return Finding(part, "unknown", str(ended))
     except CopyDamaged as damage:
         return Finding(part, "damaged", str(damage), "it is never put back; older ones are", f"remove {copy.directory}")
     return Finding(part, "good", f"as of event {copy.cursor}, {copy.objects} objects")

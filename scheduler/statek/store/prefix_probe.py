@@ -8,22 +8,18 @@ its code runs.
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from statek.store.errors import ProbeEnded
-from statek.store.recovery import last_words
+from statek.store.recovery import last_words, refuse_if_ended
 
 SUFFIX: Final = ".db0"
 _SECONDS: Final = 60.0
 _SECONDS_PER_MB: Final = 1.0
 """How long it may take at most; the rest is for a busy machine."""
-_FROM_OUTSIDE: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL)
-"""Signals that no damaged file raises."""
 
 
 class PrefixTrouble(Exception):
@@ -33,8 +29,7 @@ class PrefixTrouble(Exception):
 def look_into(directory: Path, names: Sequence[str]) -> int:
     """Read all objects of some prefixes and return how many there are; raises `PrefixTrouble`.
 
-    Raises `ProbeEnded` where that was ended from outside, which tells nothing of the prefixes: by a stop of the whole
-    process group, or by the kernel when memory ran out.
+    Raises `ProbeEnded` where that was ended from outside, which tells nothing of the prefixes.
     """
     size = sum((directory / f"{name}{SUFFIX}").stat().st_size for name in names)
     seconds = _SECONDS + _SECONDS_PER_MB * size / 1e6
@@ -43,8 +38,7 @@ def look_into(directory: Path, names: Sequence[str]) -> int:
         ended = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
         raise PrefixTrouble(f"not within {seconds:g} s") from None
-    if -ended.returncode in _FROM_OUTSIDE:
-        raise ProbeEnded(directory, names, signal.Signals(-ended.returncode).name)
+    refuse_if_ended(ended, directory, names)
     if ended.returncode != 0:
         raise PrefixTrouble(last_words(ended))
     return int(ended.stdout)

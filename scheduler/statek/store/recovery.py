@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,19 +20,23 @@ from typing import Any, Final
 from statek.core.events import JobForgotten
 from statek.store.closed_note import read_note
 from statek.store.directory import sync_directory
-from statek.store.errors import StoreUnwritable
+from statek.store.errors import ProbeEnded, StoreUnwritable
 from statek.store.history import History
 
 log = logging.getLogger(__name__)
 
 OBJECTS_FORMAT: Final = 7
 """What `objects.FORMAT` has to be; written again here because importing dbzero is slow."""
-_PREFIX_FILE: Final = "statek.db0"
+PREFIX: Final = "statek"
+"""As `objects.PREFIX`, for the same reason."""
+_PREFIX_FILE: Final = f"{PREFIX}.db0"
 _PREFIX_FILES: Final = (_PREFIX_FILE, f"{_PREFIX_FILE}.lock")
 _PROBE_SECONDS: Final = 60.0
 _PROBE_SECONDS_PER_MB: Final = 1.0
 """How long the probe may take at most. It reads a megabyte in a tenth of a second; the rest is for a busy machine."""
 _ERROR_LINES: Final = 3
+_FROM_OUTSIDE: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL)
+"""Signals that no damaged file raises."""
 _ASIDE_LIMIT: Final = 10_000
 REPORT: Final = "recovery.json"
 """Beside what was set aside: the report about it."""
@@ -103,7 +109,8 @@ def _named(calls: tuple[str, ...]) -> str:
 def recover(directory: Path, ledger: History, *, thorough: bool = False) -> RecoveryReport | None:
     """Probe the store, if there is one, and set it aside when it cannot be gone on from.
 
-    One that was closed in good order and is as it was left is not read through, unless that is asked for.
+    One that was closed in good order and is as it was left is not read through, unless that is asked for. Raises
+    `ProbeEnded` where the probe was ended from outside: the store stays as it is.
     """
     found = _look_at(directory, ledger, thorough=thorough)
     if found is None:
@@ -113,7 +120,7 @@ def recover(directory: Path, ledger: History, *, thorough: bool = False) -> Reco
 
 
 def objection(directory: Path, ledger: History) -> str | None:
-    """Say why the store there cannot be gone on from; None when it can, or there is none."""
+    """Say why the store there cannot be gone on from; None when it can, or there is none. Raises `ProbeEnded`."""
     found = _look_at(directory, ledger, thorough=True)
     return None if found is None else found[0]
 
@@ -126,7 +133,7 @@ def _look_at(directory: Path, ledger: History, *, thorough: bool) -> tuple[str, 
     found = noted or look_at_ours(directory)
     if isinstance(found, str):
         return found, 0
-    reason = _objection(found, ledger)
+    reason = objection_to(found, ledger)
     return None if reason is None else (reason, found.cursor)
 
 
@@ -146,12 +153,13 @@ def look_at_ours(directory: Path) -> Findings | str:
 
 
 def probe(directory: Path, seconds: float) -> Findings | str:
-    """Look at the store in a process of its own; a text says why it could not be looked at."""
+    """Look at the store in a process of its own; a text says why it could not be looked at. Raises `ProbeEnded`."""
     command = (sys.executable, "-P", "-m", "statek.store.probe", str(directory))
     try:
         ended = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
         return f"it did not open within {seconds:g} s"
+    refuse_if_ended(ended, directory, (PREFIX,))
     if ended.returncode != 0:
         return f"it does not open ({last_words(ended)})"
     values: dict[str, Any] = json.loads(ended.stdout)
@@ -183,7 +191,7 @@ def tell(report: RecoveryReport) -> RecoveryReport:
     return report
 
 
-def _objection(found: Findings, ledger: History) -> str | None:
+def objection_to(found: Findings, ledger: History) -> str | None:
     """Say what is wrong with a store that opens; None when it can be gone on from."""
     if found.format is None:
         return None
@@ -226,6 +234,15 @@ def new_directory(directory: Path, cursor: int) -> Path:
             continue
         return aside
     raise StoreUnwritable(directory, f"{_ASIDE_LIMIT} damaged stores lie beside it already; remove old ones")
+
+
+def refuse_if_ended(ended: subprocess.CompletedProcess[str], directory: Path, names: Sequence[str]) -> None:
+    """Raise `ProbeEnded` for a probe that was ended from outside, which tells nothing of what it read.
+
+    By a stop of the whole process group, or by the kernel when memory ran out.
+    """
+    if -ended.returncode in _FROM_OUTSIDE:
+        raise ProbeEnded(directory, names, signal.Signals(-ended.returncode).name)
 
 
 def last_words(ended: subprocess.CompletedProcess[str]) -> str:

@@ -15,8 +15,10 @@ from store_mirrors import PATIENCE, expected, mirror_of, objects
 
 from statek.store import objects as mirrored
 from statek.store import recovery
+from statek.store.checking import check
 from statek.store.directory import StoreDirectory
-from statek.store.errors import ObjectsUnusable
+from statek.store.errors import ObjectsUnusable, ProbeEnded
+from statek.store.history import History
 from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
 from statek.store.recovery import Findings, RecoveryReport, probe
@@ -62,6 +64,26 @@ def test_a_truncated_store_is_made_anew(mirrored_store: StoreDirectory, kept: fl
     assert report is not None
     assert report.reason.startswith("it does not open")
     assert (report.aside / "statek.db0").exists()
+
+
+@pytest.mark.parametrize("name", ["KILL", "TERM"])
+def test_objects_whose_reading_is_ended_from_outside_stay_and_nobody_calls_them_damaged(
+    mirrored_store: StoreDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    file = mirrored_store.dbzero / "statek.db0"
+    before = file.read_bytes()
+    ended = tmp_path / "ended"
+    ended.write_text(f"#!/bin/sh\nkill -{name} $$\n")
+    ended.chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(ended))
+    with (
+        History.read(mirrored_store.ledger) as ledger,
+        pytest.raises(ProbeEnded, match=f"statek in .* was ended by SIG{name}"),
+    ):
+        recovery.recover(mirrored_store.dbzero, ledger, thorough=True)
+    assert file.read_bytes() == before
+    assert not asides(mirrored_store)
+    assert [found.state for found in check(mirrored_store) if found.part == "prefix statek"] == ["unknown"]
 
 
 def test_a_store_with_a_block_of_zeros_is_made_anew_and_nothing_is_deleted(
