@@ -98,6 +98,7 @@ class LeaseServer:
         self._sent = 0
         self._credits = Credits()
         self._end: LeaseEnd | None = None
+        self._released = False
         self._frames: Frames | None = None
         self._policy: Policy | None = None
         self._flow: Flow | None = None
@@ -109,7 +110,10 @@ class LeaseServer:
         self.waiting_since: float | None = None
         """When the guest began to wait for a future, in monotonic seconds; None while it does not."""
         self.task = asyncio.create_task(self._serve(), name=f"lease {self.lease}")
-        """Done when the lease is over, its child gone and its end reported; cancelled, it ends without a report."""
+        """Done when the lease is over, its child gone and its end reported; cancelled, it ends without a report.
+
+        Released, it says what the batch in hand used, and no more.
+        """
 
     # called by the supervisor
 
@@ -123,6 +127,7 @@ class LeaseServer:
             case Credit():
                 self._credits.acknowledged(message.sequence)
             case Release():
+                self._released = True
                 self.task.cancel()
             case Cancel():
                 self.end("stopped", message.reason)
@@ -172,13 +177,16 @@ class LeaseServer:
         except LeaseEnd as end:
             self._end = end
         except asyncio.CancelledError:
-            if self._end is None:
+            if self._end is None and not self._released:
                 raise
         finally:
             self._stop_timer()
             feeder.cancel()
             await asyncio.gather(feeder, return_exceptions=True)
         child.signal(signal.SIGKILL)
+        if self._end is None:
+            await self._meter_released(child)
+            return
         exited = await _exit_of(child)
         await self._pass_on_what_was_printed(frames)
         await self._report(exited)
@@ -299,6 +307,14 @@ class LeaseServer:
                 await self._emit(encode(Violated(watch.batch, "seccomp", end.detail, None, "kernel")))
         batch = watch.batch if watch is not None else None
         await self._emit(encode(Lost(batch, end.cause, end.detail, end.limit)))
+
+    async def _meter_released(self, child: Child) -> None:
+        """Tell what the batch in hand had used when the scheduler took the lease back; nothing where none ran."""
+        watch = self._watch
+        if watch is not None:
+            exited = await _exit_of(child)
+            metered = watch.metered(final_cpu=exited.cpu_seconds, final_peak=exited.max_rss_bytes)
+            await self._emit(encode(metered))
 
     # from the scheduler to the child
 

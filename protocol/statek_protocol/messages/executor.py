@@ -84,7 +84,10 @@ class Goodbye(Message):
 
 @dataclass(frozen=True, slots=True)
 class Metered(Message):
-    """supervisor to scheduler, leased: what the batch used, measured from outside; sent before `Finished` or `Lost`."""
+    """supervisor to scheduler, leased: what the batch used, measured from outside; sent before `Finished` or `Lost`.
+
+    After a `Release` in the middle of a batch it is the last message of the lease, which is not in force any more.
+    """
 
     kind: ClassVar[str] = "metered"
     batch: BatchNumber
@@ -174,7 +177,7 @@ class Cancel(Message):
 
 @dataclass(frozen=True, slots=True)
 class Release(Message):
-    """scheduler to supervisor, leased: the lease has ended; end its interpreter and forget the job."""
+    """scheduler to supervisor, leased: the lease has ended; end its interpreter, meter the batch, forget the job."""
 
     kind: ClassVar[str] = "release"
 

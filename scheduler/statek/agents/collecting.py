@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from statek.agents.excerpts import sendable
 from statek.agents.prompts import text_tokens, tokens_of
-from statek.agents.requests import ModelReply, ModelRequest
+from statek.agents.requests import LostReply, ModelReply, ModelRequest
 from statek.agents.transcript import CALLS_LIMIT, ModelTurn, ToolCall
 from statek.core.money import amount_of, micros_of, rounded_up
 from statek_protocol.messages.base import NAME_LIMIT
@@ -79,6 +79,14 @@ class Collector:
         """Refuse a reply that has no end."""
         if not self._finish_reason:
             raise ReplyUnusable("the reply broke off without a reason to finish")
+
+    def lost(self, request: ModelRequest) -> LostReply | None:
+        """Return what the provider counted for a reply that comes to nothing; None where it does not say."""
+        used = self._usage
+        if used is None:
+            return None
+        model = sendable(self._model) or request.model
+        return LostReply(model, used.input_tokens, used.cached_tokens, used.output_tokens, used.cost_micros)
 
     def reply(self, request: ModelRequest, *, seconds: float, first_token_seconds: float, attempts: int) -> ModelReply:
         """Return the whole reply; where the provider gave no usage, it is estimated."""

@@ -2,7 +2,8 @@
 
 **What is tried again.** An attempt that ended with 408, 409, 429 or 5xx, with a connection that failed or broke off,
 with a silence longer than `idle_seconds`, or with a reply that is none. Nothing of a reply is used before it is whole,
-so one that broke off is asked for as a whole again; what had come of it is dropped (the provider may charge for it).
+so one that broke off is asked for as a whole again; what had come of it is dropped, and what the provider says that it
+counted for it goes with the answer to the question, whatever that is.
 
 **When.** After as long as the endpoint says, or else after twice as long each time, with some chance in it so that many
 do not come back at once. All attempts at a question have `total_seconds` together; a wait beyond that is not begun.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import Any, Final
 
 import openai
@@ -20,7 +22,7 @@ from statek.agents.collecting import Collector
 from statek.agents.connecting import client_of, headers_of
 from statek.agents.failures import FAULTS, failure_of, told
 from statek.agents.providers import Provider
-from statek.agents.requests import ModelFailure, ModelReply, ModelRequest, ModelResult
+from statek.agents.requests import LostReply, ModelFailure, ModelReply, ModelRequest, ModelResult
 
 _JITTER: Final = 0.25
 """The part of a wait that is left to chance."""
@@ -52,6 +54,8 @@ class _Question:
         self._provider = provider
         self._request = request
         self._attempts = 0
+        self._collector = Collector(provider.max_reply_bytes)
+        self._lost: tuple[LostReply, ...] = ()
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock()
 
@@ -60,20 +64,28 @@ class _Question:
             async with asyncio.timeout(self._provider.total_seconds):
                 return await self._answer()
         except TimeoutError:
+            self._count_as_lost()
             text = f"{self._provider.name}: no whole reply within {self._provider.total_seconds:g} s"
-            return ModelFailure("timeout", told(text), True, self._attempts)
+            return ModelFailure("timeout", told(text), True, self._attempts, lost=self._lost)
 
     async def _answer(self) -> ModelResult:
         while True:
             self._attempts += 1
             try:
-                return await self._attempt()
+                return replace(await self._attempt(), lost=self._lost)
             except FAULTS as error:
                 failure = failure_of(error, self._provider.name, self._attempts)
+            self._count_as_lost()
             wait = self._wait(failure)
             if wait is None:
-                return failure
+                return replace(failure, lost=self._lost)
             await asyncio.sleep(wait)
+
+    def _count_as_lost(self) -> None:
+        """Keep what the provider has counted for the attempt in hand, once."""
+        lost = self._collector.lost(self._request)
+        self._collector = Collector(self._provider.max_reply_bytes)
+        self._lost = self._lost if lost is None else (*self._lost, lost)
 
     def _wait(self, failure: ModelFailure) -> float | None:
         """Say for how long to wait before the next attempt; None if there is to be none."""
@@ -90,7 +102,7 @@ class _Question:
     async def _attempt(self) -> ModelReply:
         """Ask once; raises what is in FAULTS."""
         began = self._clock()
-        collector = Collector(self._provider.max_reply_bytes)
+        collector = self._collector
         first_token = 0.0
         if self._provider.streaming:
             async with await self._create(stream=True, stream_options={"include_usage": True}) as chunks:

@@ -48,6 +48,18 @@ class ModelRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class LostReply:
+    """What a provider counted for an attempt that was partly answered and came to nothing."""
+
+    model: str
+    """As the provider names it."""
+    input_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    reported_cost_micros: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelReply:
     """A whole reply."""
 
@@ -71,6 +83,8 @@ class ModelReply:
     first_token_seconds: float
     """From the beginning of the last attempt to its first piece of content."""
     attempts: int
+    lost: tuple[LostReply, ...] = ()
+    """Of the attempts before the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,7 @@ class ModelFailure:
     attempts: int
     retry_after_seconds: float | None = None
     """How long the provider wants us to wait, if it said so."""
+    lost: tuple[LostReply, ...] = ()
 
 
 ModelResult: TypeAlias = ModelReply | ModelFailure

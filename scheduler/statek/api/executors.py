@@ -32,6 +32,7 @@ from statek_protocol.messages.executor import (
     Goodbye,
     Heartbeat,
     Hello,
+    Metered,
     Pong,
     Pull,
     Rejected,
@@ -168,6 +169,8 @@ class Pool:
     # under a lease
 
     def _on_leased(self, identity: bytes, stamp: Stamp, message: Message, size: int, tick: Tick) -> None:
+        if isinstance(message, Metered) and self._loop.leases.receive_last_word(tick, identity, stamp, message):
+            return
         held = self._lease_of(identity, stamp)
         if held is None:
             return

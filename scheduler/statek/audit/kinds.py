@@ -31,9 +31,11 @@ from statek.core.events import (
     MessagePushed,
     PolicyChanged,
     PolicyViolated,
+    ReplyLost,
     TurnAnswered,
     TurnFailed,
     TurnRequested,
+    TurnUsage,
 )
 from statek.core.jobs import Job, RunningBatch, Usage, digest
 from statek_protocol import schema
@@ -198,16 +200,20 @@ def _turn_requested(event: TurnRequested, _: Scene) -> Body:
 
 def _turn_answered(event: TurnAnswered, _: Scene) -> Body:
     """Tell which model said something, what that used and cost; a digest stands for what it said."""
+    said = {"turn": event.turn, "model": event.model, "outcome": event.outcome, "reply": event.reply}
+    return {**said, **_turn_usage(event.usage), "estimated": event.usage.estimated}
+
+
+def _reply_lost(event: ReplyLost, _: Scene) -> Body:
+    return {"turn": event.turn, "model": event.model, **_turn_usage(event.usage)}
+
+
+def _turn_usage(used: TurnUsage) -> Body:
     return {
-        "turn": event.turn,
-        "model": event.model,
-        "outcome": event.outcome,
-        "reply": event.reply,
-        "input_tokens": event.usage.input_tokens,
-        "cached_tokens": event.usage.cached_tokens,
-        "output_tokens": event.usage.output_tokens,
-        "cost_micros": event.usage.cost_micros,
-        "estimated": event.usage.estimated,
+        "input_tokens": used.input_tokens,
+        "cached_tokens": used.cached_tokens,
+        "output_tokens": used.output_tokens,
+        "cost_micros": used.cost_micros,
     }
 
 
@@ -286,6 +292,7 @@ ENTRIES: Final = (
     Entry(MessagePushed, "message_pushed", _message_pushed),
     Entry(TurnRequested, "turn_requested", _turn_requested),
     Entry(TurnAnswered, "turn_answered", _turn_answered),
+    Entry(ReplyLost, "reply_lost", _reply_lost),
     Entry(TurnFailed, "turn_failed", _turn_failed),
     Entry(HarnessReached, "harness_reached", _harness_reached),
     Entry(JobEnded, "job_closed", _job_closed, lambda event: event.final),

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from statek.agents.model import ModelCall, OnDone
 from statek.agents.pricing import PriceTable
-from statek.agents.requests import ModelReply, ModelRequest
+from statek.agents.requests import LostReply, ModelReply, ModelRequest
 from statek.conversation.prompting import Prompting
 from statek.errors import StatekError
 
@@ -41,7 +41,7 @@ class Models:
         """Return how many questions may be under way; one that is not known is asked at once, to hear so."""
         return self.most_questions.get(provider, 1)
 
-    def cost_micros(self, asked: str, reply: ModelReply) -> int | None:
+    def cost_micros(self, asked: str, reply: ModelReply | LostReply) -> int | None:
         """Return what a reply costs by the table, or else by what the provider says; None where neither knows."""
         used = (reply.input_tokens, reply.cached_tokens, reply.output_tokens)
         for model in (reply.model, asked):

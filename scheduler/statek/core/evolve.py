@@ -40,9 +40,11 @@ from statek.core.events import (
     MessagePushed,
     PolicyChanged,
     PolicyViolated,
+    ReplyLost,
     TurnAnswered,
     TurnFailed,
     TurnRequested,
+    TurnUsage,
     UsageMetered,
     VariablesOffered,
 )
@@ -198,7 +200,9 @@ def _(event: PolicyViolated, job: Job) -> Job:
 
 @_after.register
 def _(event: UsageMetered, job: Job) -> Job:
-    running = _running(job)
+    running = job.running
+    if running is None or running.batch != event.batch:  # its lease was taken back, and this comes after its end
+        return replace(job, usage=job.usage.plus(event.usage))
     return replace(job, running=replace(running, usage=running.usage.plus(event.usage)))
 
 
@@ -328,19 +332,15 @@ def _(event: TurnRequested, job: Job) -> Job:
 
 @_after.register
 def _(event: TurnAnswered, job: Job) -> Job:
-    talk, used = talk_of(job), event.usage
-    talk = replace(
-        talk,
-        asking=False,
-        input_tokens=total(talk.input_tokens, used.input_tokens),
-        cached_tokens=total(talk.cached_tokens, used.cached_tokens),
-        output_tokens=total(talk.output_tokens, used.output_tokens),
-        cost_micros=total(talk.cost_micros, used.cost_micros or 0),
-        unpriced=talk.unpriced + (used.cost_micros is None),
-    )
+    talk = replace(_spent(talk_of(job), event.usage), asking=False)
     if event.outcome in ("malformed", "refusal"):
         talk = _counted(talk, failed=True)
     return replace(job, conversation=talk)
+
+
+@_after.register
+def _(event: ReplyLost, job: Job) -> Job:
+    return replace(job, conversation=_spent(talk_of(job), event.usage))
 
 
 @_after.register
@@ -387,6 +387,17 @@ def talk_of(job: Job) -> Conversation:
 
 def _asking(job: Job) -> bool:
     return job.conversation is not None and job.conversation.asking
+
+
+def _spent(talk: Conversation, used: TurnUsage) -> Conversation:
+    return replace(
+        talk,
+        input_tokens=total(talk.input_tokens, used.input_tokens),
+        cached_tokens=total(talk.cached_tokens, used.cached_tokens),
+        output_tokens=total(talk.output_tokens, used.output_tokens),
+        cost_micros=total(talk.cost_micros, used.cost_micros or 0),
+        unpriced=talk.unpriced + (used.cost_micros is None),
+    )
 
 
 def _counted(talk: Conversation, *, failed: bool) -> Conversation:

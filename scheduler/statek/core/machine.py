@@ -105,6 +105,14 @@ def _decide(job: Job, running: RunningBatch, lease: Lease, message: _OfBatch, mo
     assert_never(message)
 
 
+def metered(message: Metered) -> UsageMetered:
+    """Return what an attempt used; told after its lease was taken back, it counts for its job all the same."""
+    usage = Usage(
+        message.cpu_seconds, message.wall_seconds, message.peak_memory_bytes, message.output_bytes, message.calls
+    )
+    return UsageMetered(message.batch, usage)
+
+
 def end_lease(job: Job, lease: str, epoch: int, reason: str, *, blamed: bool, cause: str = "") -> Decision:
     """End a lease from our side or because its executor is gone; a batch that was blamed too often is given up.
 
@@ -273,10 +281,8 @@ def _metered(lease: Lease, message: Metered) -> Decision:
     """Keep what an attempt used; it is told once, at its end."""
     if lease.metered is not None:
         raise LeaseFault("an attempt that is metered twice")
-    usage = Usage(
-        message.cpu_seconds, message.wall_seconds, message.peak_memory_bytes, message.output_bytes, message.calls
-    )
-    return Decision((UsageMetered(message.batch, usage),), (), replace(lease, metered=usage))
+    event = metered(message)
+    return Decision((event,), (), replace(lease, metered=event.usage))
 
 
 def _failure(message: Failed) -> GuestError:

@@ -29,10 +29,7 @@ CANCELLED = "JobCancelled"
 
 
 def cancel(job: Job, lease: Lease | None, reason: str, request: str = "") -> Decision:
-    """End a job whatever it is at; nothing for one that has ended.
-
-    Its interpreter is ended without a last word, so what the batch in hand used since the last attempt is not counted.
-    """
+    """End a job whatever it is at; nothing for one that has ended. What its batch has used is told after that."""
     if job.status in OVER:
         return Decision((), (), lease)
     error = GuestError(CANCELLED, reason[:TEXT_LIMIT], None)

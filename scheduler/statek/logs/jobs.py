@@ -103,11 +103,14 @@ def _resolved(event: events.FutureResolved) -> Line:
 
 
 def _answered(event: events.TurnAnswered) -> Line:
+    level = logging.INFO if event.outcome in ("code", "plain") else logging.WARNING
+    return level, f"model answered: {event.outcome}", {**_spent(event), "seconds": round(event.usage.seconds, 3)}
+
+
+def _spent(event: events.TurnAnswered | events.ReplyLost) -> dict[str, Any]:
     used = event.usage
     tokens = {"input_tokens": used.input_tokens, "cached_tokens": used.cached_tokens}
-    spent = {"output_tokens": used.output_tokens, "cost_micros": used.cost_micros, "seconds": round(used.seconds, 3)}
-    level = logging.INFO if event.outcome in ("code", "plain") else logging.WARNING
-    return level, f"model answered: {event.outcome}", {"model": event.model, **tokens, **spent}
+    return {"model": event.model, **tokens, "output_tokens": used.output_tokens, "cost_micros": used.cost_micros}
 
 
 _ROWS: Final[Mapping[type[Event], Callable[[Any], Line]]] = {
@@ -130,6 +133,7 @@ _ROWS: Final[Mapping[type[Event], Callable[[Any], Line]]] = {
     events.MessagePushed: lambda event: (logging.INFO, f"message {event.number} pushed", {"source": event.source}),
     events.TurnRequested: _at(logging.INFO, "model asked", "model", "provider", "attempt"),
     events.TurnAnswered: _answered,
+    events.ReplyLost: lambda event: (logging.WARNING, "an answer of the model came to nothing", _spent(event)),
     events.TurnFailed: lambda event: (logging.ERROR, f"model could not be asked: {event.cause}: {event.detail}", {}),
     events.HarnessReached: lambda event: (logging.WARNING, f"harness: {event.limit}", {}),
     events.JobCancelled: lambda event: (logging.INFO, f"cancelled: {event.reason}", {}),

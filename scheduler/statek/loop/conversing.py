@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from statek.agents.model import ModelCall
 from statek.agents.replies import Code, Malformed, Meaning, Plain, Refusal, pack, read_reply
-from statek.agents.requests import ModelReply, ModelResult
+from statek.agents.requests import LostReply, ModelReply, ModelResult
 from statek.conversation.models import Models, NoModel
 from statek.core import turns
 from statek.core.agents import AgentDefinition
 from statek.core.decisions import Decision
-from statek.core.events import Event, TurnAnswered, TurnUsage
-from statek.core.evolve import talk_of
+from statek.core.events import Event, ReplyLost, TurnAnswered, TurnUsage
+from statek.core.evolve import evolved, talk_of
 from statek.core.jobs import Conversation, Job, digest
 from statek.errors import StatekError
 from statek.loop.tick import Tick
@@ -177,7 +177,7 @@ class Conversing:
         if isinstance(result, ModelReply):
             self._answered(tick, job, asked, result)
         elif result.kind != "cancelled":  # by nobody but the end of this scheduler, while the reply is awaited
-            self._fail(tick, asked.job, result.kind, result.message)
+            self._fail(tick, asked.job, result.kind, result.message, self._lost(asked, result))
 
     def _answered(self, tick: Tick, job: Job, asked: Asked, reply: ModelReply) -> None:
         """Put a reply on record, with what it brings."""
@@ -187,29 +187,28 @@ class Conversing:
         said = pack(reply.turn)
         sources = _sources(meaning)
         tick.blobs.update({digest(data): data for data in (said, *sources)})
-        answer = TurnAnswered(
-            asked.turn, digest(said), _OUTCOMES[type(meaning)], self._usage(asked, reply), reply.model, _remark(meaning)
-        )
+        usage = replace(self._usage(asked, reply), estimated=reply.usage_estimated, seconds=reply.seconds)
+        outcome, remark = _OUTCOMES[type(meaning)], _remark(meaning)
+        answer = TurnAnswered(asked.turn, digest(said), outcome, usage, reply.model, remark)
         last_words = meaning.text if isinstance(meaning, Plain) else ""
-        decide = partial(_replied, answer=answer, sources=sources, last_words=last_words, version=version)
+        lost = self._lost(asked, reply)
+        decide = partial(_replied, lost=lost, answer=answer, sources=sources, last_words=last_words, version=version)
         after = self._loop.decide(tick, asked.job, lambda job, lease: Decision(decide(job), (), lease))
         if after is not None and after.status == "READY":
             self._replied.add(asked.job)
 
-    def _usage(self, asked: Asked, reply: ModelReply) -> TurnUsage:
+    def _usage(self, asked: Asked, reply: ModelReply | LostReply) -> TurnUsage:
         assert self.models is not None
-        return TurnUsage(
-            reply.input_tokens,
-            reply.cached_tokens,
-            reply.output_tokens,
-            self.models.cost_micros(asked.model, reply),
-            reply.usage_estimated,
-            reply.seconds,
-        )
+        cost_micros = self.models.cost_micros(asked.model, reply)
+        return TurnUsage(reply.input_tokens, reply.cached_tokens, reply.output_tokens, cost_micros)
 
-    def _fail(self, tick: Tick, name: str, cause: str, detail: str) -> None:
+    def _lost(self, asked: Asked, result: ModelResult) -> tuple[ReplyLost, ...]:
+        """Return the attempts at a turn that came to nothing, and that its provider counted all the same."""
+        return tuple(ReplyLost(asked.turn, self._usage(asked, lost), lost.model) for lost in result.lost)
+
+    def _fail(self, tick: Tick, name: str, cause: str, detail: str, lost: tuple[ReplyLost, ...] = ()) -> None:
         def decide(job: Job) -> tuple[Event, ...]:
-            return turns.failed(talk_of(job).turn, cause, detail)
+            return (*lost, *turns.failed(talk_of(job).turn, cause, detail))
 
         self._loop.decide(tick, name, lambda job, lease: Decision(decide(job), (), lease))
 
@@ -223,9 +222,16 @@ _OUTCOMES: Final[dict[type, Literal["code", "plain", "malformed", "refusal"]]] =
 
 
 def _replied(
-    job: Job, *, answer: TurnAnswered, sources: tuple[bytes, ...], last_words: str, version: AgentDefinition
+    job: Job,
+    *,
+    lost: tuple[ReplyLost, ...],
+    answer: TurnAnswered,
+    sources: tuple[bytes, ...],
+    last_words: str,
+    version: AgentDefinition,
 ) -> tuple[Event, ...]:
-    return turns.answered(job, answer, sources, last_words, plain_ends=version.plain_reply == "ends")
+    plain_ends = version.plain_reply == "ends"
+    return (*lost, *turns.answered(evolved(job, lost), answer, sources, last_words, plain_ends=plain_ends))
 
 
 def _sources(meaning: Meaning) -> tuple[bytes, ...]:

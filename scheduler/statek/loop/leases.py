@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from statek.core import machine
 from statek.core.decisions import Decision, LeaseFault
@@ -16,13 +18,16 @@ from statek.loop.tick import Tick
 from statek.pools.executors import Executor
 from statek.pools.leasing import HeldLease
 from statek_protocol.errors import OversizedMessage
-from statek_protocol.messages.executor import Release
+from statek_protocol.messages.executor import Metered, Release, Stamp
 from statek_protocol.messages.interpreter import GuestError, Load, Reply, Run
 
 if TYPE_CHECKING:
     from statek.loop.loop import Loop
 
 log = logging.getLogger(__name__)
+
+LAST_WORDS_AWAITED: Final = 1_000
+"""Leases that were taken back in the middle of a batch, of which what that used is still to come."""
 
 
 class Leases:
@@ -32,6 +37,8 @@ class Leases:
         self._loop = loop
         self._held: dict[str, HeldLease] = {}
         self._heard_from: list[HeldLease] = []
+        self._taken_back: OrderedDict[str, tuple[HeldLease, int]] = OrderedDict()
+        """Those whose last word is awaited, each with the batch that it had in hand."""
 
     def credit(self) -> None:
         """Let those send more that were listened to in this turn."""
@@ -52,6 +59,19 @@ class Leases:
             self.end(tick, held, str(fault), blamed=True, cause="protocol")
             return
         self.apply(tick, held, decision)
+
+    def receive_last_word(self, tick: Tick, identity: bytes, stamp: Stamp, message: Metered) -> bool:
+        """Count what the batch had used whose lease was taken back; False where no such word is awaited."""
+        held, batch = self._taken_back.get(stamp.lease, (None, 0))
+        if held is None or (held.lease.epoch, held.executor.identity) != (stamp.epoch, identity):
+            return False
+        job = self._loop.job_in_turn(tick, held.job)
+        if message.batch != batch or job is None or job.status == "FORGOTTEN":
+            return False
+        del self._taken_back[stamp.lease]
+        metered = Decision((machine.metered(message),))
+        self._loop.decide(tick, held.job, lambda _, lease: replace(metered, lease=lease))
+        return True
 
     def end(self, tick: Tick, held: HeldLease, reason: str, *, blamed: bool, cause: str = "") -> None:
         """End a lease from our side; its job waits for another executor, or is given up."""
@@ -74,12 +94,18 @@ class Leases:
         tick.note_bounded("executor_left", left, reason="")
         for held in self.of_executor(executor):
             self.end(tick, held, reason, blamed=blamed)
+        for name, (held, _) in [*self._taken_back.items()]:
+            if held.executor is executor:
+                del self._taken_back[name]
 
     def apply(self, tick: Tick, held: HeldLease, decision: Decision) -> Job:
         """Make a decision about a leased job part of the turn; returns the job after it."""
+        before = self._loop.job_in_hand(held.job)
         job = self._loop.record(tick, held.job, decision)
         if decision.lease is None:
             self._drop(held, job)
+            if before is not None and any(isinstance(one, EndLease) for one in decision.instructions):
+                self._await_last_word(held, before)
         else:
             held.lease = decision.lease
             self._loop.placing.follow(held, job)
@@ -93,6 +119,14 @@ class Leases:
         self._loop.placing.dropped(held)
         if job.status == "READY":
             self._loop.placing.enqueue(job.job)
+
+    def _await_last_word(self, held: HeldLease, job: Job) -> None:
+        """Listen for what the batch used that the job had in hand, unless that has been told."""
+        if job.running is None or held.lease.metered is not None:
+            return
+        self._taken_back[held.lease.lease] = held, job.running.batch
+        if len(self._taken_back) > LAST_WORDS_AWAITED:
+            self._taken_back.popitem(last=False)
 
     def take_up(self, tick: Tick, held: HeldLease, decision: Decision) -> None:
         """Let a lease be in force from here on."""

@@ -63,14 +63,14 @@ def answered(event: events.TurnAnswered, job: Job, at_us: int, reply: ModelTurn)
         job.num_exceptions += 1
 
 
-def apply_to_agent(event: events.TurnRequested | events.TurnAnswered, agent: Agent | None) -> None:
+def apply_to_agent(event: events.TurnRequested | events.TurnAnswered | events.ReplyLost, agent: Agent | None) -> None:
     """Show in the agent what its jobs ask and use."""
     if agent is None:
         return
-    if isinstance(event, events.TurnAnswered):
-        _count(agent, event.usage)
-    else:
+    if isinstance(event, events.TurnRequested):
         agent.model_utf8, agent.provider_utf8 = to_bytes(event.model), to_bytes(event.provider)
+    else:
+        _count(agent, event.usage)
 
 
 def forget_of_agent(root: Root, job: Job) -> None:
@@ -102,6 +102,10 @@ def _requested(event: events.TurnRequested, job: Job, at_us: int) -> None:
         return
     job.num_turns = event.turn
     job.chat_log.append(LLM_LogItem(event.turn, to_bytes(event.model), to_bytes(event.provider), at_us))
+
+
+def _lost(event: events.ReplyLost, job: Job, at_us: int) -> None:
+    _count(job.usage, event.usage)
 
 
 def _failed(event: events.TurnFailed, job: Job, at_us: int) -> None:
@@ -140,7 +144,9 @@ def _revived(event: events.JobRevived, job: Job, at_us: int) -> None:
     job.chat_log.append(SteeringLogItem("revived", to_bytes(event.reason), at_us))
 
 
-RULES: Final[tuple[Callable[..., None], ...]] = (_requested, _failed, _pushed, _reached, _cancelled, _revived)
+RULES: Final[tuple[Callable[..., None], ...]] = (
+    *(_requested, _lost, _failed, _pushed, _reached, _cancelled, _revived),
+)
 """One for each kind of event, told apart by their annotations."""
 
 

@@ -35,7 +35,7 @@ def apply(root: Root, stored: Stored, reply: Callable[[str, str], ModelTurn]) ->
     else:
         job = root.jobs[key]
         job.changed_us = stored.at_us
-        if isinstance(event, events.TurnRequested | events.TurnAnswered):
+        if isinstance(event, events.TurnRequested | events.TurnAnswered | events.ReplyLost):
             projected_talk.apply_to_agent(event, root.agents.get(job.agent_utf8))
         if isinstance(event, events.TurnAnswered):
             projected_talk.answered(event, job, stored.at_us, reply(stored.job, event.reply))

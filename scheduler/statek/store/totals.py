@@ -13,7 +13,16 @@ from datetime import UTC, date, datetime
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
-from statek.core.events import BatchEnded, Event, JobCreated, TurnAnswered, TurnFailed, UsageMetered
+from statek.core.events import (
+    BatchEnded,
+    Event,
+    JobCreated,
+    ReplyLost,
+    TurnAnswered,
+    TurnFailed,
+    TurnUsage,
+    UsageMetered,
+)
 from statek.store.records import Record, UnreadableRow, checksum, unpack_event
 
 TABLES: Final = (
@@ -24,7 +33,9 @@ TABLES: Final = (
         output_tokens INTEGER NOT NULL, cost_micros INTEGER NOT NULL, unpriced INTEGER NOT NULL,
         checksum INTEGER NOT NULL, PRIMARY KEY(day, agent, model)) WITHOUT ROWID""",
 )
-COUNTED: Final = (JobCreated.kind, UsageMetered.kind, BatchEnded.kind, TurnAnswered.kind, TurnFailed.kind)
+COUNTED: Final = tuple(
+    event.kind for event in (JobCreated, UsageMetered, BatchEnded, TurnAnswered, ReplyLost, TurnFailed)
+)
 """Kinds of events that are counted."""
 Number = TypeVar("Number", int, float)
 
@@ -149,7 +160,7 @@ def _row(key: _Key, used: Used) -> tuple[Any, ...]:
 
 def _model(event: Event) -> str:
     """Name the model in text that SQLite takes: the name is a provider's, and may have lone surrogates."""
-    return event.model.encode(errors="backslashreplace").decode() if isinstance(event, TurnAnswered) else ""
+    return event.model.encode(errors="backslashreplace").decode() if isinstance(event, TurnAnswered | ReplyLost) else ""
 
 
 def _used(event: Event) -> Used:
@@ -166,16 +177,21 @@ def _used(event: Event) -> Used:
         case BatchEnded():
             return Used(batches=1, failures=int(event.outcome != "ok"))
         case TurnAnswered(usage=spent):
-            priced = Used(
-                turns=1,
-                input_tokens=spent.input_tokens,
-                cached_tokens=spent.cached_tokens,
-                output_tokens=spent.output_tokens,
-            )
-            if spent.cost_micros is None:
-                return replace(priced, unpriced=1)
-            return replace(priced, cost_micros=spent.cost_micros)
+            return replace(_spent(spent), turns=1)
+        case ReplyLost(usage=spent):
+            return _spent(spent)
         case TurnFailed():
             return Used(failures=1)
         case _:
             return Used()
+
+
+def _spent(spent: TurnUsage) -> Used:
+    """Count what a reply used, whatever became of it."""
+    return Used(
+        input_tokens=spent.input_tokens,
+        cached_tokens=spent.cached_tokens,
+        output_tokens=spent.output_tokens,
+        cost_micros=spent.cost_micros or 0,
+        unpriced=int(spent.cost_micros is None),
+    )

@@ -331,12 +331,27 @@ async def test_a_cancel_ends_the_batch_from_outside() -> None:
 
 
 @in_loop
-async def test_a_release_ends_it_without_a_word() -> None:
+async def test_a_release_in_a_batch_ends_it_with_what_that_used_and_no_other_word() -> None:
     async with conversation() as talk:
         talk.deliver(Release())
+        await talk.server.task
+        (metered,) = talk.all(Metered)
+        assert metered.batch == 1
+        assert 0.2 < metered.cpu_seconds <= 0.25, "by the kernel's account at its death"
+        assert talk.kinds == ["metered"]
+
+
+@pytest.mark.parametrize("began", [True, False])
+@in_loop
+async def test_a_release_between_batches_ends_it_without_a_word(began: bool) -> None:
+    async with conversation(began=began) as talk:
+        if began:
+            talk.says(FINISHED)
+            await talk.until(lambda: talk.all(Finished))
+        before = len(talk.up)
+        talk.deliver(Release())
         await asyncio.gather(talk.server.task, return_exceptions=True)
-        assert talk.server.task.cancelled()
-        assert talk.up == []
+        assert len(talk.up) == before
 
 
 @pytest.mark.parametrize("sequence", [1, 3, 5, 100])

@@ -20,7 +20,7 @@ from statek.agents.model import ModelsBusy, ModelsClosed, ModelThread, UnknownPr
 from statek.agents.prompts import text_tokens, tokens_of
 from statek.agents.providers import Secret
 from statek.agents.replies import Code, CodeBlock, read_reply
-from statek.agents.requests import ModelFailure, ModelReply, RequestRefused
+from statek.agents.requests import LostReply, ModelFailure, ModelReply, RequestRefused
 
 KEY = "sk-of-nobody-0123456789"
 
@@ -214,6 +214,39 @@ def test_an_endpoint_that_is_not_there_is_unreachable() -> None:
 
 
 HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+
+
+def cut_after(**usage: object) -> str:
+    """The beginning of a reply for which the provider has counted this by then."""
+    delta = {"index": 0, "delta": {"role": "assistant", "content": "on"}}
+    chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "m-1-2026", "choices": [delta]}
+    return f"{HEAD}\r\ndata: {json.dumps({**chunk, 'usage': usage})}\n\n"
+
+
+@pytest.mark.parametrize("times", [2, None])
+def test_what_a_provider_counts_for_attempts_that_come_to_nothing_is_told(times: int | None) -> None:
+    raw = cut_after(prompt_tokens=100, completion_tokens=7, prompt_tokens_details={"cached_tokens": 40}, cost=0.5)
+    answer = Answer(text="one", fault=Fault(kind="raw", raw=raw, times=times))
+    with ScriptedModel(script(answer)) as model, asking(model, retries=2) as asker:
+        result = asker.ask()
+    assert isinstance(result, ModelFailure if times is None else ModelReply)
+    assert result.lost == (LostReply("m-1-2026", 100, 40, 7, 500_000),) * (times or 3)
+
+
+def test_an_attempt_for_which_nothing_is_counted_is_no_lost_reply() -> None:
+    answer = Answer(text="one two three", piece_characters=2, fault=Fault(kind="cut", after=2, times=1))
+    with ScriptedModel(script(answer)) as model, asking(model) as asker:
+        reply = replied(asker.ask())
+    assert (reply.attempts, reply.lost) == (2, ())
+
+
+def test_what_was_counted_before_the_time_for_a_question_was_over_is_told() -> None:
+    counted = cut_after(prompt_tokens=100, completion_tokens=7)
+    answer = Answer(text="x" * 400, piece_characters=1, pause_seconds=0.05, fault=Fault(kind="raw", raw=counted))
+    with ScriptedModel(script(answer)) as model, asking(model, total_seconds=0.4) as asker:
+        failure = failed(asker.ask())
+    assert (failure.kind, failure.attempts) == ("timeout", 2)
+    assert failure.lost == (LostReply("m-1-2026", 100, 0, 7, None),)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from talk_stand import AGENT, UNBOUNDED, TalkStand, ended, lease_of, printed, talk_stand
 
-from statek.agents.requests import ModelFailure
+from statek.agents.requests import LostReply, ModelFailure
+from statek.core.agents import Harness
 from statek.core.events import (
     BatchSubmitted,
     HarnessReached,
@@ -17,18 +18,29 @@ from statek.core.events import (
     JobEnded,
     JobRevived,
     MessagePushed,
+    ReplyLost,
     TurnAnswered,
     TurnFailed,
     TurnRequested,
+    TurnUsage,
+    UsageMetered,
 )
+from statek.core.jobs import Usage
 from statek.errors import SubmissionRefused
 from statek.loop import waiting
 from statek.loop.queueing import NewItem
+from statek.store.job_search import JobSearch
 from statek.store.ledger import Ledger
+from statek.store.totals import UsageTotal
 from statek_protocol.messages.base import EXIT_STATUS_LIMIT
 from statek_protocol.messages.client import CancelJob, Follow, NewBatch, Refused, RetryJob, Steered, Submit
-from statek_protocol.messages.executor import Release
+from statek_protocol.messages.executor import Metered, Release
 from statek_protocol.messages.interpreter import Run
+
+
+def totals(path: Path) -> list[UsageTotal]:
+    with JobSearch.read(path) as search:
+        return search.usage()
 
 
 @pytest.fixture
@@ -95,6 +107,36 @@ def test_what_the_provider_says_that_it_costs_counts_where_the_table_has_no_pric
     job = here.start()
     here.reply("done")
     assert here.of(job, TurnAnswered)[0].usage.cost_micros == 3_000
+
+
+LOST = LostReply("gpt-4o-mini-2024-07-18", 100_000, 0, 20, None)
+
+
+def test_attempts_that_came_to_nothing_count_for_the_job_beside_the_reply(here: TalkStand) -> None:
+    job = here.start()
+    here.reply("done", model="gpt-4o-mini-2024-07-18", input_tokens=1_000, lost=(LOST, LOST))
+    [*lost, answer] = [event for event in here.base.events(job) if isinstance(event, ReplyLost | TurnAnswered)]
+    assert [event.usage for event in lost] == [TurnUsage(100_000, 0, 20, 15_012)] * 2
+    assert answer.usage.input_tokens == 1_000
+    talk = here.base.job(job).conversation
+    assert talk is not None
+    assert (talk.input_tokens, talk.output_tokens) == (201_000, 60)
+    assert talk.cost_micros == 2 * 15_012 + (answer.usage.cost_micros or 0)
+    [total] = [total.used for total in totals(here.base.ledger.path) if total.model]
+    assert (total.turns, total.input_tokens, total.cost_micros) == (1, 201_000, talk.cost_micros)
+
+
+def test_attempts_that_came_to_nothing_are_held_against_the_bounds(here: TalkStand) -> None:
+    bounded = replace(AGENT, harness=Harness(max_tokens=150_000))
+    job = here.start(definition=bounded)
+    here.reply("```python\n1\n```", lost=(LOST, LOST))
+    assert here.base.job(job).outcome == "limit"
+    other = here.start(definition=bounded)
+    here.question.fail(lost=(LOST,))
+    here.base.turn()
+    found = here.base.job(other)
+    assert found.conversation is not None
+    assert (found.outcome, found.conversation.input_tokens) == ("failed", 100_000)
 
 
 @pytest.mark.parametrize(
@@ -280,6 +322,23 @@ def test_a_job_that_runs_is_cancelled_and_its_interpreter_ended(here: TalkStand)
     assert here.cancel(job) == "cancelled"
     assert [stamp.lease for stamp, message in executor.heard if stamp and isinstance(message, Release)] == [lease.lease]
     assert here.base.job(job).outcome == "cancelled"
+
+
+def test_what_a_batch_used_counts_for_its_job_after_that_was_cancelled(here: TalkStand) -> None:
+    executor, other = here.base.executor(), here.base.executor("b")
+    job = here.start()
+    here.write("while True: pass")
+    lease, run = lease_of(executor)
+    here.cancel(job)
+    metered = Metered(run.batch, 1.5, 2.0, 1_000, 10, 3)
+    other.send(lease, metered)
+    executor.send(lease, Metered(run.batch + 1, 1.0, 1.0, 1, 1, 1))
+    executor.send(lease, metered)
+    executor.send(lease, metered)
+    here.base.turn()
+    assert here.of(job, UsageMetered) == [UsageMetered(run.batch, Usage(1.5, 2.0, 1_000, 10, 3))]
+    assert here.base.job(job).usage == Usage(1.5, 2.0, 1_000, 10, 3)
+    assert here.base.loop.refused == {"stale": 3}
 
 
 def test_a_job_that_waits_for_an_executor_is_cancelled_and_never_runs(here: TalkStand) -> None:

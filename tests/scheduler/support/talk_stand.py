@@ -12,7 +12,7 @@ from loop_stand import POLICY, Stand, make_stand
 
 from statek.agents.model import ModelCall, OnDone
 from statek.agents.pricing import load_prices
-from statek.agents.requests import ModelFailure, ModelReply, ModelRequest
+from statek.agents.requests import LostReply, ModelFailure, ModelReply, ModelRequest
 from statek.agents.transcript import ModelTurn
 from statek.calls.offers import Offer
 from statek.conversation.models import Models
@@ -51,8 +51,8 @@ class Question:
     def write(self, code: str) -> None:
         self.reply(f"```python\n{code}\n```")
 
-    def fail(self, kind: Any = "timeout") -> None:
-        self.on_done(ModelFailure(kind, "it took too long", True, 5))
+    def fail(self, kind: Any = "timeout", lost: tuple[LostReply, ...] = ()) -> None:
+        self.on_done(ModelFailure(kind, "it took too long", True, 5, lost=lost))
 
 
 @dataclass

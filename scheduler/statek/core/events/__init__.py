@@ -27,6 +27,7 @@ from statek.core.events.batches import (
 from statek.core.events.conversations import (
     HarnessReached,
     MessagePushed,
+    ReplyLost,
     TurnAnswered,
     TurnFailed,
     TurnRequested,
@@ -85,6 +86,7 @@ __all__ = [
     "PolicyChanged",
     "PolicyViolated",
     "Progress",
+    "ReplyLost",
     "TurnAnswered",
     "TurnFailed",
     "TurnRequested",

@@ -72,6 +72,17 @@ class TurnAnswered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyLost(Event):
+    """An attempt at a turn was partly answered and came to nothing; this is what its provider counted for it."""
+
+    kind: ClassVar[str] = "reply_lost"
+    turn: Count
+    usage: TurnUsage
+    model: Sentence = ""
+    """As the provider names it in the reply."""
+
+
+@dataclass(frozen=True, slots=True)
 class TurnFailed(Event):
     """The model could not be asked, after all attempts that were worth making."""
 
