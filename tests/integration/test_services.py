@@ -18,7 +18,8 @@ import pytest
 from integration.services import Command, Site, finish, gone, wait_for
 from ordinary_user import NotAvailable, ordinary_user
 
-from statek.service.service import Service, ServiceOptions
+from statek.service.options import ServiceOptions
+from statek.service.service import Service
 from statek.store.directory import StoreDirectory
 from statek_protocol import version
 

@@ -18,7 +18,8 @@ from statek.store.directory import StoreDirectory, StoreLock
 from statek.store.errors import StoreLocked
 
 if TYPE_CHECKING:
-    from statek.service.service import Service, ServiceOptions
+    from statek.service.options import ServiceOptions
+    from statek.service.service import Service
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from statek.store.directory import StoreDirectory
 from statek.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from statek.service.service import ServiceOptions
+    from statek.service.options import ServiceOptions
     from statek.settings import Settings
 
 

@@ -14,7 +14,7 @@ from statek.api.http.server import HttpOptions
 from statek.calls.application import Application
 from statek.logs.configuring import LogOptions
 from statek.service.model_gateway import ModelOptions
-from statek.service.service import ServiceOptions
+from statek.service.options import ServiceOptions
 from statek.settings.fields import DEFAULT, ProviderSettings, Settings
 from statek_protocol.transport.endpoints import parse_endpoint
 

@@ -10,44 +10,27 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Final
 
 import zmq
 
 from statek.api.clients import Clients
 from statek.api.executors import Pool
-from statek.api.http.server import HttpOptions, HttpServer
+from statek.api.http.server import HttpServer
 from statek.api.http.side import scheduler_side
-from statek.application import asking
-from statek.calls.application import Application
-from statek.calls.runner import TIMEOUT_SECONDS, ToolRunner
-from statek.core.agents import CONTEXT_TOKENS, Harness
-from statek.core.futures import Settlement
-from statek.futures.inspector import Inspector
-from statek.futures.registry import Futures
-from statek.futures.watcher import Watcher
 from statek.logs.jobs import tell_of
 from statek.loop.loop import Loop
-from statek.loop.placing import MAX_CONCURRENCY, MAX_PARKED, MAX_SUSPENDED, PARK_SECONDS
-from statek.loop.queueing import MAX_DEPTH
 from statek.loop.retaining import Retention
 from statek.loop.vitals import Vitals
 from statek.pools.endpoint import RouterEndpoint
-from statek.service.handlers import Handlers
+from statek.service.application_side import ApplicationSide
 from statek.service.local_pool import LocalPool
-from statek.service.model_gateway import ModelGateway, ModelOptions, unanswerable
-from statek.store.compaction import CompactionRules
-from statek.store.copying import CopyRules
+from statek.service.model_gateway import ModelGateway, unanswerable
+from statek.service.options import ServiceOptions
 from statek.store.directory import StoreDirectory, StoreLock
-from statek.store.errors import MirrorStopped, StoreError
-from statek.store.history import History
+from statek.store.errors import StoreError
 from statek.store.ledger import Ledger
-from statek.store.mirror import Mirror
-from statek.store.recovery import RecoveryReport
 from statek_protocol.transport.endpoints import Endpoint, parse_endpoint
 
 log = logging.getLogger(__name__)
@@ -56,46 +39,6 @@ PRESENCE_SECONDS: Final = 0.5
 """Between two looks at who is still there."""
 SETTLE_SECONDS: Final = 10.0
 """How long a call that is under way when the scheduler is to stop is waited for."""
-MIRROR_STOP_SECONDS: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceOptions:
-    """How a scheduler is to run."""
-
-    keys: Path
-    listen: Endpoint | None = None
-    """Where executors connect; None for a local pool of the scheduler's own."""
-    workers: int = 1
-    """Of the local pool."""
-    application: Application = field(default_factory=Application)
-    """What it offers to guests."""
-    tool_timeout_seconds: float = TIMEOUT_SECONDS
-    """How long a tool, or an operation on an object, may take unless the tool says otherwise."""
-    max_concurrency: int = MAX_CONCURRENCY
-    max_suspended: int | None = MAX_SUSPENDED
-    """Jobs that may wait for futures at the same time; None for no bound."""
-    max_queued: int = MAX_DEPTH
-    """Items that one queue may have, its dead letters among them; what comes beyond is refused."""
-    passing: bool = False
-    """It runs inside a command and ends with it."""
-    park_seconds: float = PARK_SECONDS
-    """How long a job that waits keeps its interpreter."""
-    max_parked: int = MAX_PARKED
-    copy_seconds: float = CopyRules().seconds
-    """How long after a change the application's dbzero prefixes are copied; 0 for no copies."""
-    copies_kept: int = CopyRules().kept
-    compact_factor: float = CompactionRules().factor
-    """How many times larger than what lives in it dbzero's file of the jobs may be at a start; 0 for any size."""
-    retain_seconds: float | None = None
-    """How long a job is kept after its end; None for ever."""
-    harness: Harness = Harness()  # noqa: RUF009 - frozen
-    """What bounds the conversations of agents that do not say it themselves."""
-    context_tokens: int = CONTEXT_TOKENS
-    """What a prompt may have, for agents that do not say it themselves."""
-    http: HttpOptions | None = None
-    """How it is to be served over HTTP; None for not at all."""
-    models: ModelOptions = ModelOptions()  # noqa: RUF009 - frozen
 
 
 class Service:
@@ -107,12 +50,7 @@ class Service:
         self._options = options
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
-        self._endpoints: list[RouterEndpoint] = []
-        self._pool: Pool | None = None
-        self._runner: ToolRunner | None = None
-        self._watcher: Watcher | None = None
-        self._models: ModelGateway | None = None
-        self._loop: Loop | None = None
+        self._recovered = False
         self._http: HttpServer | None = None
 
     @property
@@ -126,63 +64,57 @@ class Service:
 
     async def run(self, on_started: Callable[[str], None]) -> None:
         """Serve until `stop`; `on_started` gets the address for executors. Raises what made the service fail."""
-        self._asyncio_loop = asyncio.get_running_loop()
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        local = LocalPool(self._directory.executor_socket, self._options.workers)
-        tasks: list[asyncio.Task[None]] = []
-        ledger: Ledger | None = None
-        mirror: Mirror | None = None
         try:
-            ledger = Ledger.open(self._directory.ledger)
-            executors, clients = self._open_endpoints(context)
-            if self._options.listen is None:
-                await local.start()
-            mirror = Mirror(
-                self._directory.dbzero,
-                self._directory.ledger,
-                self._on_mirror_failure,
-                on_recovery=self._on_mirror_recovery,
-                on_open=self._on_mirror_open,
-                on_copy_trouble=self._on_copy_trouble,
-                copy_rules=CopyRules(self._options.copy_seconds, self._options.copies_kept),
-                compaction_rules=CompactionRules(self._options.compact_factor),
-            )
-            tasks += await self._start(ledger, mirror, executors, clients)
-            if self._options.listen is None:
-                tasks.append(asyncio.create_task(self._watch(local.keep())))
-            await asyncio.sleep(0)  # so that each part has begun: one that is cancelled before is never awaited
-            on_started(executors.address)
-            await self._stopping.wait()
-            await self._stop_http()
-            await self._settle(executors)
+            async with contextlib.AsyncExitStack() as ends:
+                ends.callback(self._lock.release)
+                await self._serve(ends, context, on_started)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self._shut_down(local, mirror, ledger)
             context.destroy(0)  # every socket is closed by now; one left over would block for ever
         if self._failure is not None:
             raise self._failure
 
-    async def _settle(self, executors: RouterEndpoint) -> None:
-        """Hear nothing more of executors, and let calls under way have their outcomes on record, for a while."""
-        executors.pause()
-        if self._loop is not None:
-            self._loop.conversing.settle()
-        if self._runner is not None and self._loop is not None and self._failure is None:
-            await self._runner.settle(SETTLE_SECONDS)
-            self._loop.turn()
+    async def _serve(
+        self,
+        ends: contextlib.AsyncExitStack,
+        context: zmq.Context[zmq.Socket[bytes]],
+        on_started: Callable[[str], None],
+    ) -> None:
+        """Put the parts together, each with its end, and serve. They end in the opposite order."""
+        directory, options = self._directory, self._options
+        loop = self._open_loop(ends)
+        listen = options.listen or parse_endpoint(f"ipc://{directory.executor_socket}")
+        executors = self._open_endpoint(ends, context, listen)
+        clients = self._open_endpoint(ends, context, parse_endpoint(f"ipc://{directory.client_socket}"))
+        side = ApplicationSide(directory, loop, options, self._fail)
+        ends.push_async_callback(side.stop_objects)
+        local = LocalPool(directory.executor_socket, options.workers)
+        ends.push_async_callback(local.stop)
+        if options.listen is None:
+            await local.start()
+        await ends.enter_async_context(side.open())
+        pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
+        ends.callback(pool.drain)
+        vitals = Vitals(loop, side.mirror, directory)
+        api = Clients(loop, clients, vitals.facts, passing=options.passing)
+        loop.witnesses.append(lambda tick: tell_of(tick.records, tick.changed))
+        loop.listeners += [side.on_committed, api.on_committed]
+        loop.recover()
+        self._recovered = True
+        await side.start()
+        self._use_models(ends, loop)
+        self._enlist(loop)
+        await self._serve_http(ends, loop, vitals)
+        executors.start(pool.on_frames)
+        clients.start(api.on_frames)
+        async with self._at_work(loop, pool, vitals, local):
+            on_started(executors.address)
+            await self._stopping.wait()
+            await self._settle(loop, executors, side)
 
-    def _open_endpoints(self, context: zmq.Context[zmq.Socket[bytes]]) -> tuple[RouterEndpoint, RouterEndpoint]:
-        listen = self._options.listen or parse_endpoint(f"ipc://{self._directory.executor_socket}")
-        for endpoint in (listen, parse_endpoint(f"ipc://{self._directory.client_socket}")):
-            self._endpoints.append(RouterEndpoint(context, endpoint, self._options.keys))
-        return self._endpoints[0], self._endpoints[1]
-
-    async def _start(
-        self, ledger: Ledger, mirror: Mirror, executors: RouterEndpoint, clients: RouterEndpoint
-    ) -> list[asyncio.Task[None]]:
-        """Wire the parts together and set them going."""
+    def _open_loop(self, ends: contextlib.AsyncExitStack) -> Loop:
+        ledger = Ledger.open(self._directory.ledger)
+        ends.callback(ledger.close)
         loop = Loop(
             ledger,
             max_concurrency=self._options.max_concurrency,
@@ -190,46 +122,22 @@ class Service:
             park_seconds=self._options.park_seconds,
             max_parked=self._options.max_parked,
         )
+        ends.callback(self._say_goodbye, loop)
+        return loop
+
+    def _open_endpoint(
+        self, ends: contextlib.AsyncExitStack, context: zmq.Context[zmq.Socket[bytes]], where: Endpoint
+    ) -> RouterEndpoint:
+        endpoint = RouterEndpoint(context, where, self._options.keys)
+        ends.callback(endpoint.close)
+        return endpoint
+
+    def _use_models(self, ends: contextlib.AsyncExitStack, loop: Loop) -> None:
+        """Let the loop ask models, unless it only lives as long as a command does."""
         application = self._options.application
-        self._futures = Futures(lambda: application.offer.tools.temporals)
-        self._runner = loop.calling.tools = ToolRunner(
-            application,
-            mirror,
-            loop.calling.on_answer,
-            futures=self._futures,
-            timeout_seconds=self._options.tool_timeout_seconds,
-            note=loop.calling.note,
-        )
-        self._pool = pool = Pool(loop, executors, f"scheduler-{secrets.token_hex(4)}")
-        vitals = Vitals(loop, mirror, self._directory)
-        api = Clients(loop, clients, vitals.facts, passing=self._options.passing)
-        self._watcher = self._watch_futures(loop, mirror)
-        self._stop_answering = asking.serve(self._directory, loop, application, mirror)
-        loop.witnesses.append(lambda tick: tell_of(tick.records, tick.changed))
-        loop.listeners += [lambda _: mirror.notify(ledger.last_cursor), api.on_committed]
-        self._loop = loop
-        loop.recover()
-        mirror.start()
-        mirror.notify(ledger.last_cursor)
-        if not application.is_known:
-            await asyncio.wrap_future(application.loaded)
-        handlers = Handlers(application, mirror, self._directory.ledger, self._note_from_anywhere)
-        loop.steering.ask_application = handlers.ask
-        loop.witnesses.append(handlers.on_committed)
         if not self._options.passing:
-            self._models = ModelGateway(loop, self._options.models, lambda: application.offer)
-        self._enlist(loop)
-        await self._serve_http(loop, vitals)
-        work = (
-            loop.run(),
-            self._watch_presence(loop, pool),
-            loop.waiting.take_up_all(),
-            vitals.watch(),
-            *self._forget_jobs(loop, vitals),
-        )
-        executors.start(pool.on_frames)
-        clients.start(api.on_frames)
-        return [asyncio.create_task(self._watch(part)) for part in work]
+            models = ModelGateway(loop, self._options.models, lambda: application.offer)
+            ends.push_async_callback(models.close)
 
     def _enlist(self, loop: Loop) -> None:
         """Let the application's agents be known, and begin to deliver what waits for them; raises `AgentRefused`."""
@@ -246,11 +154,12 @@ class Service:
                 log.warning("jobs of an agent will fail: %s", trouble)
             loop.delivering.begin(application.offer.push_queues, loop.in_hand)
 
-    async def _serve_http(self, loop: Loop, vitals: Vitals) -> None:
+    async def _serve_http(self, ends: contextlib.AsyncExitStack, loop: Loop, vitals: Vitals) -> None:
         """Let clients come over HTTP; raises `EndpointUnusable` or `TokensUnusable`."""
         if self._options.http is None:
             return
         self._http = HttpServer(self._options.http, self._directory.path, scheduler_side(loop, vitals))
+        ends.push_async_callback(self._stop_http)
         await asyncio.to_thread(self._http.start)
         log.info("clients may come over HTTP to %s", self._http.address)
 
@@ -259,22 +168,32 @@ class Service:
         if self._http is not None:
             await asyncio.to_thread(self._http.stop)
 
+    @contextlib.asynccontextmanager
+    async def _at_work(self, loop: Loop, pool: Pool, vitals: Vitals, local: LocalPool) -> AsyncIterator[None]:
+        """Let the loop turn, and everything beside it, for the time of a with block."""
+        work = [
+            loop.run(),
+            self._watch_presence(loop, pool),
+            loop.waiting.take_up_all(),
+            vitals.watch(),
+            *self._forget_jobs(loop, vitals),
+            *([local.keep()] if self._options.listen is None else []),
+        ]
+        tasks = [asyncio.create_task(self._watch(part)) for part in work]
+        await asyncio.sleep(0)  # so that each part has begun: one that is cancelled before is never awaited
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
     def _forget_jobs(self, loop: Loop, vitals: Vitals) -> Iterator[Coroutine[None, None, None]]:
         """Where jobs are not kept for ever, the work that it is to forget them."""
         if self._options.retain_seconds is not None:
             retention = Retention(loop, self._options.retain_seconds)
             vitals.forgotten = lambda: retention.forgotten
             yield retention.run()
-
-    def _watch_futures(self, loop: Loop, mirror: Mirror) -> Watcher:
-        assert self._runner is not None
-        watcher = Watcher(Inspector(self._futures, self._runner.encode), mirror, loop.waiting)
-        mirror.submit(partial(_answer_conditions, self._futures), quiet=True)
-        loop.waiting.watcher = watcher
-        loop.waiting.max_suspended = self._options.max_suspended
-        loop.waiting.on_completed = partial(_tell_application, mirror, self._futures)
-        mirror.listeners.append(watcher.stir)
-        return watcher
 
     async def _watch_presence(self, loop: Loop, pool: Pool) -> None:
         while True:
@@ -289,88 +208,26 @@ class Service:
             await work
         except Exception as error:
             log.critical("the scheduler cannot go on: %s", error, exc_info=True)
-            self._failure = self._failure or error
-            self._stopping.set()
+            self._fail(error)
 
-    def _on_mirror_open(self, ledger: History) -> None:
-        """In the mirror's thread, when dbzero was opened: forget old objects, load the application."""
-        assert self._runner is not None
-        self._runner.reopen(ledger.handles)
-        self._futures.forget()
-        self._options.application.load()
-        self._runner.check_variables()
-
-    def _on_mirror_failure(self, error: BaseException) -> None:
-        """Called in the mirror's thread: without dbzero the application's objects are gone, so the service ends."""
+    def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
-        self._options.application.give_up(error)
-        self._asyncio_loop.call_soon_threadsafe(self._stopping.set)
+        self._stopping.set()
 
-    def _on_mirror_recovery(self, report: RecoveryReport) -> None:
-        """Called in the mirror's thread: what was set aside belongs on the audit log."""
-        self._asyncio_loop.call_soon_threadsafe(self._note_recovery, report)
-
-    def _note_recovery(self, report: RecoveryReport) -> None:
-        found = {"reason": report.reason, "objects_cursor": report.cursor, "ledger_cursor": report.ledger_cursor}
-        said = {**found, "aside": report.aside.name}
-        lost = {"prefix": report.prefix, "copy": report.copy, "calls": len(report.calls)} if report.prefix else {}
-        self._note("store_set_aside", {**said, **lost})
-
-    def _on_copy_trouble(self, prefix: str, trouble: str) -> None:
-        """Called in any thread: a prefix of the application's could not be copied."""
-        said = {"prefix": prefix, "reason": trouble}
-        self._note_from_anywhere("copy_failed", said)
-
-    def _note_from_anywhere(self, kind: str, said: dict[str, Any]) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and it is in the log
-            self._asyncio_loop.call_soon_threadsafe(self._note, kind, said)
-
-    def _note(self, kind: str, said: dict[str, Any]) -> None:
-        if self._loop is not None:
-            self._loop.do(lambda tick: tick.note(kind, said))
-
-    async def _shut_down(self, local: LocalPool, mirror: Mirror | None, ledger: Ledger | None) -> None:
+    async def _settle(self, loop: Loop, executors: RouterEndpoint, side: ApplicationSide) -> None:
+        """Hear nothing more of anybody, and let calls under way have their outcomes on record, for a while."""
         await self._stop_http()
-        if self._pool is not None:
-            self._pool.drain()
-        if self._watcher is not None:
-            self._watcher.close()
-            self._stop_answering()
-        if self._models is not None:
-            await self._models.close()
-        if self._runner is not None:
-            await self._runner.close()
-        await local.stop()
-        if mirror is not None:
-            await asyncio.to_thread(mirror.stop, MIRROR_STOP_SECONDS)
-        for endpoint in self._endpoints:
-            endpoint.close()
-        if ledger is not None:
-            self._close(ledger)
-        self._lock.release()
+        executors.pause()
+        loop.conversing.settle()
+        if self._failure is None:
+            await side.runner.settle(SETTLE_SECONDS)
+            loop.turn()
 
-    def _close(self, ledger: Ledger) -> None:
-        """Say goodbye on the audit log, unless the end is the ledger's own trouble."""
+    def _say_goodbye(self, loop: Loop) -> None:
+        """Put the end on the audit log, unless the ledger's own trouble is the reason."""
         try:
-            if self._loop is not None and self._failure is None:
-                self._loop.stopped()
+            if self._recovered and self._failure is None:
+                loop.stopped()
         except StoreError as error:
             log.critical("the end of the scheduler cannot be put on the audit log: %s", error)
             self._failure = error
-        finally:
-            ledger.close()
-
-
-def _tell_application(mirror: Mirror, futures: Futures, job: str, number: int, outcome: Settlement) -> None:
-    """Let the application's own object of a future know that it was completed."""
-    try:
-        mirror.submit(partial(futures.settle, job, number, outcome.value, outcome.error), quiet=True)
-    except MirrorStopped:
-        log.info("future %d of %s was completed while the application ends", number, job)
-
-
-def _answer_conditions(futures: Futures) -> None:
-    """Let the jobs' objects in dbzero ask the application's conditions. In dbzero's thread."""
-    from statek.store.awaited import answer_conditions_with  # imports dbzero
-
-    answer_conditions_with(futures)
