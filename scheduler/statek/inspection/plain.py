@@ -15,7 +15,7 @@ from statek.inspection import chat_log
 from statek.inspection.shapes import instant
 from statek.inspection.views import JobView
 
-_KINDS: Final[dict[type, str]] = {
+KINDS: Final[dict[type, str]] = {
     chat_log.UserLogItem: "user",
     chat_log.BatchLogItem: "batch",
     chat_log.WarmupLogItem: "warmup",
@@ -23,17 +23,19 @@ _KINDS: Final[dict[type, str]] = {
     chat_log.SubTaskLogItem: "subtask",
     chat_log.SteeringLogItem: "steering",
 }
+"""What an entry of the chat log says under `kind`."""
 _LOGS: Final = ("chat_log", "tool_log", "violations")
-_READ_AT_ONCE: Final = (
+OF_JOB: Final = (
     *("name", "agent", "parent", "status", "outcome", "exit_status", "error", "limit", "usage", "next_instr_num"),
     *("awaited_result", "batches", "num_turns", "num_completions", "num_exceptions", "held", "closed", "transient"),
     *("children", "policy_name", "executor", "host", "created", "changed"),
 )
+"""The properties of a job that are written even without its logs."""
 
 
 def plain_job(view: JobView, *, logs: bool) -> dict[str, Any]:
     """Write a job, with its logs or without."""
-    told = {name: plain(getattr(view, name)) for name in _READ_AT_ONCE}
+    told = {name: plain(getattr(view, name)) for name in OF_JOB}
     if logs:
         told |= {name: plain(getattr(view, name)) for name in _LOGS}
         told["py_env"] = {"console": plain(view.py_env.console), "push_log": plain(view.py_env.push_log)}
@@ -59,13 +61,18 @@ def plain(value: Any) -> Any:
 
 
 def _plain_fields(value: Any) -> dict[str, Any]:
-    told: dict[str, Any] = {"kind": _KINDS[type(value)]} if type(value) in _KINDS else {}
+    told: dict[str, Any] = {"kind": KINDS[type(value)]} if type(value) in KINDS else {}
     for field in fields(value):
-        name, part = field.name, getattr(value, field.name)
-        if name.endswith("_us"):
-            told[name.removesuffix("_us")] = None if part is None else instant(part).isoformat()
+        part = getattr(value, field.name)
+        if is_instant(field.name):
+            told[field.name.removesuffix("_us")] = None if part is None else instant(part).isoformat()
         else:
-            told[name] = plain(part)
+            told[field.name] = plain(part)
     if hasattr(value, "cost"):
         told["cost"] = str(value.cost)
     return told
+
+
+def is_instant(field: str) -> bool:
+    """Tell whether a field of that name has an instant, in microseconds, which is written as text without the `_us`."""
+    return field.endswith("_us")

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.responses import Response
 
-from statek.api.http.problems import Problem
+from statek.api.http.problems import Problem, invalid
 from statek.api.http.who import Who
 
 _SCHEME: Final = HTTPBearer(auto_error=False, description="A token that `statek token create` made.")
@@ -47,19 +47,43 @@ class StrictRequest(Request):
         return self._strict_json
 
 
-class StrictRoute(APIRoute):
-    """A route that reads JSON strictly."""
+class CheckedRoute(APIRoute):
+    """A route that leaves nothing of a request unread: no parameter that it does not take, no body of another kind."""
 
     def get_route_handler(self) -> Callable[[Request], Any]:
         handle = super().get_route_handler()
 
-        async def strictly(request: Request) -> Response:
+        async def checked(request: Request) -> Response:
+            self._check_query(request)
             strict = StrictRequest(request.scope, request.receive)
-            if await strict.body() and not _is_json(request.headers.get("content-type", "")):
-                raise Problem(415, "media_type", "a body is JSON, with the header Content-Type: application/json")
+            if await strict.body():
+                await self._check_body(strict)
             return await handle(strict)
 
-        return strictly
+        return checked
+
+    async def _check_body(self, request: StrictRequest) -> None:
+        if not _is_json(request.headers.get("content-type", "")):
+            raise Problem(415, "media_type", "a body is JSON, with the header Content-Type: application/json")
+
+    def _check_query(self, request: Request) -> None:
+        seen: set[str] = set()
+        for name, _ in request.query_params.multi_items():
+            if not self.dependant.query_params:
+                raise invalid([{"loc": (name,), "msg": "there are no parameters here"}])
+            if name in seen:
+                raise invalid([{"loc": (name,), "msg": "it is given more than once"}])
+            seen.add(name)
+
+
+class StrictRoute(CheckedRoute):
+    """A route whose body is JSON that means the same to everybody, and says nothing where nothing is to be said."""
+
+    async def _check_body(self, request: StrictRequest) -> None:
+        await super()._check_body(request)
+        told = await request.json()  # here, because FastAPI has but one reason for all that goes wrong with it there
+        if self.body_field is None and told != {}:
+            raise invalid([{"loc": ("body",), "msg": "nothing is to be said here"}])
 
 
 def _is_json(media_type: str) -> bool:
@@ -71,11 +95,11 @@ def read_json(body: bytes) -> Any:
     """Read the body of a request; raises `Problem` 400 where it is none that means the same to everybody."""
     try:
         value = json.loads(
-            body, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant, parse_float=_finite
+            body.decode(), object_pairs_hook=_without_doubles, parse_constant=_refuse_constant, parse_float=_finite
         )
     except RecursionError:
         raise Problem(400, "malformed", "the body is nested too deeply") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise Problem(400, "malformed", f"the body is no JSON: {error}") from None
     if _deeper_than(value, _DEPTH):
         raise Problem(400, "malformed", f"the body is nested more than {_DEPTH} deep")

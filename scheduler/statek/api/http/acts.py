@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from statek.api.http import results
 from statek.api.http.answers import as_json
@@ -42,10 +42,14 @@ class OutOfReach(UnknownJob):
     """There is such a job, of an agent that the token is not for. Who asks is told the same as of none."""
 
 
-PAGE_BYTES: Final = 4 << 20
-"""A page ends after an entry with which it is so large, whatever its limit."""
+PAGE_BYTES: Final = 1 << 20
+"""A page ends after the step with which it is so large, whatever its limit."""
 _STEP: Final = 20
 """Entries that are read at once."""
+
+Cursor = TypeVar("Cursor", int, int | None)
+Read = Callable[[Cursor, int], tuple[list[results.Plain], int | None]]
+"""Gives so many entries after a cursor, and the cursor to go on from."""
 
 
 class Acts:
@@ -153,42 +157,49 @@ class Acts:
             raise Problem(
                 403, "agents", f"the token {who.token.name!r} is for some agents only: ask for one of {names}"
             )
-        with self._view.reading():
-            try:
-                page = self._view.find(**asked.model_dump())
-            except ValueError as error:
-                raise Problem(422, "invalid", str(error)) from error
-            return {"jobs": [view.to_plain(logs=False) for view in page.jobs], "after": page.after}
+        wanted = asked.model_dump(exclude={"after", "limit"})
 
-    def job(self, who: Who, job: str) -> results.Plain:
+        def read(after: int | None, limit: int) -> tuple[list[results.Plain], int | None]:
+            page = self._view.find(**wanted, after=after, limit=limit)
+            return [view.to_plain(logs=False) for view in page.jobs], page.after
+
+        with self._view.reading():
+            jobs, after = _gathered(read, asked.after, asked.limit)
+        return {"jobs": jobs, "after": after}
+
+    def job(self, who: Who, job: str) -> results.Job:
         """Return a job, without its logs."""
         who.may("read")
         with self._view.reading():
             return self._job(who, job).to_plain(logs=False)
 
-    def chat(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
+    def chat(self, who: Who, job: str, asked: PageParameters) -> results.ChatLog:
         """Return entries of a job's chat_log."""
         who.may("read")
         with self._view.reading():
-            return _page(self._job(who, job).chat, asked)
+            items, after = _page(self._job(who, job).chat, asked)
+        return {"items": items, "after": after}
 
-    def calls(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
+    def calls(self, who: Who, job: str, asked: PageParameters) -> results.ToolLog:
         """Return entries of a job's tool_log."""
         who.may("read")
         with self._view.reading():
-            return _page(self._job(who, job).calls, asked)
+            items, after = _page(self._job(who, job).calls, asked)
+        return {"items": items, "after": after}
 
-    def console(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
+    def console(self, who: Who, job: str, asked: PageParameters) -> results.Console:
         """Return what a job printed."""
         who.may("read")
         with self._view.reading():
-            return _page(self._job(who, job).printed, asked)
+            items, after = _page(self._job(who, job).printed, asked)
+        return {"items": items, "after": after}
 
-    def violations(self, who: Who, job: str, asked: PageParameters) -> results.Entries:
+    def violations(self, who: Who, job: str, asked: PageParameters) -> results.Violations:
         """Return what the policy refused to a job."""
         who.may("read")
         with self._view.reading():
-            return _page(self._job(who, job).refusals, asked)
+            items, after = _page(self._job(who, job).refusals, asked)
+        return {"items": items, "after": after}
 
     def queues(self, who: Who) -> results.Queues:
         """Return what waits and what is dead in all queues."""
@@ -197,12 +208,18 @@ class Acts:
             depths = ledger.queue_depths()
         return {"queues": [plain(depth) for depth in depths if who.token.is_for(depth.agent)]}
 
-    def dead_letters(self, who: Who, queue: str, asked: PageParameters) -> results.Letters:
+    def dead_letters(self, who: Who, queue: str, asked: PageParameters) -> results.DeadLetters:
         """Return what could not be delivered, without what it says."""
         who.may_all("read")
-        letters = self._queue(queue).dead_letters(after=asked.after, limit=asked.limit)
-        told = [{**plain(letter), "body": len(letter.body)} for letter in letters]
-        return {"letters": told, "after": letters[-1].number if len(letters) == asked.limit else None}
+        name = self._queue(queue)
+
+        def read(after: int, limit: int) -> tuple[list[results.Plain], int | None]:
+            letters = name.dead_letters(after=after, limit=limit)
+            told = [{**plain(letter), "body": len(letter.body)} for letter in letters]
+            return told, letters[-1].number if len(letters) == limit else None
+
+        letters, after = _gathered(read, asked.after, asked.limit)
+        return {"letters": letters, "after": after}
 
     def agents(self, who: Who) -> results.Agents:
         """Return the agents, in the version that new jobs get."""
@@ -229,7 +246,7 @@ class Acts:
             ]
         }
 
-    def usage(self, who: Who, asked: SinceParameters) -> results.Usage:
+    def usage(self, who: Who, asked: SinceParameters) -> results.UsageTotals:
         """Return what all jobs used, by day, agent and model."""
         who.may_all("read")
         return {"usage": [plain(total) for total in self._view.usage(asked.since)]}
@@ -254,15 +271,24 @@ class Acts:
         return PushQueue(name, store=self._store)
 
 
-def _page(read: Callable[[int, int], Page[Any]], asked: PageParameters) -> results.Entries:
+def _page(read: Callable[[int, int], Page[Any]], asked: PageParameters) -> tuple[list[results.Plain], int | None]:
+    """Read a page of a log."""
+
+    def written(after: int, limit: int) -> tuple[list[results.Plain], int | None]:
+        page = read(after, limit)
+        return plain(page.items), page.after
+
+    return _gathered(written, asked.after, asked.limit)
+
+
+def _gathered(read: Read[Cursor], after: Cursor, limit: int) -> tuple[list[results.Plain], int | None]:
     """Read a page in steps: entries can be of any size, and no more of them are in memory than are worth it."""
     items: list[results.Plain] = []
-    size, after = 0, asked.after
+    size = 0
     while True:
-        page = read(after, min(_STEP, asked.limit - len(items)))
-        told = plain(page.items)
+        told, following = read(after, min(_STEP, limit - len(items)))
         items += told
         size += len(as_json(told))
-        if page.after is None or len(items) >= asked.limit or size >= PAGE_BYTES:
-            return {"items": items, "after": page.after}
-        after = page.after
+        if following is None or len(items) >= limit or size >= PAGE_BYTES:
+            return items, following
+        after = following

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,9 +13,10 @@ from statek.api.http import problems, rest, results, rpc
 from statek.api.http.acts import Acts, OutOfReach
 from statek.api.http.answers import Answer
 from statek.api.http.guard import App, Guard, Scope
+from statek.api.http.methods import form_of_requests
 from statek.api.http.problems import Problem, problem_of
 from statek.api.http.side import SchedulerSide
-from statek.api.http.stream import Commits
+from statek.api.http.stream import Commits, form_of_events
 from statek.api.http.tokens import Tokens
 from statek.inspection.store_view import StoreView
 from statek_protocol.version import RELEASE
@@ -24,6 +25,13 @@ DESCRIPTION: Final = (
     "Start jobs of agents, speak to them, look at them and follow them. Errors are problems (RFC 9457) whose `code` is "
     "for programs. A POST with an Idempotency-Key is the same act when it is sent again."
 )
+_FORMS: Final[dict[str, Callable[[], Any]]] = {
+    rest.PROBLEM: lambda: results.ProblemBody,
+    rest.EVENT: form_of_events,
+    rpc.REQUEST: form_of_requests,
+    rpc.ANSWER: lambda: results.RpcAnswer,
+}
+"""What the description has beside the forms of routes' bodies and results."""
 _PATH: Final = 200
 _METHOD: Final = 20
 """How much of either is told to the audit log."""
@@ -48,13 +56,14 @@ def describe() -> FastAPI:
 
 
 class _Described(FastAPI):
-    """Has the form of problems in its description: they are what no route returns."""
+    """Has forms in its description that no route names by a type."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             described = super().openapi()
-            form = TypeAdapter(results.ProblemBody).json_schema(ref_template="#/components/schemas/{model}")
-            described["components"]["schemas"] |= {**form.pop("$defs"), rest.PROBLEM: form}
+            for name, form in _FORMS.items():
+                written = TypeAdapter(form()).json_schema(ref_template=results.component("{model}")["$ref"])
+                described["components"]["schemas"] |= {**written.pop("$defs"), name: written}
         assert self.openapi_schema is not None
         return self.openapi_schema
 
@@ -85,7 +94,7 @@ def make_app(
     app.state.commits = commits
     app.state.scheduler = scheduler
     app.state.tell = tell
-    problems.install(app, tell)
+    problems.install(app, [*rest.router.routes, *rpc.router.routes], tell)
     return Guard(app, tokens, tell, hosts=hosts, max_body_bytes=max_body_bytes)
 
 

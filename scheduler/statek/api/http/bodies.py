@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import unquote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from statek.core.jobs import JobStatus, Outcome
 from statek_protocol.messages.base import NAME_LIMIT
+
+
+def _day(value: Any) -> Any:
+    """Read the one form of a day that is taken; pydantic would read numbers of seconds too."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("a day is written YYYY-MM-DD")
+    return date.fromisoformat(value)
+
 
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LIMIT)]
 Part = Annotated[str, BeforeValidator(partial(unquote, errors="strict")), Field(min_length=1, max_length=NAME_LIMIT)]
@@ -18,6 +28,7 @@ Text = Annotated[str, Field(max_length=1 << 20)]
 Key = Annotated[str, Field(min_length=1, max_length=200)]
 Number = Annotated[int, Field(ge=0, lt=1 << 63)]
 Limit = Annotated[int, Field(ge=1, le=1_000)]
+Day = Annotated[date, BeforeValidator(_day)]
 
 JOBS_AT_ONCE = 1_000
 
@@ -92,6 +103,17 @@ class OutcomeBody(Body):
         return self
 
 
+def _digits(value: Any) -> Any:
+    """Refuse numbers in text that only pydantic would take for some: with spaces, signs, underscores, a point."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,19}", value):
+        raise ValueError("a number is written in digits")
+    return value
+
+
+N = TypeVar("N")
+InText = Annotated[N, BeforeValidator(_digits)]
+
+
 class Parameters(BaseModel):
     """What stands in an address, where everything is text."""
 
@@ -101,23 +123,29 @@ class Parameters(BaseModel):
 class FindParameters(Parameters):
     """Which jobs are asked for; without a field, whatever it is."""
 
-    status: Name | None = None
+    status: JobStatus | None = None
     agent: Name | None = None
-    outcome: Name | None = None
+    outcome: Outcome | None = None
     parent: Name | None = None
     newest: bool = False
-    after: Number | None = Field(None, description="The `after` of the page before.")
-    limit: Limit = 100
+    after: InText[Number] | None = Field(None, description="The `after` of the page before.")
+    limit: InText[Limit] = 100
 
 
 class PageParameters(Parameters):
     """Which part of a log is asked for."""
 
-    after: Number = Field(0, description="The `after` of the page before.")
-    limit: Limit = 100
+    after: InText[Number] = Field(0, description="The `after` of the page before.")
+    limit: InText[Limit] = 100
+
+
+class CursorParameters(Parameters):
+    """From where on a job's events are asked for."""
+
+    after: InText[Number] = Field(0, description="A cursor; 0 for all events.")
 
 
 class SinceParameters(Parameters):
     """From which day on, UTC."""
 
-    since: date | None = None
+    since: Day | None = None

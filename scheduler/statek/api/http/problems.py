@@ -13,8 +13,10 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from statek.api.http.answers import Answer
 from statek.api.http.tokens import TokensUnusable
@@ -111,11 +113,18 @@ def invalid(faults: Iterable[Mapping[str, Any]], within: int = 0) -> Problem:
     return Problem(422, "invalid", f"what is asked cannot be understood: {said}", fields=fields[:FIELDS_TOLD])
 
 
-def install(app: FastAPI, tell: Callable[[Exception, MutableMapping[str, Any]], Problem]) -> None:
-    """Have all errors of an application told as problems."""
+def install(
+    app: FastAPI, routes: Iterable[BaseRoute], tell: Callable[[Exception, MutableMapping[str, Any]], Problem]
+) -> None:
+    """Have all errors of an application with these routes told as problems."""
+    known = [route for route in routes if isinstance(route, APIRoute)]
 
     async def told(request: Request, error: Exception) -> Answer:
-        return respond(tell(error, request.scope))
+        problem = tell(error, request.scope)
+        here = [route for route in known if route.path_regex.fullmatch(request.scope["path"])]
+        if problem.status == HTTPStatus.METHOD_NOT_ALLOWED and here:  # each route knows of its own method alone
+            problem.headers = {"Allow": ", ".join(sorted(method for route in here for method in route.methods or ()))}
+        return respond(problem)
 
     for kind in (Problem, StatekError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, told)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from collections.abc import Callable
+from functools import wraps
+from typing import Annotated, Any, Final, ParamSpec, TypeVar, get_type_hints
 
 from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -11,11 +13,12 @@ from starlette.responses import Response
 from statek.api.http import results
 from statek.api.http.access import Asker, KeyedAsker, StrictRoute
 from statek.api.http.acts import Acts
+from statek.api.http.answers import Answer
 from statek.api.http.bodies import (
+    CursorParameters,
     EventBody,
     FindParameters,
     MessageBody,
-    Number,
     OutcomeBody,
     PageParameters,
     Part,
@@ -29,16 +32,19 @@ from statek.api.http.problems import MEDIA_TYPE, Problem
 from statek.api.http.side import SchedulerSide
 from statek.api.http.stream import EventStream
 
-Job = Annotated[Part, Path(description="The job's name, its uuid.")]
+P = ParamSpec("P")
+T = TypeVar("T")
 
-STREAMS: Final = 200
-"""Streams of events at the same time."""
+Job = Annotated[Part, Path(description="The job's name, its uuid.")]
+PartAsked = Annotated[PageParameters, Query()]
+
 _CURSOR_DIGITS: Final = 18
 
 PROBLEM: Final = "ProblemBody"
-"""Its form, among the components of the description."""
+EVENT: Final = "JobEvent"
+"""Forms among the components of the description, of what no route returns."""
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"description": text, "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{PROBLEM}"}}}}
+    status: {"description": text, "content": {MEDIA_TYPE: {"schema": results.component(PROBLEM)}}}
     for status, text in (
         (400, "The request is malformed."),
         (401, "A token is missing or unknown."),
@@ -48,6 +54,7 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
         (413, "The body is too large."),
         (415, "The body is not said to be JSON."),
         (422, "What is asked cannot be; the fields are named."),
+        (429, "The token has too many requests and streams in hand; try again."),
         (503, "Not now; try again."),
     )
 }
@@ -55,48 +62,78 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 router = APIRouter(prefix="/v1", route_class=StrictRoute, responses=_PROBLEMS)
 
 
+def _route(
+    method: str, path: str, summary: str, tag: str, status: int = 200
+) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Serve an act at a path; the type that it returns is the form of the answer in the description.
+
+    The answer is written in the act's own thread: one of a megabyte takes its time.
+    """
+
+    def add(act: Callable[P, T]) -> Callable[P, T]:
+        @wraps(act)
+        def answered(*args: P.args, **kwargs: P.kwargs) -> Answer:
+            return Answer(act(*args, **kwargs), status)
+
+        router.add_api_route(
+            path, answered, methods=[method], summary=summary, tags=[tag], **_answering(status, _returned(act))
+        )
+        return act
+
+    return add
+
+
+def _returned(act: Callable[..., Any]) -> Any:
+    return get_type_hints(act, include_extras=True)["return"]
+
+
+def _answering(status: int, form: Any) -> dict[str, Any]:
+    """Return the options of a route that makes its answer itself, which has that form."""
+    return {"status_code": status, "response_model": None, "responses": {status: {"model": form}}}
+
+
 def _acts(request: Request) -> Acts:
     acts: Acts = request.app.state.acts
     return acts
 
 
-@router.post("/jobs", status_code=201, summary="Start a job of an agent", tags=["jobs"])
+@_route("POST", "/jobs", "Start a job of an agent", "jobs", 201)
 def submit(request: Request, asker: KeyedAsker, body: SubmitBody) -> results.Started:
     return _acts(request).submit(asker, body)
 
 
-@router.post("/jobs/batch", status_code=201, summary="Start jobs, all of them or none", tags=["jobs"])
+@_route("POST", "/jobs/batch", "Start jobs, all of them or none", "jobs", 201)
 def submit_batch(request: Request, asker: KeyedAsker, body: SubmitBatchBody) -> results.Started:
     return _acts(request).submit_batch(asker, body)
 
 
-@router.get("/jobs", summary="List jobs", tags=["jobs"])
+@_route("GET", "/jobs", "List jobs", "jobs")
 def find(request: Request, asker: Asker, asked: Annotated[FindParameters, Query()]) -> results.Jobs:
     return _acts(request).find(asker, asked)
 
 
-@router.get("/jobs/{job}", summary="A job without its logs", tags=["jobs"])
-def job(request: Request, asker: Asker, job: Job) -> results.Plain:
+@_route("GET", "/jobs/{job}", "A job without its logs", "jobs")
+def job(request: Request, asker: Asker, job: Job) -> results.Job:
     return _acts(request).job(asker, job)
 
 
-@router.get("/jobs/{job}/chat", summary="What was said to a job, by its model, and its batches", tags=["logs"])
-def chat(request: Request, asker: Asker, job: Job, asked: Annotated[PageParameters, Query()]) -> results.Entries:
+@_route("GET", "/jobs/{job}/chat", "What was said to a job, by its model, and its batches", "logs")
+def chat(request: Request, asker: Asker, job: Job, asked: PartAsked) -> results.ChatLog:
     return _acts(request).chat(asker, job, asked)
 
 
-@router.get("/jobs/{job}/calls", summary="The calls that a job's code made", tags=["logs"])
-def calls(request: Request, asker: Asker, job: Job, asked: Annotated[PageParameters, Query()]) -> results.Entries:
+@_route("GET", "/jobs/{job}/calls", "The calls that a job's code made", "logs")
+def calls(request: Request, asker: Asker, job: Job, asked: PartAsked) -> results.ToolLog:
     return _acts(request).calls(asker, job, asked)
 
 
-@router.get("/jobs/{job}/console", summary="What a job printed", tags=["logs"])
-def console(request: Request, asker: Asker, job: Job, asked: Annotated[PageParameters, Query()]) -> results.Entries:
+@_route("GET", "/jobs/{job}/console", "What a job printed", "logs")
+def console(request: Request, asker: Asker, job: Job, asked: PartAsked) -> results.Console:
     return _acts(request).console(asker, job, asked)
 
 
-@router.get("/jobs/{job}/violations", summary="What the policy refused to a job", tags=["logs"])
-def violations(request: Request, asker: Asker, job: Job, asked: Annotated[PageParameters, Query()]) -> results.Entries:
+@_route("GET", "/jobs/{job}/violations", "What the policy refused to a job", "logs")
+def violations(request: Request, asker: Asker, job: Job, asked: PartAsked) -> results.Violations:
     return _acts(request).violations(asker, job, asked)
 
 
@@ -106,92 +143,95 @@ def violations(request: Request, asker: Asker, job: Job, asked: Annotated[PagePa
     description="Server-Sent Events; the id of each is a cursor. Connect again with Last-Event-ID and miss nothing.",
     tags=["logs"],
     response_class=Response,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "Events until the client goes."}},
+    responses={
+        200: {
+            "content": {"text/event-stream": {"schema": results.component(EVENT)}},
+            "description": "Events until the client goes; the form is that of the data of each.",
+        }
+    },
 )
 async def stream(
     request: Request,
     asker: Asker,
     job: Job,
-    after: Annotated[Number, Query(description="A cursor; 0 for all events.")] = 0,
+    asked: Annotated[CursorParameters, Query()],
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     state = request.app.state
     await run_in_threadpool(state.acts.state, asker, job)
-    if state.commits.streams >= STREAMS:
-        raise Problem(503, "streams", f"{STREAMS} streams are open, and no more are served", {"Retry-After": "5"})
-    cursor = after if last_event_id is None else _cursor(last_event_id)
+    cursor = asked.after if last_event_id is None else _cursor(last_event_id)
     return EventStream(state.view, state.commits, job, cursor, lambda: state.tokens.has(asker.token))
 
 
-@router.post("/jobs/{job}/messages", status_code=202, summary="Say something to a job", tags=["jobs"])
+@_route("POST", "/jobs/{job}/messages", "Say something to a job", "jobs", 202)
 def push_message(request: Request, asker: KeyedAsker, job: Job, body: MessageBody) -> results.Pushed:
     return _acts(request).push_message(asker, job, body)
 
 
-@router.post("/jobs/{job}/cancel", summary="End a job", tags=["jobs"])
+@_route("POST", "/jobs/{job}/cancel", "End a job", "jobs")
 def cancel(request: Request, asker: Asker, job: Job, body: ReasonBody) -> results.Cancelled:
     return _acts(request).cancel(asker, job, body)
 
 
-@router.post("/jobs/{job}/retry", summary="Let a job that did not end well go on", tags=["jobs"])
+@_route("POST", "/jobs/{job}/retry", "Let a job that did not end well go on", "jobs")
 def retry(request: Request, asker: Asker, job: Job) -> results.Retried:
     return _acts(request).retry(asker, job)
 
 
-@router.get("/agents", summary="The agents, as new jobs get them", tags=["agents"])
+@_route("GET", "/agents", "The agents, as new jobs get them", "agents")
 def agents(request: Request, asker: Asker) -> results.Agents:
     return _acts(request).agents(asker)
 
 
-@router.post("/agents/{agent}/events", status_code=202, summary="Have an agent get an event", tags=["agents"])
+@_route("POST", "/agents/{agent}/events", "Have an agent get an event", "agents", 202)
 def push_event(request: Request, asker: KeyedAsker, agent: Part, body: EventBody) -> results.Pushed:
     return _acts(request).push_event(asker, agent, body)
 
 
-@router.get("/queues", summary="What waits and what is dead in the queues", tags=["queues"])
+@_route("GET", "/queues", "What waits and what is dead in the queues", "queues")
 def queues(request: Request, asker: Asker) -> results.Queues:
     return _acts(request).queues(asker)
 
 
-@router.get("/queues/{queue}/dead", summary="What could not be delivered", tags=["queues"])
-def dead_letters(
-    request: Request, asker: Asker, queue: Part, asked: Annotated[PageParameters, Query()]
-) -> results.Letters:
+@_route("GET", "/queues/{queue}/dead", "What could not be delivered", "queues")
+def dead_letters(request: Request, asker: Asker, queue: Part, asked: PartAsked) -> results.DeadLetters:
     return _acts(request).dead_letters(asker, queue, asked)
 
 
-@router.post("/queues/{queue}/redrive", summary="Put dead letters back, or throw them away", tags=["queues"])
+@_route("POST", "/queues/{queue}/redrive", "Put dead letters back, or throw them away", "queues")
 def redrive(request: Request, asker: Asker, queue: Part, body: RedriveBody) -> results.Moved:
     return _acts(request).redrive(asker, queue, body)
 
 
-@router.post("/futures/{key}/complete", summary="Give the futures of a key their outcome", tags=["futures"])
+@_route("POST", "/futures/{key}/complete", "Give the futures of a key their outcome", "futures")
 def complete_future(request: Request, asker: Asker, key: Part, body: OutcomeBody) -> results.Told:
     return _acts(request).complete_future(asker, key, body)
 
 
-@router.post("/futures/{key}/cancel", summary="Give up the open futures of a key", tags=["futures"])
+@_route("POST", "/futures/{key}/cancel", "Give up the open futures of a key", "futures")
 def cancel_future(request: Request, asker: Asker, key: Part) -> results.Told:
     return _acts(request).cancel_future(asker, key)
 
 
-@router.get("/usage", summary="What all jobs used, by day, agent and model", tags=["operations"])
-def usage(request: Request, asker: Asker, asked: Annotated[SinceParameters, Query()]) -> results.Usage:
+@_route("GET", "/usage", "What all jobs used, by day, agent and model", "operations")
+def usage(request: Request, asker: Asker, asked: Annotated[SinceParameters, Query()]) -> results.UsageTotals:
     return _acts(request).usage(asker, asked)
 
 
-@router.get("/health", summary="How the scheduler is", tags=["operations"])
-async def health(request: Request, asker: Asker) -> results.Plain:
+@router.get("/health", summary="How the scheduler is", tags=["operations"], **_answering(200, results.Vitals))
+async def health(request: Request, asker: Asker) -> Answer:
     asker.may_all("read")
     scheduler: SchedulerSide = request.app.state.scheduler
-    return await scheduler.health()
+    return Answer(await scheduler.health())
 
 
-@router.get("/executors", summary="The executors that are connected", tags=["operations"])
-async def executors(request: Request, asker: Asker) -> results.Executors:
+@router.get(
+    "/executors", summary="The executors that are connected", tags=["operations"], **_answering(200, results.Executors)
+)
+async def executors(request: Request, asker: Asker) -> Answer:
     asker.may_all("read")
     scheduler: SchedulerSide = request.app.state.scheduler
-    return await scheduler.executors()
+    return Answer(await scheduler.executors())
 
 
 def _cursor(text: str) -> int:

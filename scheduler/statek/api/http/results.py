@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic can do nothing with the standard library's before Python 3.12
@@ -39,9 +39,9 @@ class Told(TypedDict):
     `ended` names the first of their jobs that have ended: they meet the outcome only if they are tried again.
     """
 
-    outcome: str
+    outcome: Literal["completed", "kept", "late", "duplicate", "cancelled", "nothing"]
     futures: int
-    ended: list[str]
+    ended: Annotated[list[str], Field(description="Of the jobs with such a future the first that are over.")]
 
 
 class Cancelled(TypedDict):
@@ -68,10 +68,10 @@ Call = Annotated[Plain, Described(lambda: forms.form(ToolLogItem))]
 PrintedText = Annotated[Plain, Described(lambda: forms.form(Printed))]
 Refusal = Annotated[Plain, Described(lambda: forms.form(Violation))]
 Depth = Annotated[Plain, Described(lambda: forms.form(QueueDepth))]
-DeadLetter = Annotated[Plain, Described(lambda: forms.of_dataclass(QueueItem, "DeadLetter", body=_BODY))]
+DeadLetter = Annotated[Plain, Described(lambda: forms.changed(forms.form(QueueItem), "DeadLetter", body=_BODY))]
 Executor = Annotated[Plain, Described(lambda: forms.form(ConnectedExecutor))]
 Total = Annotated[Plain, Described(lambda: forms.form(UsageTotal))]
-Vitals = Annotated[Plain, Described(lambda: forms.of_dataclass(Health, without=("request",)))]
+Vitals = Annotated[Plain, Described(lambda: forms.changed(forms.form(Health), "Health", without=("request",)))]
 
 _BODY: Final = Annotated[int, Field(description="How many bytes it has; what they say is not told.")]
 
@@ -84,7 +84,7 @@ class Jobs(TypedDict):
 
 
 class ChatLog(TypedDict):
-    """What was said to a job, by its model, and its batches; the `after` of the next page, null where it ends for now."""
+    """What was said to a job and by its model, its batches, and the `after` of the next page; null where it ends."""
 
     items: list[ChatEntry]
     after: int | None
@@ -128,14 +128,12 @@ class Agent(TypedDict):
     """An agent in the version that new jobs get."""
 
     agent: str
-    model: str | None
+    model: str
     provider: str
     policy: str
     tools: list[str]
-    jobs: dict[str, int]
-    """How many it has, by status."""
-    revised: list[str]
-    """The fields that were revised since the application defined it."""
+    jobs: Annotated[dict[str, int], Field(description="How many it has, by status.")]
+    revised: Annotated[list[str], Field(description="The fields that were changed by hand.")]
 
 
 class Agents(TypedDict):
@@ -175,3 +173,52 @@ class ProblemBody(_Problem, total=False):
     """Why a request was not carried out (RFC 9457); `code` is for programs, `fields` names what is wrong."""
 
     fields: list[FieldFault]
+
+
+class RpcError(TypedDict):
+    """Why a call was not carried out; `data` is the problem that REST would have told, where there is one."""
+
+    code: int
+    message: str
+    data: NotRequired[ProblemBody]
+
+
+class RpcFailed(TypedDict):
+    """The answer to a call that was not carried out."""
+
+    jsonrpc: Literal["2.0"]
+    error: RpcError
+    id: str | float | None
+
+
+class RpcDone(TypedDict):
+    """The answer to a call; its result is what REST answers to the same."""
+
+    jsonrpc: Literal["2.0"]
+    result: (
+        Started
+        | Pushed
+        | Told
+        | Cancelled
+        | Retried
+        | Moved
+        | Job
+        | Jobs
+        | ChatLog
+        | ToolLog
+        | Console
+        | Violations
+        | DeadLetters
+        | Queues
+        | Agents
+        | UsageTotals
+    )
+    id: str | float | None
+
+
+RpcAnswer = RpcDone | RpcFailed | list[RpcDone | RpcFailed]
+
+
+def component(name: str) -> dict[str, str]:
+    """Refer to one of the forms of the description."""
+    return {"$ref": f"#/components/schemas/{name}"}

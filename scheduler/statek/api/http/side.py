@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from statek.api.http.results import Executors, Plain
+from statek.inspection.plain import plain
 from statek.loop.loop import Loop
 from statek.loop.vitals import Vitals
-from statek_protocol import schema
 
 T = TypeVar("T")
 
@@ -39,10 +39,8 @@ def scheduler_side(loop: Loop, vitals: Vitals) -> SchedulerSide:
         return lambda: asyncio.wrap_future(asyncio.run_coroutine_threadsafe(found(), here))
 
     return SchedulerSide(
-        health=asked(lambda: _without_request(schema.dump(vitals.facts("http")))),
-        executors=asked(
-            lambda: Executors(executors=list(map(schema.dump, loop.executors.described(time.monotonic()))))
-        ),
+        health=asked(lambda: _without_request(plain(vitals.facts("http")))),
+        executors=asked(lambda: Executors(executors=plain(loop.executors.described(time.monotonic())))),
         refused=lambda code, said: here.call_soon_threadsafe(loop.refuse, "http_refused", code, said),
         listen=loop.listeners.append,
     )

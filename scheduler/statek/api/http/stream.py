@@ -10,19 +10,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection
-from typing import Any, Final
+from functools import cache, reduce
+from operator import or_
+from typing import Annotated, Any, Final, Literal
 
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from statek.api.clients import FOLLOWED
+from statek.api.http import forms
 from statek.api.http.answers import as_json
 from statek.api.http.guard import Receive, Scope, Send
+from statek.api.http.problems import Problem
 from statek.core import events
 from statek.inspection.plain import plain
 from statek.inspection.store_view import StoreView
 from statek.store.records import Stored
 
+STREAMS: Final = 200
+"""At the same time, of all tokens."""
 SILENCE_SECONDS: Final = 15.0
 """After so much of it a comment is sent, so that proxies and clients know that the stream is there."""
 PAGE: Final = 200
@@ -57,8 +64,14 @@ TOLD: Final[tuple[str, ...]] = tuple(
     )
 )
 """What a stream tells of."""
-_UNTOLD: Final = frozenset({"arguments", "value", "policy", "definition", "given", "source", "reply"})
-"""Fields that are blobs, digests of blobs, or encoded values: the job's logs have them in words."""
+_UNTOLD: Final[dict[type[events.Event], frozenset[str]]] = {
+    events.JobCreated: frozenset({"policy", "definition", "given"}),
+    events.BatchSubmitted: frozenset({"source", "policy"}),
+    events.CallRequested: frozenset({"arguments"}),
+    events.CallAnswered: frozenset({"value"}),
+    events.TurnAnswered: frozenset({"reply"}),
+}
+"""Fields that are digests of blobs, or encoded values: the job's logs have them in words."""
 
 
 class Commits:
@@ -85,7 +98,12 @@ class Commits:
         return self._closed
 
     def watch(self, job: str) -> asyncio.Event:
-        """Return what is set whenever something has happened to the job, until `leave`."""
+        """Return what is set whenever something has happened to the job, until `leave`.
+
+        Raises `Problem` where that is one stream too many.
+        """
+        if sum(map(len, self._waiting.values())) >= STREAMS:
+            raise Problem(503, "streams", f"{STREAMS} streams are open, and no more are served", {"Retry-After": "5"})
         event = asyncio.Event()
         self._waiting.setdefault(job, set()).add(event)
         return event
@@ -95,10 +113,6 @@ class Commits:
         watching.discard(event)
         if not watching:
             self._waiting.pop(job, None)
-
-    @property
-    def streams(self) -> int:
-        return sum(map(len, self._waiting.values()))
 
     def _wake(self, jobs: frozenset[str]) -> None:
         for job in jobs & self._waiting.keys():
@@ -123,11 +137,11 @@ class EventStream(Response):
         self._allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         happened = self._commits.watch(self._job)
         gone = asyncio.ensure_future(_disconnected(receive))
         gone.add_done_callback(lambda _: happened.set())
         try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await self._give(send, f"retry: {RETRY_MS}\n\n")
             while not self._is_over(gone):
                 happened.clear()
@@ -171,8 +185,21 @@ async def _disconnected(receive: Receive) -> None:
 
 def told(stored: Stored) -> dict[str, Any]:
     """Say what has happened, in a form that JSON has."""
-    fields = {name: value for name, value in plain(stored.event).items() if name not in _UNTOLD}
+    untold = _UNTOLD.get(type(stored.event), ())
+    fields = {name: value for name, value in plain(stored.event).items() if name not in untold}
     return {"cursor": stored.cursor, "job": stored.job, "kind": stored.event.kind, "at_us": stored.at_us, **fields}
+
+
+@cache
+def form_of_events() -> Any:
+    """Return the form of what `told` says, for the description."""
+    return Annotated[reduce(or_, map(_form, TOLD)), Field(discriminator="kind")]
+
+
+def _form(kind: str) -> Any:
+    cls = events.EVENTS[kind]
+    about = {"cursor": int, "job": str, "kind": Literal[kind], "at_us": int}
+    return forms.changed(forms.form(cls), cls.__name__, without=_UNTOLD.get(cls, ()), **about)
 
 
 def _as_text(stored: Stored) -> str:
