@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,6 +23,8 @@ class Account:
     outcomes: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    recent: deque[str] = field(default_factory=lambda: deque(maxlen=4))
+    """The last disturbances, which are told with a failure."""
     seconds: float = 0.0
 
     @property
@@ -31,7 +33,8 @@ class Account:
 
     def fail(self, text: str) -> None:
         """Put down something that must not be, so that it can be repeated."""
-        self.failures.append(f"seed {self.seed}: {text}")
+        last = f"; last: {'; '.join(self.recent)}" if self.recent else ""
+        self.failures.append(f"seed {self.seed}: {text}{last}")
         self.say(self.failures[-1])
 
     def text(self) -> str:

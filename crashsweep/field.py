@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,13 +17,18 @@ from typing import Final
 import psutil
 
 from crashsweep.plan import Part
-from crashsweep.programs import APP
 from statek.store.directory import StoreDirectory
 
 POLL_SECONDS: Final = 0.01
 STOP_SECONDS: Final = 60.0
 READY_SECONDS: Final = 60.0
 _READY: Final = "scheduler ready"
+_ROOT: Final = Path(__file__).parents[1]
+_APPLICATION: Final = Path(__file__).with_name("application.py")
+_STARTED: Final[tuple[Part, ...]] = ("scheduler", "supervisor", "pusher")
+"""Parts that are started here; the others belong to a supervisor."""
+_IN_ORDER: Final[tuple[Part, ...]] = ("supervisor", "scheduler")
+"""In which they are stopped."""
 _TEMPLATE: Final = 0
 """Where among the zygote's children, by age, the one is that the others are copies of."""
 
@@ -61,18 +67,32 @@ class Service:
 
 
 class Field:
-    """A store with a scheduler, and one executor that reaches it over the link."""
+    """A store with a scheduler, one executor that reaches it over the link, and a process that pushes from outside."""
 
-    def __init__(self, directory: Path, *, workers: int, scheduler_arguments: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        workers: int,
+        scheduler_arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`environment` is the services' besides what every process needs."""
         self.directory = directory
         self.store = directory / "store"
-        self.front, self.back = directory / "front.sock", directory / "back.sock"
+        self.front, self.back, self.commits = (directory / f"{name}.sock" for name in ("front", "back", "commits"))
         self._workers = workers
         self._scheduler_arguments = scheduler_arguments
+        self.environment = {
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": str(_ROOT),
+            "XDG_CONFIG_HOME": str(directory / "config"),
+            **(environment or {}),
+        }
         self._services: dict[Part, Service] = {}
         self._started = 0
         self.logs: list[Path] = []
-        (directory / "app.py").write_text(APP)
+        self._application = Path(shutil.copy(_APPLICATION, directory / "app.py"))
 
     @property
     def ledger(self) -> Path:
@@ -83,27 +103,29 @@ class Field:
         return StoreDirectory(self.store).client_socket
 
     def start(self, part: Part) -> None:
-        """Start the scheduler or the supervisor, and do not wait for it."""
-        app, log = str(self.directory / "app.py"), "--log-level"
+        """Start a part that is a service of its own, and do not wait for it."""
+        quietly = ("--log-level", "WARNING")
         if part == "scheduler":
-            options = ["scheduler", "--store", str(self.store), "--listen", f"ipc://{self.back}", "--app", app]
-            self._launch(part, "statek", *options, log, "WARNING", *self._scheduler_arguments)
+            options = ["--store", str(self.store), "--listen", f"ipc://{self.back}", "--app", str(self._application)]
+            command = ["scheduler", *options, *quietly, *self._scheduler_arguments]
+            self._launch(part, "crashsweep.halting", str(self.commits), *command)
+        elif part == "pusher":
+            self._launch(part, "crashsweep.talks.pushing", str(self.directory), str(self.store))
         else:
             options = ["--connect", f"ipc://{self.front}", "--workers", str(self._workers)]
-            self._launch(part, "statek_executor", *options, log, "WARNING")
+            self._launch(part, "statek_executor", *options, *quietly)
 
     def _launch(self, part: Part, module: str, *arguments: str) -> None:
         self._started += 1
         path = self.directory / f"{part}-{self._started}.log"
         self.logs.append(path)
-        environment = {"PATH": "/usr/bin:/bin", "XDG_CONFIG_HOME": str(self.directory / "config")}
         with path.open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=environment,
+                env=self.environment,
             )
         self._services[part] = Service(process, path)
 
@@ -119,8 +141,8 @@ class Field:
         found = [(part, pid) for part in parts if (pid := self._find(part, choose)) is not None]
         killed: list[Part] = []
         for part, pid in found:
-            service = self._services["scheduler" if part == "scheduler" else "supervisor"]
-            service.killed |= part in ("scheduler", "supervisor")
+            service = self._services[part if part in _STARTED else "supervisor"]
+            service.killed |= part in _STARTED
             service.hit_below |= part in ("zygote", "template")
             with contextlib.suppress(ProcessLookupError):  # it died of the one before it
                 os.kill(pid, signal.SIGKILL)
@@ -128,9 +150,9 @@ class Field:
         return killed
 
     def _find(self, part: Part, choose: Callable[[int], int]) -> int | None:
-        if part in ("scheduler", "supervisor"):
-            service = self._services[part]
-            return service.process.pid if service.alive else None
+        if part in _STARTED:
+            service = self._services.get(part)
+            return service.process.pid if service is not None and service.alive else None
         try:
             launcher = psutil.Process(self._services["supervisor"].process.pid).children()[0]
             zygote = launcher.children()[0]
@@ -158,7 +180,11 @@ class Field:
     def stop(self) -> list[str]:
         """Stop everything in good order; returns what did not stop well."""
         problems = []
-        for part in ("supervisor", "scheduler"):
+        pusher = self._services.pop("pusher", None)
+        if pusher is not None:  # it is made to be killed
+            pusher.process.kill()
+            pusher.process.wait()
+        for part in _IN_ORDER:
             service = self._services.pop(part, None)
             if service is None or not service.alive:
                 continue

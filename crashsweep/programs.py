@@ -1,4 +1,4 @@
-"""What the jobs of a sweep do, and what must come of it: computed here, without any of what is tested."""
+"""What the jobs of clients do in a sweep, and what must come of it: computed here, without any of what is tested."""
 
 from __future__ import annotations
 
@@ -7,57 +7,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal
 
-APP: Final = '''
-import os
-import pathlib
-import time
-
-from statek import FutureResult, temporal, tool
-
-HERE = pathlib.Path(__file__).parent
-
-
-def record(name, line):
-    """One write with O_APPEND: whole or not at all, and never twice."""
-    file = os.open(HERE / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(file, line.encode())
-    os.close(file)
-
-
-def effect(number, *, idempotency_key):
-    record("effects", f"{idempotency_key.split('/')[0]} {number}\\n")
-    return number * 10
-
-
-@tool(thread=True)
-def slow_effect(number, *, idempotency_key):
-    record("effects", f"{idempotency_key.split('/')[0]} {number}\\n")
-    time.sleep(0.05)
-    return number * 100
-
-
-@tool(idempotent=True)
-def repeatable(number, *, idempotency_key):
-    record("repeated", f"{idempotency_key}\\n")
-    return number * 1000
-
-
-def is_over(future):
-    return time.time() >= float(future.deps.split()[1])
-
-
-def fetch(future):
-    return int(future.deps.split()[0]) * 7
-
-
-@tool(idempotent=True)
-@temporal(condition=is_over, complement=fetch)
-def wait(number, seconds):
-    return FutureResult(f"{number} {time.time() + seconds}", 0)
-
-
-tools = [effect, slow_effect, repeatable, wait]
-'''
 _BEGIN: Final = """
 import random, time
 random.seed({seed})
@@ -96,6 +45,23 @@ class Step:
     @property
     def has_effect(self) -> bool:
         return self.kind in ("effect", "slow_effect")
+
+    def worth(self, unknown: Collection[int]) -> int:
+        """Return by how much it makes the total larger, if the outcomes of these steps are unknown."""
+        return self.number * _FACTORS[self.kind] if self.kind in _FACTORS and self.number not in unknown else 0
+
+    def printed(self, unknown: Collection[int]) -> str | None:
+        """Return the line that it prints, None for a step without one."""
+        match self.kind:
+            case "effect" | "slow_effect" | "repeatable":
+                return f"{self.kind} {self.number} {'unknown' if self.number in unknown else self.worth(())}"
+            case "wait":
+                return f"waited {self.number} {self.number * 7 + 1}"
+            case "line":
+                return f"line {self.number} {'x' * self.number}"
+            case "burst":
+                return f"burst {self.number} {{{self.number * 1000}}}"
+        return None
 
     @property
     def source(self) -> str:
@@ -136,22 +102,11 @@ class Program:
     def console(self, unknown: Collection[int]) -> str:
         """Tell what it prints, undisturbed, if the outcomes of these steps are unknown."""
         draw = random.Random(self.seed)
-        lines, total, drawn, clocks = [], 0, [], 0
-        for step in (step for batch in self.batches for step in batch):
-            if step.kind in _FACTORS:
-                known = step.number not in unknown
-                result = step.number * _FACTORS[step.kind]
-                total += result if known else 0
-                lines.append(f"{step.kind} {step.number} {result if known else 'unknown'}")
-            elif step.kind == "wait":
-                lines.append(f"waited {step.number} {step.number * 7 + 1}")
-            elif step.kind == "line":
-                lines.append(f"line {step.number} {'x' * step.number}")
-            elif step.kind == "burst":
-                lines.append(f"burst {step.number} {{{step.number * 1000}}}")
-            elif step.kind == "draw":
-                drawn.append(draw.randrange(1000))
-            clocks += step.kind == "clock"
+        steps = [step for batch in self.batches for step in batch]
+        lines = [line for step in steps if (line := step.printed(unknown)) is not None]
+        total = sum(step.worth(unknown) for step in steps)
+        drawn = [draw.randrange(1000) for step in steps if step.kind == "draw"]
+        clocks = sum(step.kind == "clock" for step in steps)
         return "\n".join([*lines, f"end {total} {clocks} True {drawn}"]) + "\n"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from statek.inspection.store_view import StoreView
     from statek.inspection.views import JobView
     from statek.store.objects import Job
 
@@ -57,7 +59,18 @@ ITEMS: Final = {
     "ToolLogItem": ("batch", "number", "tool", "requested_us", "outcome", "error", "answered_us"),
     "Violation": ("batch", "rule", "detail", "line", "layer"),
 }
+_PAGE: Final = 1_000
+_DIGITS: Final = 9
 ITEMS["WarmupLogItem"] = (*ITEMS["BatchLogItem"], "hidden")
+
+
+def every_job(view: StoreView) -> Iterator[JobView]:
+    """Walk over all jobs of a store that are not forgotten."""
+    after: int | None = 0
+    while after is not None:
+        page = view.find(after=after, limit=_PAGE)
+        yield from page.jobs
+        after = page.after
 
 
 def told_of(job: JobView | Job) -> dict[str, Any]:
@@ -79,5 +92,10 @@ def _item(item: object) -> dict[str, Any]:
 
 def _parts(value: Any, name: str) -> Any:
     if name in SHARED and value is not None:
-        return tuple(getattr(value, part) for part in SHARED[name])
+        return tuple(_rounded(getattr(value, part)) for part in SHARED[name])
     return list(value) if isinstance(value, tuple) else value
+
+
+def _rounded(value: Any) -> Any:
+    """Leave out the last digits of a sum, which depend on the order of what was added."""
+    return round(value, _DIGITS) if isinstance(value, float) else value

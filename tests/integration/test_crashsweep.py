@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from crashsweep.link import Direction, Link, Passing  # noqa: E402
-from crashsweep.plan import KINDS, PARTS, disturbances  # noqa: E402
+from crashsweep.plan import AT_COMMITS, COMMITTED, KINDS, MODEL_REPLY, PARTS, QUEUED, disturbances  # noqa: E402
 from crashsweep.programs import Program, Step, program  # noqa: E402
 from crashsweep.verdict import UNKNOWN, judge  # noqa: E402
 from crashsweep.zmtp import GREETING_BYTES, PieceReader  # noqa: E402
 
-from statek.core.events import CallAnswered, ConsolePrinted, Event, JobEnded, LeaseEnded  # noqa: E402
+from statek.core.events import EVENTS, CallAnswered, ConsolePrinted, Event, JobEnded, LeaseEnded  # noqa: E402
 from statek.core.jobs import Job  # noqa: E402
 from statek_protocol.codec import encode  # noqa: E402
 from statek_protocol.messages.executor import Pong, Pull, Unknown  # noqa: E402
@@ -35,10 +35,12 @@ def crashsweep(*arguments: str) -> Run:
 
 
 def test_a_short_sweep_kills_and_every_job_ends_right(short_path: Path) -> None:
-    found = crashsweep("--kills", "5", "--seed", "5", "--seconds", "6", "--directory", str(short_path))
+    bounds = ("--kills", "5", "--seconds", "5", "--at-once", "1")
+    found = crashsweep(*bounds, "--seed", "5", "--directory", str(short_path))
     assert found.status == 0, found.out + found.err
     assert "failures: 0" in found.out
     assert "  ok  " in found.out
+    assert "  conversation ok  " in found.out
     assert list(short_path.iterdir()) == []
 
 
@@ -102,14 +104,15 @@ def test_a_job_may_be_given_up_only_after_three_deaths_and_only_having_printed_t
     assert "does not begin" in problems(ended("another\n", *deaths), {1: 1}, job=job)
 
 
-def test_a_plan_is_the_same_for_its_seed_and_comes_to_every_message_and_every_part() -> None:
-    plan = list(islice(disturbances(3), 300))
-    assert plan == list(islice(disturbances(3), 300))
-    assert plan != list(islice(disturbances(4), 300))
+def test_a_plan_is_the_same_for_its_seed_and_comes_to_every_message_every_commit_and_every_part() -> None:
+    plan = list(islice(disturbances(3), 500))
+    assert plan == list(islice(disturbances(3), 500))
+    assert plan != list(islice(disturbances(4), 500))
     assert {(one.when, one.kind) for one in plan if one.trouble == "kill" and one.kind} == {
-        (when, kind) for when in ("before", "after") for kind in KINDS
+        (when, kind) for when in ("before", "after") for kind in (*KINDS, *AT_COMMITS, MODEL_REPLY)
     }
     assert {part for one in plan for part in one.victims} == set(PARTS)
+    assert set(COMMITTED) <= {QUEUED, *EVENTS}
     assert program(9) == program(9)
 
 
