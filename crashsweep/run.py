@@ -45,7 +45,7 @@ def _sweep(options: argparse.Namespace, directory: Path) -> Sweep | MidCommit:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/crashsweep",
-        description="Kill the real services at every message, every commit and in between: does every job and conversation end right?",
+        description="Kill the real services at every message and commit and in between: does every job end right?",
     )
     parser.add_argument("--kills", type=int, default=100, help="processes to kill (default: 100)")
     parser.add_argument("--seed", type=int, default=1, help="what is killed when, and what the jobs do (default: 1)")

@@ -8,5 +8,6 @@ telling    one conversation as the sweep sees it, and what it wants for it next
 tales      all of them: begun, watched, judged
 record     what the ledger has of a conversation
 judging    what a conversation is held against
+prompts    what its model was told, held against its ledger
 objects    dbzero's objects of all jobs against the ledger
 """
