@@ -26,14 +26,15 @@ from statek.store.recovery import Findings, RecoveryReport, probe
 KILLS = 4
 
 
-@pytest.fixture
-def mirrored_store(store: StoreDirectory) -> StoreDirectory:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a store whose ledger and objects agree, closed."""
+    store = StoreDirectory.create_or_open(tmp_path_factory.mktemp("template") / "store")
     with Ledger.open(store.ledger) as ledger:
         fill(ledger, 60)
     with mirror_of(store):
         pass
-    return store
+    return store.path
 
 
 def report_of_next_start(store: StoreDirectory) -> RecoveryReport | None:
@@ -56,11 +57,11 @@ def test_after_kills_the_objects_show_every_event_once(store: StoreDirectory) ->
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.98])
-def test_a_truncated_store_is_made_anew(mirrored_store: StoreDirectory, kept: float) -> None:
-    file = mirrored_store.dbzero / "statek.db0"
+def test_a_truncated_store_is_made_anew(written: StoreDirectory, kept: float) -> None:
+    file = written.dbzero / "statek.db0"
     data = file.read_bytes()
     file.write_bytes(data[: int(len(data) * kept)])
-    report = report_of_next_start(mirrored_store)
+    report = report_of_next_start(written)
     assert report is not None
     assert report.reason.startswith("it does not open")
     assert (report.aside / "statek.db0").exists()
@@ -68,54 +69,54 @@ def test_a_truncated_store_is_made_anew(mirrored_store: StoreDirectory, kept: fl
 
 @pytest.mark.parametrize("name", ["KILL", "TERM"])
 def test_objects_whose_reading_is_ended_from_outside_stay_and_nobody_calls_them_damaged(
-    mirrored_store: StoreDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    written: StoreDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    file = mirrored_store.dbzero / "statek.db0"
+    file = written.dbzero / "statek.db0"
     before = file.read_bytes()
     ended = tmp_path / "ended"
     ended.write_text(f"#!/bin/sh\nkill -{name} $$\n")
     ended.chmod(0o700)
     monkeypatch.setattr("sys.executable", str(ended))
     with (
-        History.read(mirrored_store.ledger) as ledger,
+        History.read(written.ledger) as ledger,
         pytest.raises(ProbeEnded, match=f"statek in .* was ended by SIG{name}"),
     ):
-        recovery.recover(mirrored_store.dbzero, ledger, thorough=True)
+        recovery.recover(written.dbzero, ledger, thorough=True)
     assert file.read_bytes() == before
-    assert not asides(mirrored_store)
-    assert [found.state for found in check(mirrored_store) if found.part == "prefix statek"] == ["unknown"]
+    assert not asides(written)
+    assert [found.state for found in check(written) if found.part == "prefix statek"] == ["unknown"]
 
 
 def test_a_store_with_a_block_of_zeros_is_made_anew_and_nothing_is_deleted(
-    mirrored_store: StoreDirectory, caplog: pytest.LogCaptureFixture
+    written: StoreDirectory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file = mirrored_store.dbzero / "statek.db0"
+    file = written.dbzero / "statek.db0"
     data = bytearray(file.read_bytes())
     data[-40_000:-1_000] = bytes(39_000)
     file.write_bytes(data)
     with caplog.at_level(logging.WARNING):
-        report = report_of_next_start(mirrored_store)
+        report = report_of_next_start(written)
     assert report is not None
     assert str(report) in caplog.messages
     assert (report.aside / "statek.db0").read_bytes() == data
 
 
-def test_a_store_that_lost_jobs_without_an_error_is_made_anew(mirrored_store: StoreDirectory) -> None:
+def test_a_store_that_lost_jobs_without_an_error_is_made_anew(written: StoreDirectory) -> None:
     def lose() -> None:
         root = mirrored.Root()
         del root.jobs[b"job-7"]
 
-    with mirror_of(mirrored_store) as mirror:
+    with mirror_of(written) as mirror:
         mirror.submit(lose, durable=True).result(PATIENCE)
-    report = report_of_next_start(mirrored_store)
+    report = report_of_next_start(written)
     assert report is not None
     assert report.reason.startswith("of 60 jobs it has 59 by name")
 
 
-def test_a_store_of_an_older_format_is_made_anew(mirrored_store: StoreDirectory) -> None:
-    with mirror_of(mirrored_store) as mirror:
+def test_a_store_of_an_older_format_is_made_anew(written: StoreDirectory) -> None:
+    with mirror_of(written) as mirror:
         mirror.submit(lambda: setattr(mirrored.Root(), "format", 0), durable=True).result(PATIENCE)
-    report = report_of_next_start(mirrored_store)
+    report = report_of_next_start(written)
     assert report is not None
     assert report.reason == f"it has format 0 instead of {recovery.OBJECTS_FORMAT}"
 
@@ -152,18 +153,18 @@ def test_a_store_made_from_another_ledger_is_made_anew(store: StoreDirectory, tm
     assert "another ledger" in report.reason
 
 
-def test_stores_set_aside_at_the_same_cursor_do_not_overwrite_each_other(mirrored_store: StoreDirectory) -> None:
+def test_stores_set_aside_at_the_same_cursor_do_not_overwrite_each_other(written: StoreDirectory) -> None:
     for _ in range(2):
-        (mirrored_store.dbzero / "statek.db0").write_bytes(b"ruined")
-        assert report_of_next_start(mirrored_store) is not None
-    assert asides(mirrored_store) == ["dbzero.damaged-0", "dbzero.damaged-0.2"]
+        (written.dbzero / "statek.db0").write_bytes(b"ruined")
+        assert report_of_next_start(written) is not None
+    assert asides(written) == ["dbzero.damaged-0", "dbzero.damaged-0.2"]
 
 
-def test_files_of_other_prefixes_stay_when_ours_is_set_aside(mirrored_store: StoreDirectory) -> None:
-    other = mirrored_store.dbzero / "notes.txt"
+def test_files_of_other_prefixes_stay_when_ours_is_set_aside(written: StoreDirectory) -> None:
+    other = written.dbzero / "notes.txt"
     other.write_text("the application's")
-    (mirrored_store.dbzero / "statek.db0").write_bytes(b"ruined")
-    assert report_of_next_start(mirrored_store) is not None
+    (written.dbzero / "statek.db0").write_bytes(b"ruined")
+    assert report_of_next_start(written) is not None
     assert other.read_text() == "the application's"
 
 
@@ -176,8 +177,8 @@ def test_a_store_that_was_never_committed_to_is_gone_on_from(store: StoreDirecto
     assert report_of_next_start(store) is None
 
 
-def test_a_probe_that_takes_too_long_says_so(mirrored_store: StoreDirectory) -> None:
-    assert probe(mirrored_store.dbzero, 0.01) == "it did not open within 0.01 s"
+def test_a_probe_that_takes_too_long_says_so(written: StoreDirectory) -> None:
+    assert probe(written.dbzero, 0.01) == "it did not open within 0.01 s"
 
 
 def close_dbzero() -> None:
@@ -187,12 +188,12 @@ def close_dbzero() -> None:
     db0.close()
 
 
-def test_a_store_that_fails_in_use_is_made_anew_while_running(mirrored_store: StoreDirectory) -> None:
-    with Ledger.open(mirrored_store.ledger) as ledger, mirror_of(mirrored_store) as mirror:
+def test_a_store_that_fails_in_use_is_made_anew_while_running(written: StoreDirectory) -> None:
+    with Ledger.open(written.ledger) as ledger, mirror_of(written) as mirror:
         mirror.submit(close_dbzero).result(PATIENCE)
         mirror.notify(fill(ledger, 1))
         assert mirror.wait_until(ledger.last_cursor, PATIENCE)
-        assert objects(mirror) == expected(mirrored_store)
+        assert objects(mirror) == expected(written)
         assert mirror.recovery is not None
         assert mirror.recovery.reason.startswith("dbzero failed in use")
 

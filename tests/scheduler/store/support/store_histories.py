@@ -57,11 +57,12 @@ def _told(job: str, steps: Iterable[list[events.Event]]) -> Iterator[Tick]:
 
 
 def fill(ledger: Ledger, jobs: int, lines: int = 3) -> int:
-    """Append the lives of some jobs; return the last cursor."""
-    first = ledger.counts()
-    for number in range(sum(first.values()), sum(first.values()) + jobs):
-        for tick in ticks(f"job-{number}", lines):
-            ledger.append(tick.records, tick.jobs, tick.blobs)
+    """Append the lives of some jobs, each in one transaction; return the last cursor."""
+    first = sum(ledger.counts().values())
+    for number in range(first, first + jobs):
+        life = list(ticks(f"job-{number}", lines))
+        blobs = {name: data for tick in life for name, data in tick.blobs.items()}
+        ledger.append([record for tick in life for record in tick.records], life[-1].jobs, blobs)
     return ledger.last_cursor
 
 
