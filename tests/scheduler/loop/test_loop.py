@@ -269,7 +269,7 @@ def test_a_follower_that_is_gone_is_forgotten(here: Stand) -> None:
 def test_a_follower_that_has_not_asked_for_long_is_forgotten(here: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     accepted = here.submitted()
     now = 1000.0
-    monkeypatch.setattr("statek.api.clients.time.monotonic", lambda: now)
+    monkeypatch.setattr("statek.api.followers.time.monotonic", lambda: now)
     here.follow(accepted.job, request="old")
     here.turn()
     now += 61

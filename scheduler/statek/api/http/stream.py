@@ -18,7 +18,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from statek.api.clients import FOLLOWED
+from statek.api.followers import FOLLOWED
 from statek.api.http import forms
 from statek.api.http.answers import as_json
 from statek.api.http.guard import Receive, Scope, Send
