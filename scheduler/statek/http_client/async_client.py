@@ -11,7 +11,7 @@ import httpx2
 from statek.http_client import acts
 from statek.http_client.acts import Call
 from statek.http_client.answers import Event
-from statek.http_client.connecting import checked_address, options
+from statek.http_client.connecting import Connected
 from statek.http_client.following import Following
 from statek.http_client.methods import described_by
 from statek.http_client.retrying import Attempts, TryAgain, check_stream, result
@@ -30,32 +30,15 @@ def _awaited(describe: Callable[P, Call[T]]) -> Callable[Concatenate[AsyncClient
     return method
 
 
-class AsyncClient:
+class AsyncClient(Connected[httpx2.AsyncClient]):
     """Talks to the HTTP face of a scheduler; close it, or use it in an `async with` statement.
 
     Requests that can be sent again without being done twice are, while the server does not answer; acts get an
     idempotency key for that. Methods raise `ServerRefused` or `ServerUnreachable`.
     """
 
-    def __init__(
-        self,
-        base_url: str,
-        token: str,
-        *,
-        timeout_seconds: float = 60.0,
-        patience_seconds: float = 60.0,
-        plain_http: bool = False,
-    ) -> None:
-        """`timeout_seconds` is for one request, `patience_seconds` for how long one that fails is sent again.
-
-        Raises ValueError for what is no address, or one to which the token would go unencrypted over a network.
-        """
-        self._address = checked_address(base_url, plain_http=plain_http)
-        self._patience_seconds = patience_seconds
-        self._http = httpx2.AsyncClient(**options(self._address, token, timeout_seconds))
-
-    def __repr__(self) -> str:
-        return f"AsyncClient({self._address!r})"
+    def _connect(self, **options: Any) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(**options)
 
     async def __aenter__(self) -> AsyncClient:
         return self

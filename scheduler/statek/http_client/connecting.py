@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, Final
+from abc import ABC, abstractmethod
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
+
+H = TypeVar("H", httpx2.Client, httpx2.AsyncClient)
 
 CONNECT_SECONDS: Final = 10.0
 
@@ -21,14 +24,37 @@ def checked_address(base_url: str, *, plain_http: bool) -> str:
     return base_url.rstrip("/")
 
 
-def options(address: str, token: str, timeout_seconds: float) -> dict[str, Any]:
-    """Return with what a client of httpx2 is made, of either kind."""
-    return {
-        "base_url": address,
-        "headers": {"Authorization": f"Bearer {token}"},
-        "timeout": httpx2.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
-        "verify": address.startswith("https:"),  # where there is no TLS, reading all certificates would be for nothing
-    }
+class Connected(ABC, Generic[H]):
+    """What both clients are: an address, for how long it is tried, and an HTTP client of the one kind or the other."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        timeout_seconds: float = 60.0,
+        patience_seconds: float = 60.0,
+        plain_http: bool = False,
+    ) -> None:
+        """`timeout_seconds` is for one request, `patience_seconds` for how long one that fails is sent again.
+
+        Raises ValueError for what is no address, or one to which the token would go unencrypted over a network.
+        """
+        self._address = checked_address(base_url, plain_http=plain_http)
+        self._patience_seconds = patience_seconds
+        self._http: H = self._connect(
+            base_url=self._address,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx2.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
+            verify=self._address.startswith("https:"),  # without TLS, reading all certificates would be for nothing
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._address!r})"
+
+    @abstractmethod
+    def _connect(self, **options: Any) -> H:
+        """Make the HTTP client."""
 
 
 def _is_local(host: str) -> bool:

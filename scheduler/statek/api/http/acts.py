@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypedDict, TypeVar
 
 from statek.api.http import results
 from statek.api.http.answers import as_json
@@ -50,6 +50,13 @@ _STEP: Final = 20
 Cursor = TypeVar("Cursor", int, int | None)
 Read = Callable[[Cursor, int], tuple[list[results.Plain], int | None]]
 """Gives so many entries after a cursor, and the cursor to go on from."""
+
+
+class _Entries(TypedDict):
+    """What all logs have in common."""
+
+    items: list[results.Plain]
+    after: int | None
 
 
 class Acts:
@@ -175,31 +182,19 @@ class Acts:
 
     def chat(self, who: Who, job: str, asked: PageParameters) -> results.ChatLog:
         """Return entries of a job's chat_log."""
-        who.may("read")
-        with self._view.reading():
-            items, after = _page(self._job(who, job).chat, asked)
-        return {"items": items, "after": after}
+        return self._entries(who, job, asked, JobView.chat)
 
     def calls(self, who: Who, job: str, asked: PageParameters) -> results.ToolLog:
         """Return entries of a job's tool_log."""
-        who.may("read")
-        with self._view.reading():
-            items, after = _page(self._job(who, job).calls, asked)
-        return {"items": items, "after": after}
+        return self._entries(who, job, asked, JobView.calls)
 
     def console(self, who: Who, job: str, asked: PageParameters) -> results.Console:
         """Return what a job printed."""
-        who.may("read")
-        with self._view.reading():
-            items, after = _page(self._job(who, job).printed, asked)
-        return {"items": items, "after": after}
+        return self._entries(who, job, asked, JobView.printed)
 
     def violations(self, who: Who, job: str, asked: PageParameters) -> results.Violations:
         """Return what the policy refused to a job."""
-        who.may("read")
-        with self._view.reading():
-            items, after = _page(self._job(who, job).refusals, asked)
-        return {"items": items, "after": after}
+        return self._entries(who, job, asked, JobView.refusals)
 
     def queues(self, who: Who) -> results.Queues:
         """Return what waits and what is dead in all queues."""
@@ -256,6 +251,21 @@ class Acts:
         who.may("read")
         self._job(who, job)
 
+    def _entries(
+        self, who: Who, job: str, asked: PageParameters, read: Callable[[JobView, int, int], Page[Any]]
+    ) -> _Entries:
+        """Read a page of a log."""
+        who.may("read")
+
+        def written(after: int, limit: int) -> tuple[list[results.Plain], int | None]:
+            page = read(found, after, limit)
+            return plain(page.items), page.after
+
+        with self._view.reading():
+            found = self._job(who, job)
+            items, after = _gathered(written, asked.after, asked.limit)
+        return {"items": items, "after": after}
+
     def _job(self, who: Who, name: str) -> JobView:
         try:
             found = self._view.job(name)
@@ -269,16 +279,6 @@ class Acts:
 
     def _queue(self, name: str) -> PushQueue:
         return PushQueue(name, store=self._store)
-
-
-def _page(read: Callable[[int, int], Page[Any]], asked: PageParameters) -> tuple[list[results.Plain], int | None]:
-    """Read a page of a log."""
-
-    def written(after: int, limit: int) -> tuple[list[results.Plain], int | None]:
-        page = read(after, limit)
-        return plain(page.items), page.after
-
-    return _gathered(written, asked.after, asked.limit)
 
 
 def _gathered(read: Read[Cursor], after: Cursor, limit: int) -> tuple[list[results.Plain], int | None]:
