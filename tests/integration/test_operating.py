@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 from integration.services import Command, Run, Site, finish, site, wait_for
 
+from statek import PushQueue
 from statek.cli.main import main
 
 APP = """
@@ -173,10 +174,10 @@ def test_a_log_is_followed_until_the_job_ends(place: Site) -> None:
 def test_events_and_dead_letters_are_looked_after(place: Site) -> None:
     assert statek(place, "queues", "push", "--agent", "taker", "main", '{"a": 5}').status == 0
     wait_for(lambda: told(place, "jobs", "--agent", "taker", "--status", "DONE"), "the event's job")
-    assert statek(place, "queues", "push", "--agent", "nobody", "spare", "1").status == 0
+    PushQueue("spare", store=place.store).push_to_job_console("job-never", "hello")
     letters = wait_for(lambda: told(place, "queues", "dead", "spare"), "the dead letter")
-    assert letters[0]["agent"] == "nobody"
-    assert "there is no agent 'nobody'" in statek(place, "queues", "dead", "spare").out
+    assert letters[0]["job"] == "job-never"
+    assert "there is no job 'job-never'" in statek(place, "queues", "dead", "spare").out
     assert [(depth["queue"], depth["dead"]) for depth in told(place, "queues")] == [("spare", 1)]
     assert statek(place, "queues", "redrive", "spare", str(letters[0]["number"])).status == 0
     again = wait_for(lambda: told(place, "queues", "dead", "spare"), "the same dead letter")
@@ -382,13 +383,17 @@ def test_each_job_is_decided_by_itself_and_the_worst_is_the_status(place: Site) 
     assert "c1: cancelled" in run.err
 
 
-def test_what_is_pushed_for_an_agent_that_nobody_knows_is_told(place: Site) -> None:
+def test_what_is_pushed_for_an_agent_that_nobody_knows_is_refused(place: Site) -> None:
     run = statek(place, "queues", "push", "--agent", "takr", "typos", "1")
-    assert run.status == 0
+    assert run.status == 2
     assert "did you mean 'taker'" in run.err
+    assert "typos" not in {depth["queue"] for depth in told(place, "queues")}
+
+
+def test_a_queue_that_is_spelt_wrong_is_named(place: Site) -> None:
+    PushQueue("typos", store=place.store).push_to_job_console("job-never", "hello")
     wait_for(lambda: told(place, "queues", "dead", "typos"), "the dead letter")
     assert "there is in: typos" in statek(place, "queues", "dead", "typo").err
-    assert statek(place, "queues", "discard", "--all", "typos").status == 0
 
 
 def test_what_is_no_text_is_refused_before_anything_happens(place: Site) -> None:
