@@ -41,6 +41,10 @@ _STEP_SIZES: Final = (500, 100)
 """Events per step, at first and after dbzero failed: some of its failures depend on what is changed together."""
 _GROUP_SECONDS: Final = 0.005
 """How long a change that is to be durable may wait for others to be committed with it; a commit takes about as long."""
+_GATHER_SECONDS: Final = 0.05
+_GATHERED: Final = 100
+"""So long, or until they are so many, events wait for others to be applied with them, unless somebody waits for the
+objects: what applies them takes a processor and the interpreter's lock from the loop, just when jobs go on."""
 _ABANDON_SECONDS: Final = 10.0
 """How long `stop` waits for the commit once it has given up catching up."""
 
@@ -86,6 +90,7 @@ class Mirror:
         self._changed = threading.Condition()
         self._known = 0
         self._applied = 0
+        self._wanted = 0
         self._doing, self._since = "", time.monotonic()
         self._tasks: deque[Task] = deque()
         self._stopping = self._abandoned = self._ended = False
@@ -134,6 +139,8 @@ class Mirror:
     def wait_until(self, cursor: int, timeout: float) -> bool:
         """Wait until the objects show this event, or the mirror has ended, or time is over; tell whether they do."""
         with self._changed:
+            self._wanted = max(self._wanted, cursor)
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._applied >= cursor or self._ended, timeout)
             return self._applied >= cursor
 
@@ -230,12 +237,18 @@ class Mirror:
         self._does("")
         with self._changed:
             self._changed.wait_for(lambda: self._tasks or self._behind or self._stopping, seconds)
+            if self._behind:
+                self._changed.wait_for(self._has_gathered, _GATHER_SECONDS)
             unfinished = (self._behind and not self._abandoned) or bool(self._tasks)
             return unfinished or not self._stopping
 
     @property
     def _behind(self) -> bool:
         return self._known > self._applied
+
+    def _has_gathered(self) -> bool:
+        wanted = self._wanted > self._applied or self._known - self._applied >= _GATHERED
+        return wanted or bool(self._tasks) or self._stopping
 
     def _run_tasks(self, session: Session) -> None:
         """Run the functions that wait now, and make what they changed durable in one commit where they ask for it.
