@@ -108,9 +108,9 @@ def test_what_the_server_answers_is_what_is_described(here: Here) -> None:
     pages = {"chat": "ChatLog", "calls": "ToolLog", "console": "Console", "violations": "Violations"}
     for page, form in pages.items():
         check(here.ask("GET", f"/v1/jobs/{job}/{page}").json(), form)
-    check(here.ask("GET", "/v1/jobs").json(), "Jobs")
-    check(here.ask("GET", "/v1/agents").json(), "Agents")
-    check(here.ask("GET", "/v1/queues").json(), "Queues")
+    check(here.ask("GET", "/v1/jobs").json(), "JobPage")
+    check(here.ask("GET", "/v1/agents").json(), "AgentList")
+    check(here.ask("GET", "/v1/queues").json(), "QueueList")
     check(here.ask("GET", "/v1/queues/main/dead").json(), "DeadLetters")
     check(here.ask("GET", "/v1/usage").json(), "UsageTotals")
     check(here.ask("POST", "/v1/futures/k/complete", {"value": 1}).json(), "Told")

@@ -69,7 +69,7 @@ async def healthy() -> dict[str, Any]:
     return {"ready": True}
 
 
-async def connected() -> results.Executors:
+async def connected() -> results.ExecutorList:
     return {"executors": []}
 
 

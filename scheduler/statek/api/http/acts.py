@@ -156,7 +156,7 @@ class Acts:
 
     # looking
 
-    def find(self, who: Who, asked: FindParameters) -> results.Jobs:
+    def find(self, who: Who, asked: FindParameters) -> results.JobPage:
         """List jobs, without their logs."""
         who.may("read")
         if who.token.agents is not None and (asked.agent is None or not who.token.is_for(asked.agent)):
@@ -196,7 +196,7 @@ class Acts:
         """Return what the policy refused to a job."""
         return self._entries(who, job, asked, JobView.refusals)
 
-    def queues(self, who: Who) -> results.Queues:
+    def queues(self, who: Who) -> results.QueueList:
         """Return what waits and what is dead in all queues."""
         who.may("read")
         with self._view.reading() as ledger:
@@ -216,7 +216,7 @@ class Acts:
         letters, after = _gathered(read, asked.after, asked.limit)
         return {"letters": letters, "after": after}
 
-    def agents(self, who: Who) -> results.Agents:
+    def agents(self, who: Who) -> results.AgentList:
         """Return the agents, in the version that new jobs get."""
         who.may("read")
         with self._view.reading() as ledger:

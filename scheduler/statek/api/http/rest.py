@@ -108,7 +108,7 @@ def submit_batch(request: Request, asker: KeyedAsker, body: SubmitBatchBody) -> 
 
 
 @_route("GET", "/jobs", "List jobs", "jobs")
-def find(request: Request, asker: Asker, asked: Annotated[FindParameters, Query()]) -> results.Jobs:
+def find(request: Request, asker: Asker, asked: Annotated[FindParameters, Query()]) -> results.JobPage:
     return _acts(request).find(asker, asked)
 
 
@@ -179,7 +179,7 @@ def retry(request: Request, asker: Asker, job: Job) -> results.Retried:
 
 
 @_route("GET", "/agents", "The agents, as new jobs get them", "agents")
-def agents(request: Request, asker: Asker) -> results.Agents:
+def agents(request: Request, asker: Asker) -> results.AgentList:
     return _acts(request).agents(asker)
 
 
@@ -189,7 +189,7 @@ def push_event(request: Request, asker: KeyedAsker, agent: Part, body: EventBody
 
 
 @_route("GET", "/queues", "What waits and what is dead in the queues", "queues")
-def queues(request: Request, asker: Asker) -> results.Queues:
+def queues(request: Request, asker: Asker) -> results.QueueList:
     return _acts(request).queues(asker)
 
 
@@ -226,7 +226,10 @@ async def health(request: Request, asker: Asker) -> Answer:
 
 
 @router.get(
-    "/executors", summary="The executors that are connected", tags=["operations"], **_answering(200, results.Executors)
+    "/executors",
+    summary="The executors that are connected",
+    tags=["operations"],
+    **_answering(200, results.ExecutorList),
 )
 async def executors(request: Request, asker: Asker) -> Answer:
     asker.may_all("read")

@@ -76,7 +76,7 @@ Vitals = Annotated[Plain, Described(lambda: forms.changed(forms.form(Health), "H
 _BODY: Final = Annotated[int, Field(description="How many bytes it has; what they say is not told.")]
 
 
-class Jobs(TypedDict):
+class JobPage(TypedDict):
     """Jobs without their logs, and the `after` of the next page; null where there are no more."""
 
     jobs: list[Job]
@@ -118,7 +118,7 @@ class DeadLetters(TypedDict):
     after: int | None
 
 
-class Queues(TypedDict):
+class QueueList(TypedDict):
     """What waits and what is dead, by queue and agent."""
 
     queues: list[Depth]
@@ -136,13 +136,13 @@ class Agent(TypedDict):
     revised: Annotated[list[str], Field(description="The fields that were changed by hand.")]
 
 
-class Agents(TypedDict):
+class AgentList(TypedDict):
     """The agents, in the version that new jobs get."""
 
     agents: list[Agent]
 
 
-class Executors(TypedDict):
+class ExecutorList(TypedDict):
     """The executors that are connected."""
 
     executors: list[Executor]
@@ -203,14 +203,14 @@ class RpcDone(TypedDict):
         | Retried
         | Moved
         | Job
-        | Jobs
+        | JobPage
         | ChatLog
         | ToolLog
         | Console
         | Violations
         | DeadLetters
-        | Queues
-        | Agents
+        | QueueList
+        | AgentList
         | UsageTotals
     )
     id: str | float | None

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from statek.api.http.results import Executors, Plain
+from statek.api.http.results import ExecutorList, Plain
 from statek.inspection.plain import plain
 from statek.loop.loop import Loop
 from statek.loop.vitals import Vitals
@@ -21,7 +21,7 @@ class SchedulerSide:
     """What is asked of the scheduler, in whatever way it is carried out."""
 
     health: Callable[[], Awaitable[Plain]]
-    executors: Callable[[], Awaitable[Executors]]
+    executors: Callable[[], Awaitable[ExecutorList]]
     refused: Callable[[str, Plain], object]
     """Is told why somebody was not let in, and what is known of it."""
     listen: Callable[[Callable[[set[str]], None]], None]
@@ -40,7 +40,7 @@ def scheduler_side(loop: Loop, vitals: Vitals) -> SchedulerSide:
 
     return SchedulerSide(
         health=asked(lambda: _without_request(plain(vitals.facts("http")))),
-        executors=asked(lambda: Executors(executors=plain(loop.executors.described(time.monotonic())))),
+        executors=asked(lambda: ExecutorList(executors=plain(loop.executors.described(time.monotonic())))),
         refused=lambda code, said: here.call_soon_threadsafe(loop.refuse, "http_refused", code, said),
         listen=loop.listeners.append,
     )
