@@ -103,5 +103,16 @@ def agent(role: str, **options: Any) -> Agent:
     )
 
 
-agents = [agent("teller"), agent("caller", style="tool"), agent("waker", on_message="wake")]
+def decide(job: str, text: str) -> str:
+    """Say what a message does to a job that waits: it ends the wait."""
+    record("decisions", f"{job} {text}\n")
+    return "wake"
+
+
+agents = [
+    agent("teller"),
+    agent("caller", style="tool"),
+    agent("waker", on_message="wake"),
+    agent("asker", on_push=decide),
+]
 push_queues = ["main"]

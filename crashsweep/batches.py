@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Final
@@ -19,8 +18,6 @@ from statek.inspection.store_view import StoreView
 from statek.store.history import History
 from statek_policies import Policy
 
-JOB_SECONDS: Final = 240.0
-"""No job of a sweep takes so long, however often it is begun again."""
 LIMITS: Final = {"cpu_seconds": 300.0, "wall_seconds": 3000.0, "calls": 1000}
 
 
@@ -35,7 +32,6 @@ class Follower(threading.Thread):
         self.unanswered = 0
         """Submissions of which nobody has told what became of them."""
         self.error: Exception | None = None
-        self.started = time.monotonic()
 
     def __str__(self) -> str:
         return f"job {self.job} (program {self.work.seed})"
@@ -92,14 +88,16 @@ class Batches:
             follower.start()
 
     def collect(self) -> None:
-        """Judge the jobs that have ended, and miss those that take too long."""
+        """Judge the jobs that have ended."""
         for follower in [job for job in self._jobs if not job.is_alive()]:
             self._jobs.remove(follower)
             self._judge(follower)
-        for follower in [job for job in self._jobs if time.monotonic() - job.started > JOB_SECONDS]:
-            self._jobs.remove(follower)
+
+    def miss(self) -> None:
+        """Tell of jobs that have not ended, though nothing has disturbed them for so long."""
+        for follower in self._jobs:
             self._account.outcomes["never ended"] += 1
-            self._account.fail(f"{follower} did not end in {JOB_SECONDS:g} s")
+            self._account.fail(f"{follower} does not end")
 
     def check(self) -> None:
         """See that every job has ended, also one of whose submission nobody was told."""

@@ -17,7 +17,7 @@ from crashsweep.field import Field, SweepFailed, await_condition
 from crashsweep.link import Link
 from crashsweep.plan import COMMITTED, KINDS, OF_A_CONNECTION, Disturbance, Part, disturbances
 from crashsweep.talks.author import Author
-from crashsweep.talks.tales import TALE_SECONDS, Tales
+from crashsweep.talks.tales import Tales
 from crashsweep.trap import Trap
 from statek.store.checking import check
 from statek.store.directory import StoreDirectory
@@ -25,12 +25,16 @@ from statek.store.directory import StoreDirectory
 AT_ONCE: Final = 4
 PATIENCE_SECONDS: Final = 3.0
 """How long a message is waited for at which something is to happen; then it happens at once."""
-BACK_SECONDS: Final = 60.0
+PEACE_SECONDS: Final = 300.0
+"""Within this time after the last disturbance every job has ended."""
+BACK_SECONDS: Final = 120.0
 """Within this time after a kill an executor must be at work again."""
 SETTLED_SHARE: Final = 0.85
 """How often what was killed is back before the next disturbance; otherwise that hits the recovery."""
 _SERVICES: Final[tuple[Part, ...]] = ("supervisor", "pusher")
 _LOOK_EVERY_SECONDS: Final = 0.2
+MOST_QUEUED: Final = 1
+"""So that pushes at the same time are refused now and then."""
 MODEL_IDLE_SECONDS: Final = 5.0
 """After so long without a word a scheduler asks the model again."""
 
@@ -49,7 +53,10 @@ class Workload(Protocol):
         """Begin none any more."""
 
     def collect(self) -> None:
-        """Judge what has ended, and miss what takes too long."""
+        """Judge what has ended."""
+
+    def miss(self) -> None:
+        """Tell of what has not ended after all that time without a disturbance."""
 
     def check(self) -> None:
         """Check what can be checked once no service runs any more."""
@@ -74,6 +81,7 @@ class Sweep:
                 "STATEK_MODEL_BASE_URL": self._model.base_url,
                 "STATEK_MODEL_API_KEY": "sk-sweep",
                 "STATEK_MODEL_IDLE_SECONDS": str(MODEL_IDLE_SECONDS),
+                "STATEK_MAX_QUEUED": str(MOST_QUEUED),
             },
         )
         self._link = Link(self._field.front, self._field.back, self._trap.on_message)
@@ -86,7 +94,10 @@ class Sweep:
         self._welcomes_wanted = 1
 
     def run(self, kills: int, seconds: float) -> Account:
-        """Disturb until so many processes were killed or time is over, let all jobs end, and check the store."""
+        """Disturb until so many processes were killed or time is over, let all jobs end, and check the store.
+
+        The time counts from when the services are at work.
+        """
         began = time.monotonic()
         self._link.start()
         self._commits.start()
@@ -96,7 +107,8 @@ class Sweep:
             self._field.start(part)
         try:
             self._settle()
-            while self.account.killed < kills and time.monotonic() - began < seconds:
+            until = time.monotonic() + seconds
+            while self.account.killed < kills and time.monotonic() < until:
                 self._disturb(next(self._plan))
             self._let_end()
         except SweepFailed as error:
@@ -177,13 +189,15 @@ class Sweep:
 
     def _let_end(self) -> None:
         """Disturb nothing any more until every job has ended."""
-        deadline = time.monotonic() + TALE_SECONDS
+        deadline = time.monotonic() + PEACE_SECONDS
         for workload in self._workloads:
             workload.close()
         while any(workload.under_way for workload in self._workloads) and time.monotonic() < deadline:
             self._mend()
             self._tend()
             await_condition(lambda: False, _LOOK_EVERY_SECONDS)
+        for workload in self._workloads:
+            workload.miss()
 
     def _check(self) -> None:
         """Read and check the whole store, each of its parts, and what the workloads know of it."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from scripted_model import Answer, ChatRequest, completions
+from scripted_model import Answer, ChatRequest, Fault, completions
 
 from crashsweep.plan import When
 from crashsweep.talks.tale import tale, tale_of
@@ -56,7 +56,15 @@ class Author:
         asked = Asked(request, request.turn, used["prompt_tokens"], used["completion_tokens"])
         with self._lock:
             self._asked[number].append(asked)
-        return answer
+            return replace(answer, fault=self._due(number, answer.fault, request.turn))
+
+    def _due(self, number: int, fault: Fault | None, reply: int) -> Fault | None:
+        """Return what goes wrong this time: so often in the place of one reply, whatever else was said meanwhile."""
+        before = sum(asked.reply == reply for asked in self._asked[number]) - 1
+        if fault is None or (fault.times is not None and before >= fault.times):
+            return None
+        self.faults[f"{fault.kind} {fault.status}" if fault.kind == "status" else fault.kind] += 1
+        return replace(fault, times=None)
 
     def on_said(self, request: ChatRequest) -> None:
         """Take notice that a whole reply was given."""

@@ -37,6 +37,8 @@ class Report:
     error: str = ""
     again: bool = False
     """It had been acknowledged before, and was asked for once more."""
+    refusals: int = 0
+    """How often a full queue refused it before."""
 
 
 class Lines:

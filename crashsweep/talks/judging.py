@@ -10,9 +10,10 @@ from typing import Final
 from crashsweep.talks import prompts
 from crashsweep.talks.author import Asked
 from crashsweep.talks.record import Record, Reply
-from crashsweep.talks.tale import WAKER, Note, Tale, Unforeseen
+from crashsweep.talks.tale import WAKERS, Note, Tale, Unforeseen
 from crashsweep.verdict import Verdict
 from statek.core.jobs import ATTEMPTS_LIMIT
+from statek.inspection.chat_log import ChatItem, LLM_LogItem, SubTaskLogItem, UserLogItem
 
 
 @dataclass
@@ -28,6 +29,8 @@ class Case:
     """The effects that were seen outside, by step."""
     children: Mapping[int, Record]
     """By tale."""
+    chat: Sequence[ChatItem] = ()
+    """What the job's `chat_log` shows."""
     cancelled: bool = False
     """Somebody wanted it, or the job that it works for, to be cancelled."""
     unforeseen: Unforeseen = field(default_factory=Unforeseen)
@@ -44,6 +47,7 @@ def judge(case: Case) -> Verdict:
         *_messages(case),
         *_children(case),
         *_usage(case),
+        *_chat(case),
         *prompts.problems(case.tale, case.record, case.asked, case.notes),
     ]
     return verdict
@@ -126,7 +130,7 @@ def _consoles(case: Case) -> Iterator[str]:
                 yield f"reply {number} printed {reply.console!r}, which does not begin {expected!r}"
         elif reply.console != expected and (exact or number < len(case.tale.turns)):
             yield f"reply {number} printed {reply.console!r} instead of {expected!r}"
-    woken = case.tale.agent == WAKER and case.record.messages
+    woken = case.tale.agent in WAKERS and case.record.messages
     for step, result in case.unforeseen.waits.items():
         if not (woken and result == "WaitCancelled"):
             yield f"the wait of step {step} came to {result!r}"
@@ -160,7 +164,7 @@ def _messages(case: Case) -> Iterator[str]:
 
 def _children(case: Case) -> Iterator[str]:
     """Say what a parent was told wrong of its children."""
-    woken = case.tale.agent == WAKER and case.record.messages
+    woken = case.tale.agent in WAKERS and case.record.messages
     for number, told in case.unforeseen.children.items():
         child = case.children.get(number)
         if child is None:
@@ -197,6 +201,26 @@ def _usage(case: Case) -> Iterator[str]:
         yield f"its replies used {sums}, and it has counted {counted}"
     if talk.unpriced:
         yield f"{talk.unpriced} replies have no price"
+
+
+def _chat(case: Case) -> Iterator[str]:
+    """Say what `chat_log` shows otherwise than it was said."""
+    said = [item.text for item in case.chat if isinstance(item, LLM_LogItem) and item.outcome in _ANSWERED]
+    if len(said) != len(case.record.replies):
+        yield f"chat_log shows {len(said)} replies, of {len(case.record.replies)} on record"
+    for number, text in enumerate(said):
+        words = case.tale.answer(number).text
+        if not text.startswith(words):
+            yield f"chat_log shows {text!r} as reply {number}, which begins with {words!r}"
+    told = [item.text for item in case.chat if isinstance(item, UserLogItem)]
+    if told != case.record.texts:
+        yield f"chat_log shows the messages {told}, on record are {case.record.texts}"
+    children = {item.job for item in case.chat if isinstance(item, SubTaskLogItem)}
+    if not children <= {child.job.job for child in case.children.values()}:
+        yield f"chat_log shows the subtasks {children}, of which some are none"
+
+
+_ANSWERED: Final = ("code", "plain", "malformed", "refusal")
 
 
 def _seen(case: Case) -> Counter[str]:

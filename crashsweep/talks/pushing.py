@@ -17,13 +17,13 @@ from zlib import crc32
 
 from crashsweep.talks.errands import Errand, Lines, Report, errands_file, reports_file
 from statek import PushQueue, cancel_job, complete_future, retry_job, submit_new_job
-from statek.errors import SchedulerSilent, StatekError
-from statek.store.errors import StoreError
+from statek.errors import SchedulerSilent, SubmissionRefused
 
 LANES: Final = 4
 """Errands that are done at once."""
 LOOK_EVERY_SECONDS: Final = 0.05
 AGAIN_EVERY: Final = 3
+QUEUE_FULL: Final = "queue_full"
 
 
 def do(errand: Errand, store: Path) -> Any:
@@ -59,18 +59,23 @@ class Lane(threading.Thread):
                 self._do(errand, again=True)
 
     def _do(self, errand: Errand, *, again: bool) -> None:
-        """Do an errand until somebody answers, and report."""
+        """Do an errand until somebody takes it, and report."""
+        refusals = 0
         while True:
             try:
                 result = do(errand, self._store)
             except SchedulerSilent:
                 continue
-            except (StatekError, StoreError) as error:
-                self._reports.append(Report(errand.number, error=f"{type(error).__name__}: {error}", again=again))
+            except SubmissionRefused as refused:
+                if refused.code == QUEUE_FULL:
+                    refusals += 1
+                    time.sleep(LOOK_EVERY_SECONDS)
+                    continue
+                self._reports.append(Report(errand.number, error=str(refused), again=again))
             except Exception:  # noqa: BLE001 - it is the sweep's finding
                 self._reports.append(Report(errand.number, error=traceback.format_exc(), again=again))
             else:
-                self._reports.append(Report(errand.number, result, again=again))
+                self._reports.append(Report(errand.number, result, "", again, refusals))
             return
 
 

@@ -23,10 +23,9 @@ _STEPS: Final[tuple[StepKind, ...]] = (
     *("effect", "effect", "slow_effect", "repeatable"),
     *("wait", "spin", "spin", "line"),
 )
-_CALLER: Final = "caller"
-WAKER: Final = "waker"
-"""The agent whose waits end when a message comes."""
-_AGENTS: Final = ("teller", "teller", _CALLER, WAKER)
+WAKERS: Final = ("waker", "asker")
+"""The agents whose waits end when a message comes."""
+_AGENTS: Final = ("teller", "teller", "caller", *WAKERS)
 _BEGINNING: Final = re.compile(r"^tale (\d+)$", re.MULTILINE)
 _FAULTS: Final = (
     Fault(kind="status", status=429, retry_after=0.05, times=2),
@@ -157,6 +156,8 @@ class Tale:
     """The turn in which somebody cancels it."""
     by_event: bool
     """It begins with an event, and not because somebody submits it."""
+    early: bool
+    """The values from outside are brought before anybody waits for them."""
 
     @property
     def is_child(self) -> bool:
@@ -250,7 +251,7 @@ def tale(number: int) -> Tale:
     moments = [draw.choice(_MOMENTS) for _ in range(draw.choice((0, 0, 1, 2)))]
     notes = tuple(Note(place, moment, f"note {number}/{place}") for place, moment in enumerate(moments))
     cancelled_in = draw.randint(0, len(turns)) if draw.random() < 0.08 else None
-    return Tale(number, agent, turns, notes, cancelled_in, by_event=draw.random() < 0.7)
+    return Tale(number, agent, turns, notes, cancelled_in, draw.random() < 0.7, draw.random() < 0.2)
 
 
 class _Maker:

@@ -6,7 +6,6 @@ import itertools
 import json
 import subprocess
 import sys
-import time
 from collections import Counter, defaultdict
 from typing import Any, Final
 
@@ -27,8 +26,6 @@ from statek.store import by_reference, given
 from statek.store.history import History
 from statek.store.records import Stored
 
-TALE_SECONDS: Final = 300.0
-"""No conversation of a sweep takes so long, however often it is begun again."""
 OBJECTS_SECONDS: Final = 120.0
 _PAGE: Final = 1_000
 
@@ -65,7 +62,8 @@ class Tales:
         families = sum(not telling.tale.is_child for telling in self._tellings.values())
         for _ in range(0 if self._closed else self._at_once - families):
             telling = self._add(next(self._numbers) * FAMILY)
-            self._wish(telling, telling.begin())
+            for wish in telling.begin():
+                self._wish(telling, wish)
         with History.read(self._field.ledger) as history:
             self._take_reports()
             self._find_jobs(history)
@@ -76,7 +74,7 @@ class Tales:
                         self._wish(telling, wish)
 
     def collect(self) -> None:
-        """Judge the families that have ended, and miss those that take too long."""
+        """Judge the families that have ended."""
         with History.read(self._field.ledger) as history:
             self._take_reports()
             self._find_jobs(history)
@@ -84,8 +82,17 @@ class Tales:
                 family = self._family(telling)
                 if all(self._has_ended(history, member) for member in family):
                     self._judge(history, family)
-                elif time.monotonic() - telling.begun > TALE_SECONDS:
-                    self._miss(history, family)
+
+    def miss(self) -> None:
+        """Tell of conversations that have not ended, though nothing has disturbed them for so long."""
+        with History.read(self._field.ledger) as history:
+            for telling in self._tellings.values():
+                job = history.job(telling.job) if telling.job else None
+                if job is None or not telling.has_ended(job):
+                    stands = f"{job.status} {job.outcome} {job.conversation} {job.awaited}" if job else "no job"
+                    waits = [self._asked_for[number][0] for number in telling.errands]
+                    self._account.outcomes["never ended"] += 1
+                    self._account.fail(f"{telling} does not end: {stands}; not done: {waits}")
 
     def check(self) -> None:
         """Hold the queues, the sums of usage and dbzero's objects against the ledger."""
@@ -96,6 +103,8 @@ class Tales:
             if len(jobs) != 1:
                 self._account.fail(f"tale {number} became the jobs {jobs}")
         self._account.events["tales, each of them one job"] += len(self._jobs)
+        for fault, count in self._author.faults.items():
+            self._account.events[f"faults of the model: {fault}"] += count
         for stray in self._author.strays:
             self._account.fail(f"the model was asked for no tale: {stray!r}")
         self._check_totals()
@@ -146,6 +155,7 @@ class Tales:
             report = Report(**line)
             errand, telling = self._asked_for[report.errand]
             telling.errands.discard(report.errand)
+            self._account.events["pushes that a full queue refused, made again"] += report.refusals
             if report.error:
                 self._account.fail(f"{telling}: {errand}: {report.error}")
             elif errand.key and self._results.setdefault(report.errand, report.result) != report.result:
@@ -195,6 +205,7 @@ class Tales:
                 telling.notes,
                 traces(self._field, telling.job),
                 children,
+                chat=StoreView(self._field.store).job(telling.job).chat_log,
                 cancelled=telling.cancelled or parent.cancelled,
             )
             verdict = judge(case)
@@ -203,16 +214,6 @@ class Tales:
             for problem in verdict.problems:
                 self._account.fail(f"{telling}: {problem}")
             del self._tellings[number]
-
-    def _miss(self, history: History, family: list[Telling]) -> None:
-        for telling in family:
-            job = history.job(telling.job) if telling.job else None
-            stands = f"{job.status} {job.outcome} {job.conversation} {job.awaited}" if job is not None else "no job"
-            waits = [self._asked_for[number][0] for number in telling.errands]
-            if job is None or not telling.has_ended(job):
-                self._account.outcomes["never ended"] += 1
-                self._account.fail(f"{telling} did not end in {TALE_SECONDS:g} s: {stands}; not done: {waits}")
-            del self._tellings[telling.tale.number]
 
 
 def _tale_in(blob: bytes) -> int:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from crashsweep.talks.errands import ActName
-from crashsweep.talks.tale import Note, Tale, tale
+from crashsweep.talks.tale import Act, Note, Tale, tale
 from statek.core.jobs import OVER, Conversation, Job
 
 MODEL_FAILED = "ModelFailed"
@@ -31,7 +30,6 @@ class Telling:
         self.tale: Tale = tale(number)
         self.job = ""
         """Empty as long as there is none."""
-        self.begun = time.monotonic()
         self.errands: set[int] = set()
         """Those that nobody has reported of yet."""
         self.notes: list[Note] = []
@@ -44,10 +42,13 @@ class Telling:
     def __str__(self) -> str:
         return f"conversation {self.job or 'without a job'} (tale {self.tale.number})"
 
-    def begin(self) -> Wish:
-        """Return what makes a job of it."""
-        act: ActName = "event" if self.tale.by_event else "submit"
-        return Wish(act, self.tale.agent, f"tale/{self.tale.number}", {"tale": self.tale.number})
+    def begin(self) -> Iterator[Wish]:
+        """Yield what makes a job of it."""
+        if self.tale.early:
+            for act in self.tale.approvals:
+                yield from self._values(act)
+        how: ActName = "event" if self.tale.by_event else "submit"
+        yield Wish(how, self.tale.agent, f"tale/{self.tale.number}", {"tale": self.tale.number})
 
     def wishes(self, job: Job) -> Iterator[Wish]:
         """Yield what is to be done now that its job is so far."""
@@ -76,14 +77,17 @@ class Telling:
                 yield Wish("message", self.job, f"{self.tale.number}/{note.number}", note.text)
 
     def _values_due(self, job: Job) -> Iterator[Wish]:
-        """Bring the value that is waited for, and another one after it that must not count."""
         assert job.awaited is not None
         entry = job.future(job.awaited.future.number)
         for act in self.tale.approvals:
             if entry is not None and entry.key == act.key not in self._completed:
-                self._completed.add(act.key)
-                yield Wish("complete", act.key, "", act.value)
-                yield Wish("complete", act.key, "", -1)
+                yield from self._values(act)
+
+    def _values(self, act: Act) -> Iterator[Wish]:
+        """Bring a value from outside, and another one after it that must not count."""
+        self._completed.add(act.key)
+        yield Wish("complete", act.key, "", act.value)
+        yield Wish("complete", act.key, "", -1)
 
     def _retries_due(self, job: Job, talk: Conversation) -> Iterator[Wish]:
         if _model_failed(job) and self._retried < talk.completions:

@@ -25,6 +25,7 @@ from statek.agents.transcript import Entry, Instructions, ModelTurn, Observation
 from statek.core import events
 from statek.core.agents import Harness
 from statek.core.evolve import evolve
+from statek.inspection.chat_log import LLM_LogItem, UserLogItem
 
 NOTE = "note 0/0"
 
@@ -60,7 +61,12 @@ class Life:
     def case(self) -> Case:
         traces = Counter(dict.fromkeys(self.tale.effects, 1))
         asked = self.author.asked(self.tale.number)
-        return Case(self.tale, self.record, asked, self.tale.notes, traces, {})
+        replies = [
+            LLM_LogItem(0, 0, turn.number + 1, "m", "", outcome="code", text=f"Turn {turn.number}. And more.")
+            for turn in self.tale.turns
+        ]
+        heard = [UserLogItem(0, 0, 1, note.text, "main") for note in self.tale.notes]
+        return Case(self.tale, self.record, asked, self.tale.notes, traces, {}, [*replies, *heard])
 
     def _take(self, *happened: events.Event) -> None:
         for event in happened:
@@ -173,6 +179,10 @@ def pay_otherwise(case: Case) -> None:
     case.asked[-1].output_tokens += 1
 
 
+def show_less(case: Case) -> None:
+    case.chat = case.chat[1:]
+
+
 def cancel_by_itself(case: Case) -> None:
     case.record.job = replace(case.record.job, outcome="cancelled")
 
@@ -197,6 +207,7 @@ def test_a_conversation_in_which_all_went_well_is_let_pass() -> None:
         (run_twice, "ended 2 times"),
         (count_otherwise, "it has counted"),
         (pay_otherwise, "which the model has not said"),
+        (show_less, "chat_log shows"),
         (cancel_by_itself, "it ended cancelled"),
     ],
 )
