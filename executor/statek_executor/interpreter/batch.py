@@ -56,8 +56,13 @@ class _End:
     exit_status: str | None = None
 
 
+_AS_IT_SHOULD: Final = _End()
+
+
 class Boundary:
     """What the code of a batch asks for its truth before each instruction: our own code between two of the guest's."""
+
+    __slots__ = ("_come_to", "_first", "_limits", "_stop", "due", "position")
 
     def __init__(self, limits: SoftLimits, stop: Callable[[], None]) -> None:
         self._limits = limits
@@ -80,10 +85,11 @@ class Boundary:
         if index < self._first:
             return False
         self.position = index
-        if perf_counter() >= self.due:
-            self._limits.leave_guest()
-            self._stop()
-            self._limits.enter_guest()
+        if perf_counter() < self.due:
+            return True
+        self._limits.leave_guest()
+        self._stop()
+        self._limits.enter_guest()
         return True
 
 
@@ -139,7 +145,7 @@ class BatchRunner:
         except BaseException as error:  # noqa: BLE001 - the guest may raise anything
             self._limits.leave_guest()
             return self._ended_by(compiled.name, error)
-        return self._soft_limit_or(_End())
+        return self._soft_limit_or(_AS_IT_SHOULD)
 
     def _ended_by(self, name: str, error: BaseException) -> _End:
         """Tell what an exception that left guest code means for the batch."""
@@ -227,8 +233,8 @@ class BatchRunner:
         except MemoryError:
             self._ballast = None
             end = self._at_limit(end, "memory_bytes")
-        told = (end.outcome, end.error, end.limit)
-        self._host.send(Finished(run.batch, *told, snapshot, end.exited, end.exit_status))
+        finished = Finished(run.batch, end.outcome, end.error, end.limit, snapshot, end.exited, end.exit_status)
+        self._host.send(finished)
         if self._ballast is None:
             self._ballast = _ballast()
 

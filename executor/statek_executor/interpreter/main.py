@@ -5,13 +5,13 @@ The zygote calls `warm_up` once in the launcher, and in every child `serve`, beh
 
 from __future__ import annotations
 
+import itertools
 import os
 import traceback
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from statek_executor.errors import ChannelClosed
-from statek_executor.interpreter.batch import BatchRunner
 from statek_executor.interpreter.channel import Channel
 from statek_executor.interpreter.host import GuestHost, wire_text
 from statek_executor.interpreter.prepared import KnownPolicies, Prepared
@@ -50,11 +50,15 @@ if total and not tally.count == 4:
 """
 REHEARSALS: Final = 20
 """Of a job, in the launcher: twice the number of calls after which CPython 3.11 takes code for worth rewriting."""
+LAST_REHEARSALS: Final = 3
+"""In the template: so that what Python remembers of look-ups is about a job, and not about what came later."""
+_rehearsals = itertools.count(1)
+"""Their batches' numbers: each has a source of its own, to be compiled."""
 _KNOWN_POLICIES = KnownPolicies()
-_PREPARED = Prepared()
+_PREPARED = Prepared(SOFT_LIMITS)
 """Filled in the launcher, emptied by the job of each child."""
-_FOR_REHEARSAL = Prepared()
-"""Ditto, for the rehearsal of those children that have one: no guest ever runs in it."""
+_FOR_REHEARSAL = Prepared(SOFT_LIMITS)
+"""Where rehearsals take place, in the launcher and in those children that have one: no guest ever runs in it."""
 
 
 class _NoChannel(Channel):
@@ -76,23 +80,28 @@ def warm_up() -> None:
     preload()
     for name in profile_names():
         _KNOWN_POLICIES.learn(Policy.load(name))
-    for _ in range(REHEARSALS):
-        _rehearse(Prepared())
-    _PREPARED.make(_NoChannel())
     _FOR_REHEARSAL.make(_NoChannel())
+    for _ in range(REHEARSALS):
+        _rehearse()
+    _PREPARED.make(_NoChannel())
     SOFT_LIMITS.install()
 
 
-def _rehearse(prepared: Prepared) -> None:
-    """Run a job as a child will, from its first message on."""
-    nowhere = _NoChannel()
+def settle() -> None:
+    """Do once more what a child will do first; runs in the template."""
+    for _ in range(LAST_REHEARSALS):
+        _rehearse()
+
+
+def _rehearse() -> None:
+    """Run a job as a child will, from its first message on; in one namespace, since nothing lets go of what it was."""
+    batch = next(_rehearsals)
     load = _through_the_wire(Load(Policy().to_wire(), (), (), ()))
-    run = _through_the_wire(Run(1, "warm-up", _WARM_UP, 0, 0, ()))
+    run = _through_the_wire(Run(batch, "warm-up", _WARM_UP + b"# %d" % batch, 0, 0, ()))
     _through_the_wire(Reply(1, 0, b"", None))
-    policy = _KNOWN_POLICIES.read(load.policy)
-    surroundings = prepared.take(nowhere, policy)
-    session = Session(load, policy, surroundings)
-    BatchRunner(session, surroundings.host, SOFT_LIMITS).run(run)
+    workplace = _FOR_REHEARSAL.take(_NoChannel(), load, _KNOWN_POLICIES.read(load.policy))
+    workplace.runner.run(run)
+    _FOR_REHEARSAL.give_back(workplace)
 
 
 def _through_the_wire(message: M) -> M:
@@ -108,7 +117,7 @@ def serve_rehearsed(fd: int) -> None:
     To copy those pages takes longer than all else in a first batch. It costs the memory of an interpreter that has
     worked, so few of those that wait do it.
     """
-    _rehearse(_FOR_REHEARSAL)
+    _rehearse()
     serve(fd)
 
 
@@ -131,18 +140,15 @@ def serve(fd: int) -> None:
 
 
 def _serve_job(channel: Channel, load: Load, run: Run) -> None:
-    policy = _KNOWN_POLICIES.read(load.policy)
-    surroundings = _PREPARED.take(channel, policy)
-    host = surroundings.host
+    workplace = _PREPARED.take(channel, load, _KNOWN_POLICIES.read(load.policy))
+    host, session, runner = workplace.host, workplace.session, workplace.runner
     host.begin_batch(run.batch, run.first_call)
-    session = Session(load, policy, surroundings)
     problem = _restore(session, host, load.workspace) if load.workspace else None
     session.take_up(load.variables)
     if problem is not None:
         host.send(Failed(run.batch, "workspace", wire_text(problem)))
         channel.receive(Run)  # the lease ends now; whatever comes is the end of the channel
         return
-    runner = BatchRunner(session, host, SOFT_LIMITS)
     while True:
         runner.run(run)
         run = channel.receive(Run)

@@ -40,8 +40,8 @@ class ClockStream:
         self._last = 0
         self.made: list[list[int]] = []
 
-    def replay(self, entries: Iterable[list[int]]) -> None:
-        self._replay = [entry for entry in entries if entry[1] > 0]
+    def replay(self, entries: list[list[int]]) -> None:
+        self._replay = [entry for entry in entries if entry[1] > 0] if entries else entries
         self._position = self._reads = 0
         self.made = []
 
@@ -60,7 +60,7 @@ class ClockStream:
 
     def read(self) -> int:
         """Return the next value, in nanoseconds."""
-        if self.replaying:
+        if self._position < len(self._replay):
             return self._read_again()
         now = self._read_clock()
         if not self.made or now - self.made[-1][0] >= ENTRY_NS:
@@ -92,13 +92,16 @@ class Observations:
         self._seed: bytes | None = None
         self._seed_is_new = False
         self._drawn = 0
+        self._has_records = False
 
     def begin(self, records: Iterable[bytes]) -> None:
         """Start a batch, which is first told again what these records hold."""
         wall: list[list[int]] = []
         monotonic: list[list[int]] = []
         self._seed, self._seed_is_new, self._drawn = None, False, 0
+        self._has_records = False
         for record in records:
+            self._has_records = True
             entry = msgpack.unpackb(record)
             wall += entry["wall"]
             monotonic += entry["monotonic"]
@@ -159,7 +162,7 @@ class Observations:
 
     @property
     def replaying(self) -> bool:
-        return self._wall.replaying or self._monotonic.replaying
+        return self._has_records and (self._wall.replaying or self._monotonic.replaying)
 
     def check_all_told(self) -> None:
         """Raise `ReplayDiverged` when a batch has ended without asking again for all that it once asked for."""

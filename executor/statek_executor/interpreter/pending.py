@@ -21,17 +21,20 @@ class Caller(Protocol):
         """Have the scheduler do something, and stand still until the outcome is there."""
 
 
-def future_functions(caller: Caller) -> dict[str, Callable[..., object]]:
-    """Make the functions by which a guest combines futures, and let its pending values be fetched by the same way."""
+def fetched_by(caller: Caller, takers: set[object]) -> None:
+    """Let pending values be fetched by calls of this job, and its own functions take them as they are."""
     FUTURES.fetch = lambda number: caller.call(operations.FUTURE_VALUE, (pending(number),), {})
-    functions = {
+    FUTURES.takers = takers
+
+
+def future_functions(caller: Caller) -> dict[str, Callable[..., object]]:
+    """Make the functions by which a guest combines futures; they take pending values as they are."""
+    return {
         "wait_for_any": _any_function(caller, "wait_for_any"),
         "wait_for_all": _all_function(caller, "wait_for_all"),
         "get_any": _any_function(caller, "get_any"),
         "get_all": _all_function(caller, "get_all"),
     }
-    FUTURES.takers |= set(functions.values())
-    return functions
 
 
 def _any_function(caller: Caller, name: str) -> Callable[..., object]:

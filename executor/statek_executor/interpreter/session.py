@@ -8,12 +8,11 @@ from __future__ import annotations
 import gc
 import types
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from statek_executor.interpreter.host import GUEST_ERRORS, make_tool
+from statek_executor.interpreter.host import GUEST_ERRORS, GuestHost, make_tool
 from statek_executor.interpreter.objects import HostObject
-from statek_executor.interpreter.pending import future_functions
-from statek_executor.interpreter.prepared import Surroundings
+from statek_executor.interpreter.pending import fetched_by, future_functions
 from statek_executor.workspace import (
     BESIDE,
     Baseline,
@@ -27,11 +26,11 @@ from statek_executor.workspace import (
     runs_when_collected,
 )
 from statek_policies import Policy
-from statek_policies.language import CompiledBatch, GuestRandom, compile_batch
-from statek_policies.language.pending import FUTURES
+from statek_policies.language import CompiledBatch, GuestEnvironment, GuestRandom, compile_batch
 from statek_protocol.messages.interpreter import LimitBreach, Load, Segment, Snapshot, TransientValue
 
 TRANSIENT_LIMIT = 1_000
+_NOTHING: Final[frozenset[str]] = frozenset()
 _TOOL_PREFIX = "tools."
 _ERROR_PREFIX = "errors."
 _REACHES_BEYOND = frozenset({"setcontext", "redirect_stdout", "redirect_stderr"})
@@ -47,32 +46,34 @@ class WorkspaceTooLarge(Exception):
 
 
 class Session:
-    """The namespace of a job, built from its policy, its tools and the workspace that it left."""
+    """The namespace of a job, built from its policy, its tools and the workspace that it left.
 
-    def __init__(self, load: Load, policy: Policy, surroundings: Surroundings) -> None:
+    What does not depend on the job is made with it, in the launcher mostly; `begin` is what makes it a job's.
+    """
+
+    def __init__(self, policy: Policy, host: GuestHost, environment: GuestEnvironment) -> None:
         self.policy = policy
-        self._host = host = surroundings.host
-        self.environment = surroundings.environment
-        self.globals = self.environment.globals
-        self._sources = {source.batch: (source.name, source.source) for source in load.sources}
+        self._host = host
+        self.environment = environment
+        self.globals = environment.globals
+        self._sources: dict[int, tuple[str, bytes]] = {}
         self._compiled: dict[bytes, CompiledBatch] = {}
         """By the source: an agent that repeats itself is not compiled again."""
         self._names: dict[str, frozenset[str]] = {}
         """What the code of a batch can load or store, by its name."""
         self.definitions = Definitions(self.globals, self._load_batch)
+        self._future_functions = future_functions(host)
         self._provided: dict[str, object] = {error.__name__: error for error in GUEST_ERRORS}
-        self._provided |= {name: make_tool(host, name) for name in load.tools}
-        self._provided[HostObject.__name__] = HostObject
-        self._provided |= future_functions(host)
-        host.meets_futures = bool(load.temporals or load.exports)
-        FUTURES.takers |= {self._provided[name] for name in load.tools}
+        self._ours = {HostObject.__name__: HostObject, **self._future_functions}
+        """What no tool of the same name replaces."""
+        self._provided |= self._ours
         self._references = {id(value): name for name, value in self._provided.items()}
         self.globals.update(self._provided)
         self._draw_position: list[object] = [None, 0]
         self._lost: tuple[Transient, ...] = ()
         """What could not be put together again, until it is told with the end of the batch."""
         self._baseline = Baseline(self.definitions, self, self._find)
-        self._touched: frozenset[str] = frozenset()
+        self._touched = _NOTHING
         """The names that the code of the batch in hand can load or store."""
         self._all_touched = False
         """Whether more can be changed from now on than what names lead to."""
@@ -80,6 +81,19 @@ class Session:
         """Whether some code of the job makes what runs code when it is collected as garbage."""
         self._collections = 0
         """How often the garbage collector had run when the baseline was made."""
+
+    def begin(self, load: Load, policy: Policy) -> None:
+        """Be the session of this job from here on."""
+        self.policy = policy
+        for source in load.sources:
+            self._sources[source.batch] = (source.name, source.source)
+        tools = {name: make_tool(self._host, name) for name in load.tools if name not in self._ours}
+        if tools:
+            self._provided |= tools
+            self._references = {id(value): name for name, value in self._provided.items()}
+            self.globals.update(tools)
+        self._host.meets_futures = bool(load.temporals or load.exports)
+        fetched_by(self._host, {*self._future_functions.values(), *tools.values()})
 
     def restore(self, workspace: Iterable[Segment]) -> None:
         """Take up the variables of an earlier checkpoint; raises `WorkspaceError`, or whatever a guest's hash does."""
@@ -141,9 +155,10 @@ class Session:
         """Compile a batch through the one compile path and remember what it defines."""
         compiled = self._compiled.get(source)
         if compiled is None:
-            compiled = self._compiled[source] = compile_batch(
-                source, name=batch_filename(batch), policy=self.policy, futures=self._host.meets_futures
-            )
+            with _NoCollections():  # a syntax tree has no circles
+                compiled = self._compiled[source] = compile_batch(
+                    source, name=batch_filename(batch), policy=self.policy, futures=self._host.meets_futures
+                )
             names = self._names[compiled.name] = names_in(compiled.code)
             self._all_touched |= not names.isdisjoint(_REACHES_BEYOND)
             self._has_finalisers |= runs_when_collected(compiled.code)
@@ -153,7 +168,8 @@ class Session:
 
     def note_touched(self, compiled: CompiledBatch) -> None:
         """Remember what the code of a batch can change, before it runs."""
-        self._touched |= self._names[compiled.name]
+        names = self._names[compiled.name]
+        self._touched = self._touched | names if self._touched else names
 
     def checkpoint(self, instruction: int) -> Snapshot | None:
         """Encode for a checkpoint inside the batch; None if it would lose a variable, which the batch may still use."""
@@ -172,7 +188,7 @@ class Session:
         changes = self._compare()
         snapshot = self._snapshot(instruction, changes)
         self._baseline.advance(changes)
-        self._touched = frozenset()
+        self._touched = _NOTHING
         if self._has_finalisers:
             self._collections = _collections()
         if snapshot.transient:
@@ -193,6 +209,8 @@ class Session:
         return changes
 
     def _snapshot(self, instruction: int, changes: Changes) -> Snapshot:
+        if not (changes.written or changes.dropped or changes.transient or self._lost):
+            return Snapshot(instruction, (), (), ())
         transient = [
             TransientValue(value.name[:200], value.type[:200], value.reason[:500])
             for value in (*self._lost, *changes.transient)[:TRANSIENT_LIMIT]
@@ -255,6 +273,8 @@ def batch_filename(batch: int) -> str:
 
 class _NoCollections:
     """Keeps the garbage collector from running, and with it finalisers of the guest."""
+
+    __slots__ = ("_collects",)
 
     def __enter__(self) -> None:
         self._collects = gc.isenabled()

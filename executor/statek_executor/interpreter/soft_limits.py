@@ -27,7 +27,8 @@ class SoftLimits:
 
     def __init__(self) -> None:
         self.reached: str | None = None
-        self._in_guest = False
+        self.in_guest = False
+        """Whether guest code is at work, and an error can be raised in it."""
         self._due = False
 
     def install(self) -> None:
@@ -38,23 +39,19 @@ class SoftLimits:
     def begin_batch(self) -> None:
         self.reached, self._due = None, False
 
-    @property
-    def in_guest(self) -> bool:
-        return self._in_guest
-
     def enter_guest(self) -> None:
         """Guest code runs from here on; raises the error that waited."""
-        self._in_guest = True
+        self.in_guest = True
         if self._due:
             self._raise()
 
     def leave_guest(self) -> None:
-        self._in_guest = False
+        self.in_guest = False
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self.reached = self.reached or LIMIT_OF_SIGNAL[signal.Signals(number)]
         self._due = True
-        if self._in_guest:
+        if self.in_guest:
             self._raise()
 
     def _raise(self) -> None:
@@ -74,7 +71,7 @@ class HostSection:
 
     def __enter__(self) -> None:
         self._from_guest = self._limits.in_guest
-        self._limits.leave_guest()
+        self._limits.in_guest = False
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if self._from_guest:

@@ -9,14 +9,15 @@ the bytes that they had before are not sent. All other segments are not even loo
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final, TypeAlias
 
 from statek_executor.workspace.decoder import Decoded
 from statek_executor.workspace.definitions import Definitions
 from statek_executor.workspace.encoder import Encoded, PlainWriter, Transient, encode, fingerprint
-from statek_executor.workspace.partition import Group, are_apart, depth_first, is_landmark, partition
+from statek_executor.workspace.partition import Group, are_apart, groups_in_turn, is_landmark, partition
 from statek_executor.workspace.reach import Reach
+from statek_executor.workspace.recall import Recalls
 from statek_executor.workspace.references import References
 from statek_executor.workspace.segments import (
     BESIDE,
@@ -54,6 +55,7 @@ class Baseline:
         self._next = BESIDE + 1
         self._reached: dict[frozenset[str], tuple[set[int], list[str]]] = {}
         """What code with these names comes to, as long as the segments are the same."""
+        self._recalled = Recalls(definitions.namespace, self._plain.expression)
         self._sent: set[int] = set()
         """Segments of which the scheduler was told since, though nobody knows whether it took that up."""
 
@@ -78,20 +80,31 @@ class Baseline:
         What this tells is everything since the baseline, whatever was told since then: of all that is sent before a
         batch ends any part may be dropped on its way. `beside` is plain, and kept as a segment of its own.
         """
+        if not self._sent and beside == self._beside and self._recalled.holds(touched):
+            return self._nothing()
         numbers, names = self._in_reach(touched)
         values = self._find(names)
         plain = self._write_plain(numbers, values)
         if not numbers and not values and not self._sent and beside == self._beside:
-            return Changes(transient=self._all_transient, size=self._size, variables=len(self._places))
+            if touched is not None and names is not None:
+                self._recalled.remember(touched, names, self._find(names))
+            return self._nothing()
+        changes = self._compare(numbers, values, plain)
+        if beside != self._beside or BESIDE in self._sent:
+            self._write_beside(changes, beside)
+        return changes
+
+    def _compare(self, numbers: set[int], values: dict[str, object], plain: Mapping[str, Encoded]) -> Changes:
+        """Write these variables anew, as far as `plain` has not done it, and tell what is not as it was."""
+        if len(plain) == len(values) and not self._have_landmarks(numbers):
+            groups = [Group([name]) for name in plain]
+            return self._changes(numbers, groups, dict(enumerate(plain.values())), values, self._landmarks)
         self._add_dependents(numbers, values)
         landmarks = self._landmarks_among(numbers, values)
         all_plain = len(plain) == len(values)
         groups = [Group([name]) for name in plain] if all_plain else partition(values, landmarks, self._reach)
         encoded = self._write(groups, values, landmarks, plain)
-        changes = self._changes(numbers, groups, encoded, values, landmarks)
-        if beside != self._beside or BESIDE in self._sent:
-            self._write_beside(changes, beside)
-        return changes
+        return self._changes(numbers, groups, encoded, values, landmarks)
 
     def note_sent(self, changes: Changes) -> None:
         """Remember that the scheduler may have taken these up; until the batch ends they are told again each time."""
@@ -101,6 +114,7 @@ class Baseline:
         """Make what was compared the baseline: the scheduler has it, or will never hear of this process again."""
         if changes.dropped or changes.segments:
             self._reached.clear()
+            self._recalled.clear()
         for number in changes.dropped | changes.segments.keys():
             self._forget(number)
         for number, segment in changes.segments.items():
@@ -117,6 +131,9 @@ class Baseline:
     @property
     def _all_transient(self) -> tuple[Transient, ...]:
         return tuple(itertools.chain.from_iterable(self._transient.values())) if self._transient else ()
+
+    def _nothing(self) -> Changes:
+        return Changes(transient=self._all_transient, size=self._size, variables=len(self._places))
 
     # what can have changed
 
@@ -169,6 +186,8 @@ class Baseline:
 
     def _add_dependents(self, numbers: set[int], values: dict[str, object]) -> None:
         """Add the segments that name a function or class which is not the value of that variable any more."""
+        if not self._have_landmarks(numbers):
+            return
         gone = {
             name
             for number in numbers
@@ -181,6 +200,9 @@ class Baseline:
             if number not in numbers and not segment.needs.isdisjoint(gone):
                 numbers.add(number)
                 values.update(self._find(segment.names))
+
+    def _have_landmarks(self, numbers: Iterable[int]) -> bool:
+        return any(self._segments[number].landmarks for number in numbers)
 
     def _landmarks_among(self, numbers: Collection[int], values: Mapping[str, object]) -> dict[int, str]:
         """Name the landmarks of all segments, those of these segments as they are now."""
@@ -204,7 +226,7 @@ class Baseline:
     ) -> dict[int, Encoded]:
         """Write groups, by their places; landmarks that cannot be kept end to be any, before others name them."""
         encoded: dict[int, Encoded] = {}
-        for place in _in_turn(groups):
+        for place in groups_in_turn(groups):
             group = groups[place]
             known = plain.get(group.names[0]) if group.plain else None
             encoded[place] = known or self._encode(group, values, landmarks)
@@ -241,7 +263,7 @@ class Baseline:
         fresh = itertools.count(self._next)
         for place, group in enumerate(groups):
             found = encoded[place]
-            number = next(self._numbers_before(group, numbers, changes.segments), None) or next(fresh)
+            number = self._number_before(group, numbers, changes.segments) or next(fresh)
             segment = segment_of(number, group, found, values, landmarks)
             before = self._segments.get(number)
             changes.segments[number] = segment
@@ -251,9 +273,13 @@ class Baseline:
         self._count(changes, numbers)
         return changes
 
-    def _numbers_before(self, group: Group, numbers: set[int], taken: Collection[int]) -> Iterator[int]:
-        places = (self._places.get(name, BESIDE) for name in group.names)
-        return (number for number in places if number in numbers and number not in taken)
+    def _number_before(self, group: Group, numbers: set[int], taken: Collection[int]) -> int | None:
+        """Give the number of the first of the variables' segments that is not taken."""
+        for name in group.names:
+            number = self._places.get(name, BESIDE)
+            if number in numbers and number not in taken:
+                return number
+        return None
 
     def _count(self, changes: Changes, numbers: set[int]) -> None:
         """Add up the whole workspace: what was not looked at, and what was."""
@@ -269,7 +295,9 @@ class Baseline:
         changes.transient = tuple(lost)
 
     def _write_beside(self, changes: Changes, beside: Mapping[str, object]) -> None:
-        data = encode(beside, definitions=self._definitions, references=self._references).data
+        data = self._plain.all_of(beside)
+        if data is None:
+            data = encode(beside, definitions=self._definitions, references=self._references).data
         before = self._segments.get(BESIDE)
         changes.size += len(data) - (before.size if before else 0)
         with_beside(changes, beside, data)
@@ -299,14 +327,3 @@ class Baseline:
             self._landmarks[id(refer())] = name
         if segment.transient:
             self._transient[number] = segment.transient
-
-
-def _in_turn(groups: Sequence[Group]) -> Iterable[int]:
-    """Order groups so that each comes after those whose landmarks it names."""
-    if not any(group.needs for group in groups):
-        return range(len(groups))
-    places = {name: place for place, group in enumerate(groups) for name in group.names}
-    done: dict[int, None] = {}
-    for place in range(len(groups)):
-        depth_first(place, lambda place: [places[name] for name in groups[place].needs if name in places], done)
-    return done

@@ -85,7 +85,7 @@ def encode(
 
 
 class PlainWriter:
-    """Writes segments of one plain variable each, in which nothing occurs twice."""
+    """Writes segments of plain values only, in which nothing occurs twice."""
 
     def __init__(self) -> None:
         self._writer = values.Writer(max_bytes=_NO_LIMIT)
@@ -107,8 +107,16 @@ class PlainWriter:
 
     def segment(self, name: str, expression: bytes, plain: bytes) -> Encoded:
         """Give the same bytes that `encode` gives; `plain` is the expression's fingerprint."""
-        data: bytes = self._packer.pack([VERSION, {name: expression}, (), (), (), ()])
-        return Encoded(data, plain=plain)
+        return Encoded(self._written({name: expression}), plain=plain)
+
+    def all_of(self, values: Mapping[str, object]) -> bytes | None:
+        """Write several values as one segment; None where one of them cannot be written."""
+        expressions = {name: self.expression(value) for name, value in values.items()}
+        return None if None in expressions.values() else self._written(expressions)
+
+    def _written(self, expressions: Mapping[str, bytes | None]) -> bytes:
+        data: bytes = self._packer.pack([VERSION, expressions, (), (), (), ()])
+        return data
 
 
 def fingerprint(data: bytes) -> bytes:

@@ -275,3 +275,14 @@ def depth_first(start: int, edges: Callable[[int], Iterable[int]], done: dict[in
         else:
             path.pop()
             done[number] = None
+
+
+def groups_in_turn(groups: Sequence[Group]) -> Iterable[int]:
+    """Order groups so that each comes after those whose landmarks it names."""
+    if not any(group.needs for group in groups):
+        return range(len(groups))
+    places = {name: place for place, group in enumerate(groups) for name in group.names}
+    done: dict[int, None] = {}
+    for place in range(len(groups)):
+        depth_first(place, lambda place: [places[name] for name in groups[place].needs if name in places], done)
+    return done

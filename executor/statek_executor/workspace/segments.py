@@ -13,6 +13,7 @@ from statek_executor.workspace.partition import Group, is_landmark
 
 BESIDE: Final = 0
 """Number of the segment for what is kept beside the variables."""
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,9 @@ class Changes:
 def segment_of(
     number: int, group: Group, encoded: Encoded, values: Mapping[str, object], landmarks: Mapping[int, str]
 ) -> Segment:
+    if encoded.plain:
+        names, size = tuple(group.names), len(encoded.data)
+        return Segment(number, names, _NO_NAMES, _NO_NAMES, size, encoded.plain, plain=True)
     own = [name for name in group.names if is_landmark(values[name]) and landmarks.get(id(values[name])) == name]
     return Segment(
         number,
@@ -68,10 +72,9 @@ def segment_of(
         frozenset(group.loads),
         frozenset(group.needs),
         len(encoded.data),
-        encoded.plain or fingerprint(encoded.data),
+        fingerprint(encoded.data),
         tuple([(name, weakref.ref(values[name])) for name in own]),
         encoded.transient,
-        bool(encoded.plain),
     )
 
 

@@ -3,11 +3,15 @@
 An allocator hands out the gaps between living objects first. They are in every page of the zygote's memory, so a child
 that took them would copy a page for nearly each object that it makes. Without gaps its objects come to lie side by side
 in pages of its own. What fills the gaps is never looked at again, and costs one time what all children share.
+
+It is done in the launcher, when everything is imported, and once more in the template, for what was let go meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +27,17 @@ _LARGEST: Final = 64 * 1024
 _fillings: Final[list[object]] = []
 
 
+@cache
+def _writable_mappings() -> tuple[range, ...]:
+    """Tell where all this process's memory was when that was asked first; later there are no files to ask."""
+    lines = Path("/proc/self/maps").read_text(encoding="ascii", errors="surrogateescape").splitlines()
+    fields = [line.split(maxsplit=2) for line in lines]
+    return tuple(range(*(int(end, 16) for end in span.split("-"))) for span, rights, _ in fields if "w" in rights)
+
+
 def fill_gaps() -> None:
-    """Fill them, as far as the mappings go that exist now."""
+    """Fill them, as far as the mappings go that existed when this was done first."""
+    gc.collect()
     mappings = _writable_mappings()
     _fill(object, mappings)  # 16 bytes
     _fill(_float, mappings)  # 24
@@ -36,7 +49,7 @@ def fill_gaps() -> None:
         size = size * 7 // 8
 
 
-def _fill(make: Callable[[], object], mappings: list[range]) -> None:
+def _fill(make: Callable[[], object], mappings: Sequence[range]) -> None:
     """Make objects of one size and keep them, until one lies where nothing was before."""
     while True:
         filling = make()
@@ -51,9 +64,3 @@ def _maker(size: int) -> Callable[[], object]:
 
 def _float() -> object:
     return float("0.5")
-
-
-def _writable_mappings() -> list[range]:
-    lines = Path("/proc/self/maps").read_text(encoding="ascii", errors="surrogateescape").splitlines()
-    fields = [line.split(maxsplit=2) for line in lines]
-    return [range(*(int(end, 16) for end in span.split("-"))) for span, rights, _ in fields if "w" in rights]

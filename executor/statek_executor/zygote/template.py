@@ -26,6 +26,7 @@ from statek_executor.isolation.lockdown import Birth, Plan
 from statek_executor.isolation.seccomp import CHILD_FD
 from statek_executor.zygote.child import live
 from statek_executor.zygote.entries import Entry
+from statek_executor.zygote.gaps import fill_gaps
 
 _CHANNEL_FD: Final = 0
 """The template's end of the channel, and again as 1 and 2: a descriptor that it receives is then the next, CHILD_FD."""
@@ -137,6 +138,9 @@ def _be_template(channel: int, kinds: Sequence[Kind], zygote: int, ruleset: Rule
         _take_descriptors(channel, ruleset)
         lives = [(kind.plan, kind.entry.serve) for kind in kinds]
         exchange = _exchange()
+        for settle in {kind.entry.settle for kind in kinds}:
+            settle()
+        fill_gaps()
         gc.freeze()
         if _is_copy(exchange):
             live(*lives[exchange.kind])

@@ -6,10 +6,13 @@ Runs in the interpreter process. There is no second path and no fall-back.
 import __future__
 
 import ast
+import codecs
 import sys
 import types
 import warnings
 from dataclasses import dataclass
+from functools import cache
+from typing import cast
 
 from statek_policies.language import nodes
 from statek_policies.language.environment import exports_under
@@ -25,6 +28,9 @@ from statek_policies.policy import Policy
 from statek_policies.rules import Violation
 
 _PYTHON = (3, 11)
+_NO_WARNINGS = [("ignore", None, Warning, None, 0)]
+"""Filters as the `warnings` module keeps them. `catch_warnings` does the same with six calls, and copies the list."""
+_DECORATED = frozenset({ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef})
 _ANNOTATIONS = __future__.annotations.compiler_flag
 
 
@@ -47,21 +53,22 @@ def compile_batch(source: bytes, *, name: str, policy: Policy, futures: bool = F
     if sys.version_info[:2] != _PYTHON:
         raise RuntimeError("the language was checked for CPython 3.11 only")
     _check_size(source, policy)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a warning about the guest's source is none about ours
-        try:
-            return _compile(_decoded(source), name, policy, futures=futures)
-        except SyntaxError as error:
-            raise SourceInvalid(type(error).__name__, _said(error), error.lineno) from None
-        except (RecursionError, MemoryError):
-            raise SourceInvalid("SyntaxError", "the source is nested too deeply", None) from None
-        except (ValueError, OverflowError) as error:  # a NUL byte, a lone surrogate, a number too long for CPython
-            raise SourceInvalid("SyntaxError", str(error), None) from None
+    filters, warnings.filters = warnings.filters, _NO_WARNINGS  # one about the guest's source is none about ours
+    try:
+        return _compile(_decoded(source), name, policy, futures=futures)
+    except SyntaxError as error:
+        raise SourceInvalid(type(error).__name__, _said(error), error.lineno) from None
+    except (RecursionError, MemoryError):
+        raise SourceInvalid("SyntaxError", "the source is nested too deeply", None) from None
+    except (ValueError, OverflowError) as error:  # a NUL byte, a lone surrogate, a number too long for CPython
+        raise SourceInvalid("SyntaxError", str(error), None) from None
+    finally:
+        warnings.filters = filters
 
 
 def _compile(text: str, name: str, policy: Policy, *, futures: bool) -> CompiledBatch:
-    tree = ast.parse(text, filename=name)
-    transformer = LeanTransformer(_imports(policy), policy.limits.ast_nodes)
+    tree = cast(ast.Module, compile(text, name, "exec", ast.PyCF_ONLY_AST, dont_inherit=True))
+    transformer = LeanTransformer(_imports(policy.imports), policy.limits.ast_nodes)
     lines = [_first_line(statement) for statement in tree.body]
     flags = _ANNOTATIONS if _defers_annotations(tree) else 0
     transformer.violations += uses_of_withheld(tree, policy)
@@ -82,10 +89,11 @@ def _check_size(source: bytes, policy: Policy) -> None:
 
 
 def _decoded(source: bytes) -> str:
+    encoded = source.removeprefix(codecs.BOM_UTF8)
     try:
-        text = source.decode("utf-8-sig")
+        text = encoded.decode()
     except UnicodeDecodeError as error:
-        line = source.count(b"\n", 0, error.start) + 1
+        line = encoded.count(b"\n", 0, error.start) + 1
         raise SourceInvalid("SyntaxError", "the source is not UTF-8 text", line) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
@@ -98,8 +106,9 @@ def _said(error: SyntaxError) -> str:
     return str(error.msg) if error.msg else "invalid syntax"
 
 
-def _imports(policy: Policy) -> Imports:
-    return Imports(exports_under(policy), why_withheld)
+@cache
+def _imports(offered: tuple[str, ...]) -> Imports:
+    return Imports(exports_under(Policy(imports=offered)), why_withheld)
 
 
 def _refuse(violations: list[Violation]) -> None:
@@ -108,7 +117,7 @@ def _refuse(violations: list[Violation]) -> None:
 
 
 def _first_line(statement: ast.stmt) -> int:
-    decorators = getattr(statement, "decorator_list", None)
+    decorators = statement.decorator_list if type(statement) in _DECORATED else None  # type: ignore[attr-defined]
     return decorators[0].lineno if decorators else statement.lineno
 
 

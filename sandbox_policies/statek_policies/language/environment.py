@@ -55,7 +55,7 @@ class GuestEnvironment:
         guards = Guards(guests, clock, chance.samples())
         console = Console(host, self.globals)
         classes = ClassBuilder(guests, self._ids)
-        builtin = builtin_exports(guards, self.globals, console.builtin_print()) | withheld_exports(policy)
+        builtin = builtin_exports(guards, self.globals, console.print) | withheld_exports(policy)
         bound = [
             {"time": clock.exports()},
             {"random": chance.random_exports(), "uuid": chance.uuid_exports(), "secrets": chance.secrets_exports()},

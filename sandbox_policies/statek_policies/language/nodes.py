@@ -80,7 +80,9 @@ def admitted(guard: str, value: ast.expr, attribute: str) -> ast.expr:
 
 def instruction(statements: list[ast.stmt], line: int) -> ast.stmt:
     """Let an instruction's statements stand behind its boundary, at its first line: `if @boundary: ...`."""
-    return ast.If(_AT_BOUNDARY, statements, [], lineno=line, col_offset=0)
+    node = ast.If(_AT_BOUNDARY, statements, [])
+    node.lineno, node.col_offset = line, 0
+    return node
 
 
 def assign(target: ast.expr, value: ast.expr, place: ast.stmt) -> ast.stmt:

@@ -6,6 +6,7 @@ transformer, and the source is refused. Written for CPython 3.11; an operation t
 """
 
 import opcode
+import re
 import types
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
@@ -50,6 +51,11 @@ _BACKWARD_JUMPS = frozenset(code for name, code in _CODES.items() if code in opc
 _NAMING = _LOADS | _STORES | _BINDERS | {_LOAD_NAME}
 _CAREFUL = _STORES | {_MATCH_CLASS, _EXTENDED} | (set(range(256)) - _ALLOWED)
 """Operations of which the surroundings count."""
+_CAREFREE = bytes(set(range(256)) - _CAREFUL)
+_WITH_FIRST_NAME = re.compile(b"[%s]\0" % re.escape(bytes(_NAMING)), re.DOTALL)
+"""An operation on the first of a code object's names. Operations are at even places; a match that begins at an odd one
+has a 0 at an even one, which is no operation on a name, so it hides no other match."""
+_JUMPED_AT = bytes([_LOAD_NAME, 0, _JUMP_IF_FALSE])
 _INPLACE = 13
 """BINARY_OP's argument from which on it is `+=` and its like."""
 
@@ -89,16 +95,20 @@ def _scope_of(code: types.CodeType) -> Scope:
 
 def is_plain(code: types.CodeType, scope: Scope) -> bool:
     """Tell at a glance that a long look would find nothing: most code has plain names only and sets no attribute."""
-    operations = code.co_code[::2]
+    steps = code.co_code
+    operations = steps[::2]
     names = code.co_names
+    if operations.translate(None, _CAREFREE):
+        return False
     if scope is Scope.BATCH and names[:1] == (BOUNDARY,):
-        reserved = {index for index, name in enumerate(names) if name in GUARD_NAMES or name == BOUNDARY}
-        if not _are_only_loaded(reserved, operations, code.co_code[1::2]):
+        if _LOAD_GLOBAL in operations or not _is_only_jumped_at(steps):
             return False
-        names = tuple(name for index, name in enumerate(names) if index not in reserved)
+        guards = {index for index, name in enumerate(names) if name in GUARD_NAMES}
+        if not _are_only_loaded(guards, operations, steps[1::2]):
+            return False
+        names = tuple([name for name in names[1:] if name not in GUARD_NAMES]) if guards else names[1:]
     return (
-        _CAREFUL.isdisjoint(operations)
-        and all(map(_is_plain_name, names))
+        all(map(_is_plain_name, names))
         and all(map(_is_variable, code.co_varnames))
         and all(map(_is_variable, code.co_cellvars))
         and all(map(_is_variable, code.co_freevars))
@@ -106,15 +116,21 @@ def is_plain(code: types.CodeType, scope: Scope) -> bool:
     )
 
 
-def _are_only_loaded(reserved: set[int], operations: bytes, arguments: bytes) -> bool:
-    """Tell whether a batch's own code only ever loads these names, and the first, its boundary, to be taken by a jump.
+def _is_only_jumped_at(steps: bytes) -> bool:
+    """Tell whether a batch's own code does nothing with its first name, the boundary, but let a jump take its value.
 
-    For code without extended arguments: those are looked at long.
+    For code without extended arguments, as below: those are looked at long.
     """
-    return _LOAD_GLOBAL not in operations and all(
-        operation == _LOAD_NAME and (argument or following == _JUMP_IF_FALSE)
-        for operation, argument, following in zip(operations, arguments, operations[1:], strict=False)
-        if argument in reserved and operation in _NAMING
+    found = [met.start() for met in _WITH_FIRST_NAME.finditer(steps)]
+    return {steps[place : place + 3] for place in found if place % 2 == 0} <= {_JUMPED_AT}
+
+
+def _are_only_loaded(names: set[int], operations: bytes, arguments: bytes) -> bool:
+    """Tell whether code does nothing with some of its names, the guards, but load them."""
+    return not names or all(
+        operation == _LOAD_NAME
+        for operation, argument in zip(operations, arguments, strict=True)
+        if argument in names and operation in _NAMING
     )
 
 

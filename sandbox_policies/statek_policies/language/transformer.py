@@ -55,7 +55,7 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
     """Transforms one source; `violations` and `bound` are filled as it goes."""
 
     def __init__(self, imports: Imports, ast_nodes: int) -> None:
-        super().__init__()
+        # The base's own `__init__` makes what its methods fill, and none of them is called: see `_HANDLERS`.
         self.violations: list[Violation] = []
         self._imports = imports
         self._allowed_nodes = ast_nodes
@@ -66,7 +66,7 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
 
     def transform(self, statements: list[ast.stmt]) -> list[list[ast.stmt]]:
         """Transform each top-level statement; refusals are collected, not raised."""
-        transformed = [self._listed(self.visit(statement)) for statement in statements]
+        transformed = [made if type(made) is list else [made] for made in map(self.visit, statements)]
         self._report_refused_calls()
         self.violations.sort(key=lambda violation: violation.line or 0)
         return transformed
@@ -79,10 +79,11 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
 
     def visit(self, node: ast.AST) -> Any:
         """Transform one node."""
-        self._nodes += 1
-        if self._nodes > self._allowed_nodes:
+        self._nodes = count = self._nodes + 1
+        if count > self._allowed_nodes:
             self._say_too_many()
-        return _HANDLERS.get(type(node), _refuse_node)(self, node)
+        kind = type(node)
+        return node if kind in _LEAVES else _HANDLERS.get(kind, _refuse_node)(self, node)
 
     def _count_bindings(self, names: int) -> None:
         self._nodes += _NODES_OF_A_BINDING * names
@@ -104,13 +105,8 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         return node
 
     def _all(self, children: list[Any]) -> list[Any]:
-        visit = self.visit
-        transformed = [visit(child) if isinstance(child, ast.AST) else child for child in children]
+        transformed = list(map(self.visit, children))
         return _flattened(transformed) if list in map(type, transformed) else transformed
-
-    @staticmethod
-    def _listed(result: Any) -> list[ast.stmt]:
-        return result if type(result) is list else [result]
 
     # Variables
 
@@ -126,7 +122,10 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """Check a variable."""
         if type(node.ctx) is not ast.Load:
-            self._bind_name(node)
+            if is_bindable(node.id):
+                self._bound.add(node.id)
+            else:
+                self._bind_name(node)
         elif node.id.startswith("__") and not self._is_readable(node.id):
             self.refuse(node, "name.dunder", f"the name {node.id!r} is not available; {self._instead(node.id)}")
         return node
@@ -330,10 +329,6 @@ def _refuse_node(transformer: LeanTransformer, node: ast.AST) -> ast.AST:
     return node
 
 
-def _leaf(_transformer: LeanTransformer, node: ast.AST) -> ast.AST:
-    return node
-
-
 _Handler = Callable[[LeanTransformer, Any], Any]
 
 
@@ -342,8 +337,7 @@ def _handlers() -> dict[type[ast.AST], _Handler]:
     own = {**vars(PatternRules), **vars(AttributeRules), **vars(LeanTransformer)}
     visitors = {name.removeprefix("visit_"): method for name, method in own.items() if name.startswith("visit_")}
     table |= {getattr(ast, kind): method for kind, method in visitors.items()}
-    leaves = (ast.Constant, ast.MatchSingleton, ast.Pass, ast.Break, ast.Continue)
-    return table | dict.fromkeys(leaves, _leaf)
+    return table
 
 
 def _passing() -> Iterable[str]:
@@ -354,6 +348,8 @@ def _passing() -> Iterable[str]:
     yield from _ADDED.split()
 
 
+_LEAVES = frozenset({ast.Constant, ast.MatchSingleton, ast.Pass, ast.Break, ast.Continue, type(None)})
+"""What there is nothing to look at in; None stands in a list for what was left out."""
 _HANDLERS = _handlers()
 _CHILDREN: dict[type[ast.AST], tuple[str, ...]] = {
     kind: tuple(field for field in kind._fields if field not in _UNVISITED.split())

@@ -53,16 +53,19 @@ class Console:
     """The console of one guest."""
 
     def __init__(self, host: Host, namespace: dict[str, object]) -> None:
-        self._streams = {name: Stream(self._writer(name)) for name in ("stdout", "stderr")}
-        self._tracebacks = Tracebacks(self._print_error, namespace)
-        self._targets: dict[str, list[Any]] = {name: [] for name in self._streams}
         self._host = host
+        self._targets: dict[str, list[Any]] = {"stdout": [], "stderr": []}
+        write_out = self._writer("stdout")
+        self._streams = {"stdout": Stream(write_out), "stderr": Stream(self._writer("stderr"))}
+        self._tracebacks = Tracebacks(self._print_error, namespace)
+        self.print = self._printer(write_out)
+        """The guest's `print`: to the console, in one piece, or to the file."""
 
     def _writer(self, name: str) -> Callable[[str], None]:
         """Make what writes to a stream of the console, or to what stands for it meanwhile."""
+        targets = self._targets[name]
 
         def write(text: str) -> None:
-            targets = self._targets[name]
             if not targets or targets[-1] is self._streams[name]:
                 self._host.write(text)
             else:
@@ -70,18 +73,25 @@ class Console:
 
         return write
 
-    def print(
-        self, *values: object, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
-    ) -> None:
-        """Print to the console, in one piece, or to the file."""
-        for name, value in (("sep", sep), ("end", end)):
-            if value is not None and not isinstance(value, str):
-                raise TypeError(f"{name} must be None or a string, not {type(value).__name__}")
-        text = (" " if sep is None else sep).join(map(str, values)) + ("\n" if end is None else end)
-        target = self._streams["stdout"] if file is None else file
-        target.write(text)
-        if flush and hasattr(target, "flush"):
-            target.flush()
+    def _printer(self, write_out: Callable[[str], None]) -> Callable[..., None]:
+        """Make `print`; a closure, so that there is no attribute to follow."""
+
+        def print(
+            *values: object, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
+        ) -> None:
+            if file is None and type(sep) is str and type(end) is str:  # as it is mostly called: what is made is text
+                write_out(sep.join(map(str, values)) + end)
+                return
+            for name, value in (("sep", sep), ("end", end)):
+                if value is not None and not isinstance(value, str):
+                    raise TypeError(f"{name} must be None or a string, not {type(value).__name__}")
+            text = (" " if sep is None else sep).join(map(str, values)) + ("\n" if end is None else end)
+            target = self._streams["stdout"] if file is None else file
+            target.write(text)
+            if flush and hasattr(target, "flush"):
+                target.flush()
+
+        return print
 
     def _print_error(self, text: str, end: str = "\n", file: Any = None) -> None:
         self.print(text, end=end, file=self._streams["stderr"] if file is None else file)
@@ -96,16 +106,6 @@ class Console:
             "contextlib": self._redirects(),
             "typing": {"reveal_type": self._reveal_type},
         }
-
-    def builtin_print(self) -> Callable[..., None]:
-        """Return the guest's `print`."""
-
-        def print(
-            *values: object, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
-        ) -> None:
-            self.print(*values, sep=sep, end=end, file=file, flush=flush)
-
-        return print
 
     def _sys(self) -> dict[str, object]:
         return {

@@ -10,10 +10,8 @@ from typing import Any
 
 from interpreter_stand import changed
 
-from statek_executor.interpreter.batch import BatchRunner
 from statek_executor.interpreter.channel import Channel
 from statek_executor.interpreter.prepared import Prepared
-from statek_executor.interpreter.session import Session
 from statek_executor.interpreter.soft_limits import SoftLimits
 from statek_executor.workspace import Lost
 from statek_policies import Policy
@@ -43,14 +41,13 @@ class KeptJob:
         self.segments = dict(segments or {})
         self.sources = dict(sources or {})
         self._channel = _Recording()
-        surroundings = Prepared().take(self._channel, POLICY)
         needed = {batch for segment in self.segments.values() for batch in segment.batches}
         earlier = tuple(BatchSource(batch, "batch", self.sources[batch]) for batch in sorted(needed))
         load = Load(POLICY.to_wire(), tuple(self.segments.values()), earlier, ())
-        self.session = Session(load, POLICY, surroundings)
-        with surroundings.host.restoring():
+        workplace = Prepared(SoftLimits()).take(self._channel, load, POLICY)
+        self.session, self._runner = workplace.session, workplace.runner
+        with workplace.host.restoring():
             self.session.restore(load.workspace)
-        self._runner = BatchRunner(self.session, surroundings.host, SoftLimits())
 
     def run(self, source: str) -> Snapshot:
         """Run a batch to its end, whatever that is, and keep what it leaves."""
