@@ -16,8 +16,20 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from crashsweep.link import Direction, Link, Passing  # noqa: E402
-from crashsweep.plan import AT_COMMITS, COMMITTED, KINDS, MODEL_REPLY, PARTS, QUEUED, disturbances  # noqa: E402
+from crashsweep.plan import (  # noqa: E402
+    AT_COMMITS,
+    COMMITTED,
+    KINDS,
+    MODEL_REPLY,
+    PARTS,
+    QUEUED,
+    Disturbance,
+    When,
+    commit_of,
+    disturbances,
+)
 from crashsweep.programs import Program, Step, program  # noqa: E402
+from crashsweep.trap import Trap  # noqa: E402
 from crashsweep.verdict import UNKNOWN, judge  # noqa: E402
 from crashsweep.zmtp import GREETING_BYTES, PieceReader  # noqa: E402
 
@@ -36,7 +48,7 @@ def crashsweep(*arguments: str) -> Run:
 
 def test_a_short_sweep_kills_and_every_job_ends_right(short_path: Path) -> None:
     bounds = ("--kills", "5", "--seconds", "4", "--at-once", "1")
-    found = crashsweep(*bounds, "--seed", "974", "--directory", str(short_path))
+    found = crashsweep(*bounds, "--seed", "1242", "--directory", str(short_path))
     assert found.status == 0, found.out + found.err
     assert "failures: 0" in found.out
     assert "  ok  " in found.out
@@ -114,6 +126,41 @@ def test_a_plan_is_the_same_for_its_seed_and_comes_to_every_message_every_commit
     assert {part for one in plan for part in one.victims} == set(PARTS)
     assert set(COMMITTED) <= {QUEUED, *EVENTS}
     assert program(9) == program(9)
+
+
+def trapped(kind: str, when: When, *, skip: int = 0) -> tuple[Trap, list[Disturbance]]:
+    happened: list[Disturbance] = []
+    trap = Trap(happened.append)
+    trap.arm(Disturbance(1, "kill", when, kind, skip, 0.0, ("scheduler",)))
+    return trap, happened
+
+
+def test_a_trap_waits_for_its_commit_and_its_side_of_it_and_happens_once() -> None:
+    trap, happened = trapped(commit_of("turn_answered"), "after", skip=1)
+    for _ in range(2):
+        trap.on_commit("before", ["turn_answered"])
+        trap.on_commit("after", ["turn_requested"])
+        trap.on_model("after")
+        trap.on_message("up", "console")
+    trap.on_commit("after", ["batch_submitted", "turn_answered"])
+    assert (happened, trap.is_armed) == ([], True)
+    trap.on_commit("after", ["turn_answered"])
+    trap.on_commit("after", ["turn_answered"])
+    assert (len(happened), trap.is_armed) == (1, False)
+
+
+def test_a_trap_waits_for_a_reply_of_the_model_and_for_a_message() -> None:
+    trap, happened = trapped(MODEL_REPLY, "before")
+    trap.on_model("after")
+    assert happened == []
+    trap.on_model("before")
+    assert len(happened) == 1
+    trap, happened = trapped("console", "after")
+    passing = trap.on_message("up", "console")
+    assert happened == []
+    assert passing.afterwards is not None
+    passing.afterwards()
+    assert len(happened) == 1
 
 
 def test_a_stream_is_cut_into_its_messages_however_it_arrives() -> None:
