@@ -22,12 +22,10 @@ JOBS: Final = 60
 """Honest jobs in each half of a round; each is submitted when the one before it has ended."""
 JOBS_QUICK: Final = 3
 WORKERS: Final = 4
-SECONDS: Final = 6.0
-SECONDS_QUICK: Final = 1.0
-"""How long the neighbours are there."""
-LONGER_SECONDS: Final = 0.5
-"""By which the one that spins stays longer, so that the flood is over when it ends."""
+SECONDS: Final = 60.0
+"""After which the neighbours end by themselves; they are cancelled as soon as the jobs beside them have ended."""
 LARGEST: Final = 2**40
+LIMITS: Final = {"wall_seconds": SECONDS, "cpu_seconds": SECONDS, "output_bytes": LARGEST, "output_lines": LARGEST}
 TARGET: Final = Target(most=2.0)
 
 HONEST: Final = b"""
@@ -48,11 +46,11 @@ def measure(effort: Effort) -> Iterator[Row]:
     ):
         quiet: list[float] = []
         beside: list[float] = []
-        number, seconds = (JOBS_QUICK, SECONDS_QUICK) if effort.quick else (JOBS, SECONDS)
+        number = JOBS_QUICK if effort.quick else JOBS
         _run_jobs(client, number)
         for _ in range(effort.rounds(ROUNDS)):
             quiet += _run_jobs(client, number)
-            with _neighbours(client, socket, seconds) as are_there:
+            with _neighbours(client, socket) as are_there:
                 times = _run_jobs(client, number)
                 if not are_there():
                     raise ServiceFailed("the neighbours ended before the jobs did")
@@ -88,23 +86,18 @@ def _timed(client: Client) -> float:
 
 
 @contextmanager
-def _neighbours(client: Client, socket: Path, seconds: float) -> Iterator[Callable[[], bool]]:
-    """One that floods and one that spins, until their time is over; gives whether both are still there.
+def _neighbours(client: Client, socket: Path) -> Iterator[Callable[[], bool]]:
+    """One that floods and one that spins, until the block is over; gives whether both are still there.
 
     Nobody follows the one that floods: what a client costs that reads all of it is not the question.
     """
-    _submit(client, FLOODER, _limits(seconds) | {"output_bytes": LARGEST, "output_lines": LARGEST})
     started = time.perf_counter()
-    spinner = _submit(client, SPINNER, _limits(seconds + LONGER_SECONDS))
+    neighbours = [_submit(client, source, LIMITS) for source in (FLOODER, SPINNER)]
     with Client(socket) as watcher:
-        ended = watcher.follow(spinner.job, spinner.cursor)
-        _await(ended, "console_printed")
-        yield lambda: time.perf_counter() - started < seconds
-        _await(ended, "job_ended")
-
-
-def _limits(seconds: float) -> dict[str, float]:
-    return {"wall_seconds": seconds, "cpu_seconds": seconds}
+        _await(watcher.follow(neighbours[1].job, neighbours[1].cursor), "console_printed")
+    yield lambda: time.perf_counter() - started < SECONDS
+    for neighbour in neighbours:
+        client.cancel_job(neighbour.job, "the jobs beside it have ended")
 
 
 def _submit(client: Client, source: bytes, limits: dict[str, float]) -> Accepted:
