@@ -38,9 +38,9 @@ def believe_interpreters() -> None:
 
 def believe_forms() -> None:
     """Let the scheduler take messages whatever is in their fields."""
-    from statek.pools import pool
+    from statek.api import executors
 
-    vars(pool)["decode"] = _unchecked
+    vars(executors)["decode"] = _unchecked
 
 
 def believe_turns() -> None:
