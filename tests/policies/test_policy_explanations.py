@@ -6,6 +6,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,14 @@ RULE = re.compile(r"[a-z_]+\.[a-z_]+")
 WITHOUT_A_DOT = {"seccomp"}
 
 
-def emitted() -> set[str]:
+@cache
+def emitted() -> frozenset[str]:
     """Collect every rule that our code can report, from the places where it reports."""
     files = [file for package in PACKAGES for file in sorted((TREE / package).rglob("*.py"))]
     trees = [ast.parse(file.read_text("utf-8")) for file in files]
     named = dict(constant for tree in trees for constant in _constants_of(tree))
     found = {rule for tree in trees for rule in _rules_in(tree, named)}
-    return found | {f"language.{feature}" for feature in FEATURES}
+    return frozenset(found | {f"language.{feature}" for feature in FEATURES})
 
 
 def _constants_of(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
