@@ -108,7 +108,7 @@ class LeaseServer:
         self._child: Child | None = None
         self._anonymous_at_start = 0
         self.waiting_since: float | None = None
-        """When the guest began to wait for a future, in monotonic seconds; None while it does not."""
+        """When the guest began to wait for a future or its next batch, in monotonic seconds; None while it works."""
         self.task = asyncio.create_task(self._serve(), name=f"lease {self.lease}")
         """Done when the lease is over, its child gone and its end reported; cancelled, it ends without a report.
 
@@ -250,7 +250,7 @@ class LeaseServer:
         await self._pass_on_printed()
         if isinstance(message, Finished | Failed):
             self._stop_timer()
-            self._watch = None
+            self._watch, self.waiting_since = None, time.monotonic()
             await self._emit(encode(watch.metered()))
         await self._emit(data)
 
@@ -340,7 +340,7 @@ class LeaseServer:
                 self._set_limits(child, self._policy)
             case Run():
                 assert self._policy is not None, "the scheduler sends Load before Run"
-                self._watch = BatchWatch(message, child.pid, self._policy)
+                self._watch, self.waiting_since = BatchWatch(message, child.pid, self._policy), None
                 self._look_at_the_clock(child)
             case Reply():
                 self.waiting_since = None

@@ -6,7 +6,16 @@ from dataclasses import replace
 
 from statek.core import turns
 from statek.core.decisions import Decision
-from statek.core.events import BatchEnded, BatchSkipped, BatchStarted, Event, JobEnded, JobHeld, LeaseEnded
+from statek.core.events import (
+    BatchEnded,
+    BatchSkipped,
+    BatchStarted,
+    Event,
+    JobEnded,
+    JobHeld,
+    LeaseEnded,
+    TurnRequested,
+)
 from statek.core.evolve import begin, evolved
 from statek.core.instructions import EndLease, StartBatch
 from statek.core.jobs import Job, RunningBatch
@@ -39,15 +48,34 @@ def fail_batch(job: Job, running: RunningBatch, lease: Lease, error: GuestError)
 
 
 def end_batch(job: Job, lease: Lease, ended: BatchEnded) -> Decision:
-    """End the batch; the lease goes on with the next one if all is well and its policy is the same."""
+    """End the batch; if all is well the lease goes on with the next one under its policy, or waits for the model's."""
     events = ending(job, ended, lease.policy.on_violation)
     goes_on = ended.outcome == "ok" and not ended.exited
     if goes_on and job.pending and job.pending[0].policy == job.policy_due:
         following = BatchStarted(job.pending[0].batch, 0, 0)
         return Decision((*events, following), (StartBatch(),), at_checkpoint(lease, begin(job.pending[0])))
+    if goes_on and isinstance(events[-1], TurnRequested):
+        return Decision(events, (), lease)  # kept for the code of the reply
+    return _without(lease, events)
+
+
+def after_reply(job: Job, lease: Lease | None, events: tuple[Event, ...]) -> Decision:
+    """Take what became of a turn. An interpreter that was kept for it runs the code, or is not needed any more."""
+    if lease is None:
+        return Decision(events)
+    after = evolved(job, events)
+    if after.stands_still:
+        return Decision(events, (), lease)
+    if not after.pending:
+        return _without(lease, events)
+    following = BatchStarted(after.pending[0].batch, 0, 0)
+    return Decision((*events, following), (StartBatch(),), at_checkpoint(lease, begin(after.pending[0])))
+
+
+def _without(lease: Lease, events: tuple[Event, ...]) -> Decision:
+    """End the lease as well."""
     reason = "the job ended" if isinstance(events[-1], JobEnded) else "its batch ended"
-    lease_ended = LeaseEnded(lease.lease, lease.epoch, reason, blamed=False)
-    return Decision((*events, lease_ended), (EndLease(reason),))
+    return Decision((*events, LeaseEnded(lease.lease, lease.epoch, reason, blamed=False)), (EndLease(reason),))
 
 
 def ending(job: Job, ended: BatchEnded, on_violation: OnViolation = "refuse") -> tuple[Event, ...]:

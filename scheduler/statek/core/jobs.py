@@ -242,6 +242,11 @@ class Job:
         talk = self.conversation
         return self.running is not None or (talk is not None and talk.turn > 0)
 
+    @property
+    def stands_still(self) -> bool:
+        """Tell whether its interpreter, if it has one, has nothing to do: it waits for a future, or for its model."""
+        return self.awaited is not None or (self.conversation is not None and self.conversation.asking)
+
     def future(self, number: int) -> FutureEntry | None:
         """Return the future of that number unless it is resolved, or there is none."""
         return next((entry for entry in self.futures if entry.number == number), None)

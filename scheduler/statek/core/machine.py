@@ -116,9 +116,9 @@ def metered(message: Metered) -> UsageMetered:
 def end_lease(job: Job, lease: str, epoch: int, reason: str, *, blamed: bool, cause: str = "") -> Decision:
     """End a lease from our side or because its executor is gone; a batch that was blamed too often is given up.
 
-    A guest that waits for a future does nothing: whatever becomes of its interpreter meanwhile is not its doing.
+    A guest that stands still does nothing: whatever becomes of its interpreter meanwhile is not its doing.
     """
-    blamed = blamed and job.awaited is None
+    blamed = blamed and not job.stands_still
     ended = LeaseEnded(lease, epoch, reason[:TEXT_LIMIT], blamed, cause)
     if job.running is not None and job.running.condemned:
         return violations.end_lease(job, job.running, ended)

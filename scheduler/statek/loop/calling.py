@@ -20,6 +20,7 @@ from statek.core.decisions import Decision
 from statek.core.events import CallAnswered, Event, VariablesOffered
 from statek.core.instructions import RunTool
 from statek.core.jobs import Job, digest
+from statek.core.leases import lease_id
 from statek.loop.composing import requested_at_us
 from statek.loop.tick import Tick
 from statek.pools.leasing import HeldLease
@@ -83,11 +84,21 @@ class Calling:
         if self.tools is None or job.running is not None:
             return False
         given = (tick.blobs.get(job.given) or self._loop.ledger.blob(job.given)) if job.given else None
-        names = tuple(name for name in self.offered_to(job, tick).exports if name not in job.offered)
+        names = self._new_to(tick, job)
         if given is None and not names:
             return False
         tick.then(partial(self.tools.giver.give, job, names, given, self.on_given))
         return True
+
+    def renew(self, tick: Tick, job: Job) -> None:
+        """End a lease that was kept between two turns where the application has new variables for its job since."""
+        if job.leased and job.running is None and self._new_to(tick, job):
+            end = partial(machine.end_lease, lease=lease_id(job.job, job.epoch), epoch=job.epoch, blamed=False)
+            self._loop.decide(tick, job.job, lambda job, _: end(job, reason="the application has new variables for it"))
+
+    def _new_to(self, tick: Tick, job: Job) -> tuple[str, ...]:
+        """Name the application's variables that a job has not been given."""
+        return tuple(name for name in self.offered_to(job, tick).exports if name not in job.offered)
 
     # what the runner brings
 

@@ -19,6 +19,7 @@ from statek.conversation.models import Models, NoModel
 from statek.core import turns
 from statek.core.agents import AgentDefinition
 from statek.core.decisions import Decision
+from statek.core.endings import after_reply
 from statek.core.events import Event, ReplyLost, TurnAnswered, TurnUsage
 from statek.core.evolve import evolved, talk_of
 from statek.core.jobs import Conversation, Job, digest
@@ -193,7 +194,8 @@ class Conversing:
         last_words = meaning.text if isinstance(meaning, Plain) else ""
         lost = self._lost(asked, reply)
         decide = partial(_replied, lost=lost, answer=answer, sources=sources, last_words=last_words, version=version)
-        after = self._loop.decide(tick, asked.job, lambda job, lease: Decision(decide(job), (), lease))
+        self._loop.calling.renew(tick, job)
+        after = self._loop.decide(tick, asked.job, lambda job, lease: after_reply(job, lease, decide(job)))
         if after is not None and after.status == "READY":
             self._replied.add(asked.job)
 
@@ -210,7 +212,7 @@ class Conversing:
         def decide(job: Job) -> tuple[Event, ...]:
             return (*lost, *turns.failed(talk_of(job).turn, cause, detail))
 
-        self._loop.decide(tick, name, lambda job, lease: Decision(decide(job), (), lease))
+        self._loop.decide(tick, name, lambda job, lease: after_reply(job, lease, decide(job)))
 
 
 _OUTCOMES: Final[dict[type, Literal["code", "plain", "malformed", "refusal"]]] = {

@@ -145,11 +145,11 @@ class Leases:
             case _ if self._held.get(held.lease.lease) is not held:
                 pass  # the lease has ended in the same turn, and perhaps its job
             case Send(Reply() as reply):
-                self._loop.placing.reply(held, reply)
+                self._loop.placing.let_go_on(held, partial(held.send, reply))
             case Send(message):
                 held.send(message)
             case StartBatch():
-                self._send_composed(held, compose_run(self._loop.ledger, self._job(held)))
+                self._loop.placing.let_go_on(held, partial(self._send_run, held))
             case CheckFuture():
                 self._loop.waiting.look(held.job, instruction)
             case AnswerFromLedger(batch, number):
@@ -160,6 +160,9 @@ class Leases:
     def _send_load(self, held: HeldLease) -> None:
         job, policy = self._job(held), held.lease.policy
         self._send_composed(held, compose_load(self._loop.ledger, job, policy, self._loop.calling.offered_to(job)))
+
+    def _send_run(self, held: HeldLease) -> None:
+        self._send_composed(held, compose_run(self._loop.ledger, self._job(held)))
 
     def _send_composed(self, held: HeldLease, message: Load | Run) -> None:
         """Send what is put together from the ledger; a job that has grown beyond what a message may be has failed."""

@@ -1,14 +1,15 @@
 """The loop's part about places: which READY job goes to which executor, and which waiting one makes room for it.
 
-A job that waits for a future may stay in its interpreter. It does not count among the active ones then, and never
-keeps a READY job from running: the longest wait is ended where there is no room left. One that goes on counts again;
-where as many are active as may be, it goes on when one of those has ended.
+A job that waits for a future, or for its model, may stay in its interpreter. It does not count among the active ones
+then, and never keeps a READY job from running: the longest wait is ended where there is no room left. One that goes on
+counts again; where as many are active as may be, it goes on when one of those has ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,7 @@ from statek.pools.parking import Parking
 from statek.pools.ready import Kind, ReadyJobs
 from statek_policies import Policy
 from statek_protocol.messages.executor import Grant
-from statek_protocol.messages.interpreter import GuestError, Reply
+from statek_protocol.messages.interpreter import GuestError
 
 if TYPE_CHECKING:
     from statek.loop.loop import Loop
@@ -58,7 +59,7 @@ class Placing:
         self._give_up_unplaceable = give_up_unplaceable
         self._ready = ReadyJobs()
         self._parking = Parking(park_seconds, max_parked)
-        self._held_up: dict[str, tuple[HeldLease, Reply]] = {}
+        self._held_up: dict[str, tuple[HeldLease, Callable[[], None]]] = {}
         """Leases whose wait is over and whose guests go on when there is a place, oldest first."""
         self._models_first = False
         self._timer: asyncio.TimerHandle | None = None
@@ -85,7 +86,7 @@ class Placing:
 
     @property
     def parked(self) -> int:
-        """Return how many jobs wait for a future and keep their interpreters."""
+        """Return how many jobs wait for a future or their model, and keep their interpreters."""
         return len(self._parking)
 
     def enqueue(self, job: str) -> None:
@@ -107,9 +108,9 @@ class Placing:
     # waits
 
     def follow(self, held: HeldLease, job: Job) -> None:
-        """Take notice of whether a lease's guest waits for a future, after a decision about its job."""
+        """Take notice of whether a lease's guest stands still, after a decision about its job."""
         name = held.lease.lease
-        if job.awaited is not None:
+        if job.stands_still:
             if name not in self._parking:
                 self._parking.park(name, time.monotonic())
                 held.executor.idle.add(name)
@@ -117,14 +118,14 @@ class Placing:
         elif name in self._parking:
             self._parking.leave(name)
 
-    def reply(self, held: HeldLease, reply: Reply) -> None:
-        """Let a guest have what it stands still for: at once, or after a wait when there is a place for it."""
+    def let_go_on(self, held: HeldLease, send: Callable[[], None]) -> None:
+        """Have a guest sent what it stands still for: at once, or after a wait when there is a place for it."""
         name = held.lease.lease
         if name in held.executor.idle and not self._has_place(held.executor):
-            self._held_up[name] = (held, reply)
+            self._held_up[name] = (held, send)
             return
         self._occupy(held)
-        held.send(reply)
+        send()
 
     def dropped(self, held: HeldLease) -> None:
         """Forget a lease that has ended."""
@@ -141,11 +142,11 @@ class Placing:
 
     def _let_go_on(self, tick: Tick) -> None:
         """Let guests go on whose waits are over, first come first served on each executor."""
-        for name, (held, reply) in list(self._held_up.items()):
+        for name, (held, send) in list(self._held_up.items()):
             if self._has_place(held.executor):
                 del self._held_up[name]
                 self._occupy(held)
-                tick.then(partial(held.send, reply))
+                tick.then(send)
 
     def _has_place(self, executor: Executor) -> bool:
         return executor.active < executor.workers and self._taken < self._max_concurrency

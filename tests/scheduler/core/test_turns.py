@@ -24,6 +24,7 @@ from statek.core.events import (
     JobEnded,
     JobRevived,
     LeaseEnded,
+    LeaseGranted,
     MessagePushed,
     TurnAnswered,
     TurnFailed,
@@ -39,6 +40,7 @@ OK = Program(((Say(b"ok\n"),),))
 BAD = Program(((Say(b"no\n"),),), outcome="error")
 EXIT = Program(((Say(b"bye\n"),),), exit_status="done")
 WAITS = Program(((Begin("x"), Use(0)),))
+ASKS = Program(((Say(b"a"),), (Ask("t"),)))
 
 
 def started(*warm_up: Program, harness: Harness = ENDLESS) -> Talk:
@@ -67,8 +69,55 @@ def test_the_model_is_asked_when_the_warm_up_is_over() -> None:
     talk.grant()
     assert talk.job.status == "WARMING_UP"
     talk.go_on()
-    assert (talk.job.status, talk.job.leased, talk.talk.turn) == ("STARTED", False, 1)
-    assert isinstance(talk.events[-1], LeaseEnded)
+    assert (talk.job.status, talk.job.leased, talk.talk.turn) == ("STARTED", True, 1)
+    assert isinstance(talk.events[-1], TurnRequested)
+
+
+# an interpreter between two turns
+
+
+def test_an_interpreter_is_kept_for_the_code_of_the_next_reply() -> None:
+    talk = started(OK)
+    talk.go_on()
+    for _ in range(3):
+        talk.reply(OK, OK)
+        talk.go_on()
+    talk.mumble()
+    talk.reply(EXIT)
+    talk.go_on()
+    assert ended(talk) == ("ok", "done")
+    assert [event.epoch for event in talk.of(LeaseGranted)] == [1]
+    assert [event.reason for event in talk.of(LeaseEnded)] == ["the job ended"]
+
+
+@pytest.mark.parametrize("program", [BAD, Program((), outcome="limit"), Program((), outcome="blocked")])
+def test_no_interpreter_is_kept_after_code_that_did_not_end_well(program: Program) -> None:
+    talk = started(OK)
+    talk.go_on()
+    talk.reply(program)
+    talk.go_on()
+    assert (talk.talk.asking, talk.job.leased) == (True, False)
+
+
+@pytest.mark.parametrize("act", [Talk.give_up, lambda talk: talk.say("that is all"), Talk.cancel])
+def test_an_interpreter_that_is_not_needed_any_more_is_ended_with_its_job(act: Callable[[Talk], None]) -> None:
+    talk = started(OK)
+    talk.go_on()
+    act(talk)
+    talk.check_ended()
+    assert (talk.job.leased, talk.lease) == (False, None)
+
+
+def test_nobody_is_blamed_for_an_interpreter_that_dies_between_two_turns() -> None:
+    talk = started(OK)
+    talk.go_on()
+    for _ in range(machine.ATTEMPTS_LIMIT + 1):
+        talk.interpreter_dies()
+        assert (talk.job.leased, talk.talk.asking) == (False, True)
+        assert not talk.of(LeaseEnded)[-1].blamed
+        talk.reply(OK)
+        talk.go_on()
+    assert not talk.of(JobEnded)
 
 
 @pytest.mark.parametrize("outcome", ["error", "limit", "blocked"])
@@ -367,13 +416,19 @@ def test_a_restart_that_asks_again_shows_the_model_what_came_meanwhile() -> None
 # cancelling
 
 
+def alone(talk: Talk) -> None:
+    talk.executor_falls_silent(blamed=False)
+
+
 def ready(talk: Talk) -> None:
-    talk.reply(Program(((Say(b"a"),), (Ask("t"),))), OK)
+    alone(talk)
+    talk.reply(ASKS, OK)
 
 
 def running(talk: Talk) -> None:
-    ready(talk)
-    talk.grant()
+    talk.reply(ASKS, OK)
+    if talk.lease is None:
+        talk.grant()
     talk.step()
 
 
@@ -400,7 +455,7 @@ def given_up_once(talk: Talk) -> None:
 
 STATES = {
     "asking": lambda talk: None,
-    **{state.__name__: state for state in (ready, running, calling, parked, evicted, given_up_once)},
+    **{state.__name__: state for state in (alone, ready, running, calling, parked, evicted, given_up_once)},
 }
 
 
@@ -626,7 +681,7 @@ class Conversations(RuleBasedStateMachine):
     def the_model_is_asked_exactly_where_nothing_else_is_to_be_done(self) -> None:
         if hasattr(self, "world"):
             job = self.world.job
-            idle = not job.leased and not job.pending and job.running is None
+            idle = not job.pending and job.running is None
             assert self.world.talk.asking == (job.status == "STARTED" and idle)
             assert (self.world.waits is not None) == self.world.talk.asking
             assert (job.status == "READY") <= (bool(job.pending) or job.running is not None)

@@ -17,6 +17,7 @@ from statek.core.events import CallAnswered, Event
 from statek.core.instructions import RunTool
 from statek.core.jobs import Job
 from statek.loop.loop import Loop
+from statek.loop.placing import PARK_SECONDS
 from statek.loop.vitals import Vitals
 from statek.pools.endpoint import Delivery, RouterEndpoint
 from statek.store.directory import StoreDirectory
@@ -199,9 +200,15 @@ def make_stand(
     *,
     max_concurrency: int = 10,
     give_up_unplaceable: bool = False,
+    park_seconds: float = PARK_SECONDS,
     prepare: Callable[[Stand], None] = lambda _: None,
 ) -> Stand:
-    loop = Loop(ledger, max_concurrency=max_concurrency, give_up_unplaceable=give_up_unplaceable)
+    loop = Loop(
+        ledger,
+        max_concurrency=max_concurrency,
+        give_up_unplaceable=give_up_unplaceable,
+        park_seconds=park_seconds,
+    )
     loop.turn_seconds = math.inf  # what is one turn must not depend on how busy the machine is
     tools, executors, answers = RecordingTools(), RecordingEndpoint(), RecordingEndpoint()
     loop.calling.tools = cast(ToolRunner, tools)

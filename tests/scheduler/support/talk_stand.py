@@ -155,8 +155,13 @@ def lease_of(executor: Any) -> tuple[Stamp, Run]:
 
 
 @contextmanager
-def talk_stand(path: Path, *, most: dict[str, int] | None = None, max_concurrency: int = 10) -> Iterator[TalkStand]:
-    """A scheduler on the ledger at that path; a second one on the same path is its restart."""
+def talk_stand(
+    path: Path, *, most: dict[str, int] | None = None, max_concurrency: int = 10, park_seconds: float = 0
+) -> Iterator[TalkStand]:
+    """A scheduler on the ledger at that path; a second one on the same path is its restart.
+
+    Where interpreters are kept between two turns, it has to be in an event loop.
+    """
     models = RecordingModels()
 
     def prepare(made: Stand) -> None:
@@ -164,7 +169,7 @@ def talk_stand(path: Path, *, most: dict[str, int] | None = None, max_concurrenc
         made.loop.conversing.models = Models(models, prompting, load_prices(), most or {"default": 100})
 
     with Ledger.open(path) as ledger:
-        base = make_stand(ledger, prepare=prepare, max_concurrency=max_concurrency)
+        base = make_stand(ledger, prepare=prepare, max_concurrency=max_concurrency, park_seconds=park_seconds)
         base.turn()
         yield TalkStand(base, models)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from core_programs import Program
 from core_world import JOB, World
 
-from statek.core import steering, turns
+from statek.core import endings, steering, turns
 from statek.core.agents import AgentDefinition, Harness, WarmupBlock
 from statek.core.decisions import Decision
 from statek.core.events import BatchSubmitted, Event, TurnAnswered, TurnRequested, TurnUsage
@@ -77,7 +77,8 @@ class Talk(World):
     def give_up(self) -> None:
         """Let the provider give up."""
         assert self.waits is not None
-        self.take(turns.failed(self.waits.turn, "timeout", "it took too long"))
+        events = turns.failed(self.waits.turn, "timeout", "it took too long")
+        self.apply(endings.after_reply(self.job, self.lease, events))
 
     def _answer(self, outcome: str, programs: Sequence[Program], text: str, usage: TurnUsage) -> None:
         assert self.waits is not None
@@ -85,7 +86,8 @@ class Talk(World):
         answer = TurnAnswered(self.waits.turn, "digest", outcome, usage, "small-1")  # type: ignore[arg-type]
         sources = [f"reply {first + index}".encode() for index, _ in enumerate(programs)]
         self.programs |= dict(enumerate(programs, first))
-        self.take(turns.answered(self.job, answer, sources, text, plain_ends=self.plain_ends))
+        events = turns.answered(self.job, answer, sources, text, plain_ends=self.plain_ends)
+        self.apply(endings.after_reply(self.job, self.lease, events))
 
     # people
 

@@ -133,7 +133,8 @@ class World:
 
     @property
     def can_step(self) -> bool:
-        return self._talk is not None and not (self._stands_still and self._reply is None)
+        at_work = self._talk is not None and self.job.running is not None
+        return at_work and not (self._stands_still and self._reply is None)
 
     def step(self) -> None:
         """Let the interpreter go on to its next message."""
