@@ -108,7 +108,7 @@ class StoreSettings(_Group):
     copies_kept: Positive = Field(default=CopyRules().kept, le=1000)
     """How many copies are kept of each prefix."""
     compact_factor: Seconds = CompactionRules().factor
-    """How many times larger than its jobs dbzero's file of them may be at a start; 0 for any size."""
+    """How many times larger than its jobs dbzero's file of them may become; 0 for any size."""
     retain_days: Days | None = None
     """After how many days an ended job is forgotten, with its console and its history; none for never."""
 

@@ -24,6 +24,8 @@ PlainOf = Callable[[Any], Any]
 
 REFERENCES: Final = PlainReferences()
 _PAIR_DEPTH: Final = 2
+_JOB: Final = "job/"
+"""What a job's place begins with; no uuid of dbzero has a slash."""
 
 
 def _itself(value: Any) -> Any:
@@ -69,13 +71,23 @@ def is_object(value: Any) -> bool:
 
 
 def uuid_of(value: Any) -> str:
-    """Return what dbzero finds an object again by; raises TypeError."""
+    """Return what an object of dbzero is found again by, which is its uuid; raises TypeError.
+
+    A job is found by its name: the scheduler's objects are made anew from time to time, and their uuids change.
+    """
     import dbzero as db0
 
+    from statek.store.objects import PREFIX, Job
+
+    if isinstance(value, Job):
+        return _JOB + value.job
     try:
-        return str(db0.uuid(value))
+        uuid, prefix = str(db0.uuid(value)), db0.get_prefix_of(value).name
     except Exception as error:  # dbzero's own kinds of error are many
         raise TypeError(f"dbzero has no uuid for the {type_name(value)}: {error}") from error
+    if prefix == PREFIX:
+        raise TypeError(f"the scheduler's {type_name(value)} cannot be found again: give the job that it belongs to")
+    return uuid
 
 
 def keep(value: Any, tag: str) -> None:
@@ -87,15 +99,26 @@ def keep(value: Any, tag: str) -> None:
 
 
 def fetch(uuid: str) -> Any:
-    """Return an object of dbzero by its uuid; raises LookupError for one that is not there any more."""
+    """Return an object of dbzero by what `uuid_of` said; raises LookupError for one that is not there any more."""
     import dbzero as db0
 
+    if uuid.startswith(_JOB):
+        return _job(uuid.removeprefix(_JOB))
     try:
         return db0.fetch(uuid)
     except Exception as error:
         raise LookupError(
             f"the object {uuid} is not in dbzero any more: it was deleted, or its prefix is not open"
         ) from error
+
+
+def _job(name: str) -> Any:
+    from statek.store.objects import find_job
+
+    found = find_job(name)
+    if found is None:
+        raise LookupError(f"the job {name!r} is not in dbzero: it was forgotten")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from statek.errors import AppUnusable, BugInScheduler, StatekError
+from statek.errors import AppUnusable, StatekError
 from statek.store.closed_note import remove_note, write_note
 from statek.store.compaction import Compaction, CompactionRules
 from statek.store.copies import Copies
@@ -85,7 +85,7 @@ class Mirror:
         self._commit_seconds = commit_seconds
         self._copies = Copies(directory.with_name("copies"))
         self._copier = Copier(directory, self._copies, copy_rules, on_copy_trouble)
-        self._compaction = Compaction(directory, compaction_rules)
+        self._compaction = Compaction(directory, ledger_path, compaction_rules)
         self._thread = threading.Thread(target=self._main, name=THREAD_NAME, daemon=True)
         self._changed = threading.Condition()
         self._known = 0
@@ -218,25 +218,32 @@ class Mirror:
             session.forget_markers()
             self._copier.opened()
             self.ready.set()
-            while self._wait(_sooner(session.seconds_to_commit, self._copier.seconds_to_copy)):
+            while self._wait(session.seconds_to_commit, self._copier.seconds_to_copy, self._compaction.seconds_to_look):
                 self._run_tasks(session)
                 self._step(session, ledger, step_size)
                 self._does("commit")
                 session.commit_if_due()
                 if not self._behind:
                     self._compaction.caught_up(ledger, session.commit)
+                self._compact(session, ledger, step_size)
                 self._copier.copy_if_due(self._known, session.commit)
             found = session.findings
         finally:
+            self._compaction.stop()
             session.close()
         write_note(self._directory, found)
         self._copier.close(self._known)
 
-    def _wait(self, seconds: float | None) -> bool:
-        """Sleep until there is something to do; False when it is time to close."""
+    def _compact(self, session: Session, ledger: History, step_size: int) -> None:
+        self._does("compaction")
+        if self._compaction.compact(session, ledger, step_size):
+            self._tell_applied(session.cursor)
+
+    def _wait(self, *seconds: float | None) -> bool:
+        """Sleep until there is something to do, at most the least of these seconds; False when it is time to close."""
         self._does("")
         with self._changed:
-            self._changed.wait_for(lambda: self._tasks or self._behind or self._stopping, seconds)
+            self._changed.wait_for(lambda: self._tasks or self._behind or self._stopping, _least(seconds))
             if self._behind:
                 self._changed.wait_for(self._has_gathered, _GATHER_SECONDS)
             unfinished = (self._behind and not self._abandoned) or bool(self._tasks)
@@ -297,10 +304,7 @@ class Mirror:
         if not self._behind or self._abandoned:
             return
         self._does("objects")
-        events = ledger.events(None, session.cursor, step_size)
-        if not events:
-            raise BugInScheduler(f"told of event {self._known}, but the ledger ends at {session.cursor}")
-        session.apply(events, ledger)
+        session.apply_next(ledger, step_size)
         self._tell_applied(session.cursor)
 
     def _tell_applied(self, cursor: int) -> None:
@@ -320,5 +324,5 @@ class Mirror:
                 task.future.set_exception(MirrorStopped())
 
 
-def _sooner(first: float | None, second: float | None) -> float | None:
-    return min((seconds for seconds in (first, second) if seconds is not None), default=None)
+def _least(seconds: Iterable[float | None]) -> float | None:
+    return min((some for some in seconds if some is not None), default=None)

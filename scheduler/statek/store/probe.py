@@ -44,8 +44,13 @@ def _findings() -> dict[str, int | None]:
         "by_type": sum(1 for job in db0.find(Job) if job.status != "FORGOTTEN"),
         "cursor": root.cursor,
         "checksum": root.checksum,
-        "foreign": sum(1 for cls in db0.get_memo_classes(PREFIX) if cls.module not in _OURS),
+        "foreign": count_foreign(),
     }
+
+
+def count_foreign() -> int:
+    """Count the classes of objects in our prefix that are not ours: the application's, or markers of changes."""
+    return sum(1 for cls in db0.get_memo_classes(PREFIX) if cls.module not in _OURS)
 
 
 def _touch(job: Job) -> None:

@@ -12,11 +12,16 @@ import dbzero as db0
 
 from statek.agents.replies import unpack
 from statek.agents.transcript import ModelTurn
-from statek.store import markers, projection
+from statek.errors import BugInScheduler
+from statek.store import empty_file, markers, projection
 from statek.store.chat_items import BatchLogItem
+from statek.store.directory import sync_directory
 from statek.store.errors import ObjectsNotClosed, StoreDamaged
 from statek.store.history import History
+from statek.store.holders import holds_queries
 from statek.store.objects import PREFIX, Root
+from statek.store.prefix_probe import SUFFIX
+from statek.store.probe import count_foreign
 from statek.store.records import Stored
 from statek.store.texts import to_bytes
 
@@ -33,15 +38,25 @@ class Session:
         self._commit_seconds = commit_seconds
         self._changed_at: float | None = None
         self._uncommitted = 0
+        self._file = directory / f"{PREFIX}{SUFFIX}"
         directory.mkdir(mode=0o700, exist_ok=True)
+        is_new = not self._file.exists()
         db0.init(str(directory), autocommit=False)
         try:
             db0.open(PREFIX, "rw")
+            if is_new:
+                self.commit()
+                empty_file.keep(directory)
             self._root = Root()
             self.commit()
         except BaseException:
             db0.close()
             raise
+
+    @property
+    def uuid(self) -> int:
+        """Return the uuid of our prefix."""
+        return int(db0.get_prefix_stats(PREFIX)["uuid"])
 
     @property
     def cursor(self) -> int:
@@ -78,6 +93,13 @@ class Session:
             self._root.checksum = -1  # of no event: the next start finds that it cannot go on from here
             raise
         self._uncommitted += len(events)
+
+    def apply_next(self, ledger: History, size: int) -> None:
+        """Bring the objects forward by the ledger's next events, of which there are some."""
+        events = ledger.events(None, self.cursor, size)
+        if not events:
+            raise BugInScheduler(f"there is more to show than event {self.cursor}, but the ledger ends there")
+        self.apply(events, ledger)
 
     def changed(self) -> None:
         """Say that something may have changed and wants a commit."""
@@ -129,6 +151,42 @@ class Session:
         self._changed_at = None
         self._uncommitted = 0
 
+    def has_foreign(self) -> bool:
+        """Tell whether there are objects in our prefix that are not ours, or were."""
+        return count_foreign() > 0
+
+    def is_held(self) -> bool:
+        """Tell whether anybody else in this process refers to an object of ours, a container or a query on them.
+
+        dbzero 0.7.0 ends the process where one of them is touched after its prefix was closed. It counts the objects
+        that exist in Python, and one for each class beside those; what is not committed is among them.
+        """
+        self.commit()
+        del self._root
+        try:
+            db0.clear_cache()
+            classes = len(list(db0.get_memo_classes(PREFIX)))
+            return int(db0.get_prefix_stats(PREFIX)["gc0"]["size"]) > classes or holds_queries(PREFIX)
+        finally:
+            self._root = Root()
+
+    def replace(self, file: Path) -> None:
+        """Put a file of the same uuid in the place of ours, while all other prefixes stay open; nobody holds an object.
+
+        Raises OSError where it cannot be put there; the objects are then those that they were.
+        """
+        current = db0.get_current_prefix().name
+        self.commit()
+        del self._root
+        db0.close(PREFIX)
+        try:
+            file.rename(self._file)
+            sync_directory(self._directory)
+        finally:
+            db0.open(PREFIX, "rw")
+            self._root = Root()
+            _make_current(current)
+
     def close(self) -> None:
         """Commit and close; raises `ObjectsNotClosed`. Objects that are still held cannot be used any more."""
         del self._root
@@ -136,6 +194,12 @@ class Session:
             db0.close()
         except Exception as error:
             raise ObjectsNotClosed(self._directory, str(error)) from error
+
+
+def _make_current(prefix: str) -> None:
+    """Make an open prefix the one that new objects go to where nothing else is said."""
+    mutable = {found.name for found in db0.get_mutable_prefixes()}
+    db0.open(prefix, "rw" if prefix in mutable else "r")
 
 
 def _reply(ledger: History, job: str, reply: str) -> ModelTurn:

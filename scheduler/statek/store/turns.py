@@ -16,7 +16,7 @@ class Activity:
     """What dbzero's thread is doing."""
 
     doing: str
-    """"function", "objects", "commit"; empty while it rests."""
+    """"function", "objects", "commit", "compaction"; empty while it rests."""
     seconds: float
     """For how long."""
     waiting: int
