@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import to_thread
 from http_stand import (
     DEADLINE_SECONDS,
     Here,
@@ -75,7 +76,9 @@ def test_a_stream_of_a_job_that_never_rests_ends_when_its_token_is_revoked(
         given.append(message)
 
     async def follow() -> None:
-        told = stream.EventStream(StoreView(tmp_path), stream.Commits(), "job", 0, lambda: next(good, False))
+        told = stream.EventStream(
+            StoreView(tmp_path), stream.Commits(), to_thread.run_sync, "job", 0, lambda: next(good, False)
+        )
         async with asyncio.timeout(DEADLINE_SECONDS):
             await told({}, receive, send)
 

@@ -17,6 +17,7 @@ from statek.api.http.methods import form_of_requests
 from statek.api.http.problems import Problem, problem_of
 from statek.api.http.side import SchedulerSide
 from statek.api.http.stream import Commits, form_of_events
+from statek.api.http.threads import Threads
 from statek.api.http.tokens import Tokens
 from statek.inspection.store_view import StoreView
 from statek_protocol.version import RELEASE
@@ -92,6 +93,7 @@ def make_app(
     app.state.view = StoreView(store)
     app.state.tokens = tokens
     app.state.commits = commits
+    app.state.threads = Threads()
     app.state.scheduler = scheduler
     app.state.tell = tell
     problems.install(app, [*rest.router.routes, *rpc.router.routes], tell)

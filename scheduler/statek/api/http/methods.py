@@ -28,6 +28,8 @@ class Method:
 
     parameters: type[BaseModel]
     run: Run
+    reads: bool = False
+    """It only reads what is in the ledger."""
 
 
 class Keyed(bodies.Body):
@@ -107,19 +109,21 @@ METHODS: Final[dict[str, Method]] = {
     "submit_new_jobs_batch": Method(SubmitBatchParams, lambda acts, who, asked: acts.submit_batch(who, asked)),
     "push_to_job_console": Method(MessageParams, lambda acts, who, asked: acts.push_message(who, asked.job, asked)),
     "push_to_agent_queue": Method(EventParams, lambda acts, who, asked: acts.push_event(who, asked.agent, asked)),
-    "find_jobs": Method(FindParams, lambda acts, who, asked: acts.find(who, asked)),
-    "get_job": Method(JobParams, lambda acts, who, asked: acts.job(who, asked.job)),
-    "chat_log": Method(PageParams, lambda acts, who, asked: acts.chat(who, asked.job, asked)),
-    "tool_log": Method(PageParams, lambda acts, who, asked: acts.calls(who, asked.job, asked)),
-    "console": Method(PageParams, lambda acts, who, asked: acts.console(who, asked.job, asked)),
-    "violations": Method(PageParams, lambda acts, who, asked: acts.violations(who, asked.job, asked)),
+    "find_jobs": Method(FindParams, lambda acts, who, asked: acts.find(who, asked), reads=True),
+    "get_job": Method(JobParams, lambda acts, who, asked: acts.job(who, asked.job), reads=True),
+    "chat_log": Method(PageParams, lambda acts, who, asked: acts.chat(who, asked.job, asked), reads=True),
+    "tool_log": Method(PageParams, lambda acts, who, asked: acts.calls(who, asked.job, asked), reads=True),
+    "console": Method(PageParams, lambda acts, who, asked: acts.console(who, asked.job, asked), reads=True),
+    "violations": Method(PageParams, lambda acts, who, asked: acts.violations(who, asked.job, asked), reads=True),
     "cancel_job": Method(CancelParams, lambda acts, who, asked: acts.cancel(who, asked.job, asked)),
     "retry_job": Method(JobParams, lambda acts, who, asked: acts.retry(who, asked.job)),
-    "queues": Method(NoParams, lambda acts, who, _: acts.queues(who)),
-    "dead_letters": Method(DeadLettersParams, lambda acts, who, asked: acts.dead_letters(who, asked.queue, asked)),
+    "queues": Method(NoParams, lambda acts, who, _: acts.queues(who), reads=True),
+    "dead_letters": Method(
+        DeadLettersParams, lambda acts, who, asked: acts.dead_letters(who, asked.queue, asked), reads=True
+    ),
     "redrive": Method(RedriveParams, lambda acts, who, asked: acts.redrive(who, asked.queue, asked)),
-    "agents": Method(NoParams, lambda acts, who, _: acts.agents(who)),
-    "usage": Method(UsageParams, lambda acts, who, asked: acts.usage(who, asked)),
+    "agents": Method(NoParams, lambda acts, who, _: acts.agents(who), reads=True),
+    "usage": Method(UsageParams, lambda acts, who, asked: acts.usage(who, asked), reads=True),
     "complete_future": Method(OutcomeParams, lambda acts, who, asked: acts.complete_future(who, asked.key, asked)),
     "cancel_future": Method(KeyParams, lambda acts, who, asked: acts.cancel_future(who, asked.key)),
 }

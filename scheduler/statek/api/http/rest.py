@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Annotated, Any, Final, ParamSpec, TypeVar, get_type_hints
+from functools import partial, wraps
+from typing import Annotated, Any, Concatenate, Final, TypeVar, get_type_hints
 
 from fastapi import APIRouter, Header, Path, Query, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from statek.api.http import results
@@ -31,9 +30,11 @@ from statek.api.http.bodies import (
 from statek.api.http.problems import MEDIA_TYPE, Problem
 from statek.api.http.side import SchedulerSide
 from statek.api.http.stream import EventStream
+from statek.api.http.threads import Threads
+from statek.api.http.who import Who
 
-P = ParamSpec("P")
 T = TypeVar("T")
+Act = Callable[Concatenate[Request, Who, ...], T]
 
 Job = Annotated[Part, Path(description="The job's name, its uuid.")]
 PartAsked = Annotated[PageParameters, Query()]
@@ -62,18 +63,18 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 router = APIRouter(prefix="/v1", route_class=StrictRoute, responses=_PROBLEMS)
 
 
-def _route(
-    method: str, path: str, summary: str, tag: str, status: int = 200
-) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def _route(method: str, path: str, summary: str, tag: str, status: int = 200) -> Callable[[Act[T]], Act[T]]:
     """Serve an act at a path; the type that it returns is the form of the answer in the description.
 
     The answer is written in the act's own thread: one of a megabyte takes its time.
     """
 
-    def add(act: Callable[P, T]) -> Callable[P, T]:
+    def add(act: Act[T]) -> Act[T]:
         @wraps(act)
-        def answered(*args: P.args, **kwargs: P.kwargs) -> Answer:
-            return Answer(act(*args, **kwargs), status)
+        async def answered(request: Request, asker: Who, **asked: Any) -> Answer:
+            threads: Threads = request.app.state.threads
+            work = partial(_answered, act, request, asker, asked, status)
+            return await (threads.read(asker.token.name, work) if method == "GET" else threads.act(work))
 
         router.add_api_route(
             path, answered, methods=[method], summary=summary, tags=[tag], **_answering(status, _returned(act))
@@ -81,6 +82,10 @@ def _route(
         return act
 
     return add
+
+
+def _answered(act: Act[T], request: Request, asker: Who, asked: dict[str, Any], status: int) -> Answer:
+    return Answer(act(request, asker, **asked), status)
 
 
 def _returned(act: Callable[..., Any]) -> Any:
@@ -158,9 +163,10 @@ async def stream(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     state = request.app.state
-    await run_in_threadpool(state.acts.state, asker, job)
+    read = partial(state.threads.read, asker.token.name)
+    await read(lambda: state.acts.state(asker, job))
     cursor = asked.after if last_event_id is None else _cursor(last_event_id)
-    return EventStream(state.view, state.commits, job, cursor, lambda: state.tokens.has(asker.token))
+    return EventStream(state.view, state.commits, read, job, cursor, lambda: state.tokens.has(asker.token))
 
 
 @_route("POST", "/jobs/{job}/messages", "Say something to a job", "jobs", 202)

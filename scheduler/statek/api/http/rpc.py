@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from statek.api.http.access import Asker, CheckedRoute, read_json
@@ -21,6 +20,7 @@ from statek.api.http.answers import Answer, as_json
 from statek.api.http.methods import CALLS_AT_ONCE, METHODS
 from statek.api.http.problems import Problem, problem_of
 from statek.api.http.results import component
+from statek.api.http.threads import Threads
 from statek.api.http.who import Who
 
 ANSWER_BYTES: Final = 4 << 20
@@ -71,8 +71,10 @@ async def rpc(request: Request, asker: Asker) -> Response:
     if isinstance(asked, list) and not 0 < len(asked) <= CALLS_AT_ONCE:
         return Answer(_failed(None, INVALID_REQUEST, f"a batch has 1 to {CALLS_AT_ONCE} calls"))
     answering = Answering(request.app.state.acts, asker, partial(request.app.state.tell, scope=request.scope))
+    threads: Threads = request.app.state.threads
     for call in asked if isinstance(asked, list) else [asked]:
-        await run_in_threadpool(answering.take, call)
+        work = partial(answering.take, call)
+        await (threads.read(asker.token.name, work) if _reads(call) else threads.act(work))
     if not answering.answers:
         return Response(status_code=204)
     told = ",".join(answering.answers)
@@ -125,6 +127,10 @@ class Answering:
         except Exception as error:  # noqa: BLE001 - whatever it is, the other calls of a batch have nothing to do with it
             problem = self._tell(error)
             return {"error": _error(REFUSED, problem.detail, problem)}
+
+
+def _reads(call: Any) -> bool:
+    return _is_call(call) and call["method"] in METHODS and METHODS[call["method"]].reads
 
 
 def _is_call(call: Any) -> bool:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import cache, reduce
 from operator import or_
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from statek.api.followers import FOLLOWED
@@ -120,17 +119,23 @@ class Commits:
                 event.set()
 
 
+Read = Callable[[Callable[[], str]], Awaitable[str]]
+
+
 class EventStream(Response):
     """The events of one job after a cursor, for as long as the client stays."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, view: StoreView, commits: Commits, job: str, after: int, allowed: Callable[[], bool]) -> None:
-        """`allowed` tells whether the token of who follows is still good."""
+    def __init__(
+        self, view: StoreView, commits: Commits, read: Read, job: str, after: int, allowed: Callable[[], bool]
+    ) -> None:
+        """`read` has something read in another thread; `allowed` tells whether the token is still good."""
         super().__init__(status_code=200, media_type=self.media_type)
         del self.headers["content-length"]
         self._view = view
         self._commits = commits
+        self._read = read
         self._job = job
         self._cursor = after
         self._page = _FIRST_PAGE
@@ -157,7 +162,7 @@ class EventStream(Response):
 
     async def _tell_news(self, send: Send, gone: asyncio.Future[None]) -> None:
         """Tell what there is, which may never come to an end: a job can print faster than it is told."""
-        while not self._is_over(gone) and (text := await run_in_threadpool(self._next_page)):
+        while not self._is_over(gone) and (text := await self._read(self._next_page)):
             self._page = min(PAGE, 2 * self._page) if len(text) < PAGE_BYTES else max(1, self._page // 2)
             await self._give(send, text)
 
