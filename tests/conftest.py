@@ -5,6 +5,7 @@ from __future__ import annotations
 import decimal
 import gc
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,19 @@ settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 """Two workers and the processes of their tests share the cores: how long an example takes says nothing about the code.
 Where a time is the question, it is processor time that is measured."""
+
+
+LONGEST = ("integration", "escapes/process", "scheduler/store", "scheduler/core")
+"""Folders whose files take longest: they come first, so that no worker is left alone with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).as_posix()
+    return next((turn for turn, longest in enumerate(LONGEST) if folder.startswith(longest)), len(LONGEST))
 
 
 def pytest_collection_finish() -> None:
