@@ -4,14 +4,25 @@ import builtins
 import types
 import typing
 from collections.abc import Callable, Container
-from typing import Any
+from typing import Any, NoReturn
 
-from statek_policies.language.guests import Guests, is_guest_class
+from statek_policies.language.fields import check_fields, inherited_fields
+from statek_policies.language.guests import Guests, is_guest_class, is_sealed
 from statek_policies.language.reports import refuse
-from statek_policies.language.standins import real_metaclass
+from statek_policies.language.standins import StandIn, real_metaclass
 
 _HIDDEN_BASES = types.resolve_bases((typing.NamedTuple, typing.TypedDict))
 """What the functions NamedTuple and TypedDict put in their place as a base."""
+
+_STATING_BASES = (
+    type,
+    StandIn,
+    types.FunctionType,
+    types.GenericAlias,
+    vars(typing)["_BaseGenericAlias"],
+    typing.NewType,
+)
+"""Types of what may stand among bases; any other object could state one base when it is checked and another after."""
 
 _NATIVE: Callable[..., Any] = builtins.__build_class__
 
@@ -37,12 +48,18 @@ class ClassBuilder:
 
     def check_bases(self, bases: tuple[Any, ...]) -> None:
         """Refuse to derive from a class that was not handed out by name."""
-        for base in types.resolve_bases(bases):
-            if not isinstance(base, type) or not self._is_base(base):
-                name = getattr(base, "__name__", type(base).__name__)
-                refuse("class.base", f"{name!r} cannot be derived from; derive from your own or from offered classes")
+        for base in bases:
+            if not issubclass(type(base), _STATING_BASES):
+                _refuse_base(base)
+        classes = types.resolve_bases(bases)
+        for base in classes:
+            if not issubclass(type(base), type) or not self._is_base(base):
+                _refuse_base(base)
+        check_fields(classes, inherited_fields(classes))
 
     def _is_base(self, base: type) -> bool:
+        if is_sealed(base):
+            return False
         return (
             is_guest_class(base)
             or id(base) in self._offered
@@ -56,3 +73,8 @@ class ClassBuilder:
         if metaclass is None:
             refuse("class.metaclass", "only ABCMeta is offered as a metaclass; use __init_subclass__")
         return metaclass
+
+
+def _refuse_base(base: Any) -> NoReturn:
+    name = base.__name__ if issubclass(type(base), type) else type(base).__name__
+    refuse("class.base", f"{name!r} cannot be derived from; derive from your own or from offered classes")

@@ -3,32 +3,44 @@
 The standard library asks the object itself for its reducer, calls what the answer names, and sets what the answer lists
 on whatever came back: a guest's `__getattribute__` could so set any attribute of anything. A bound method it looks up
 again by the name of its function, with the native `getattr`, and a guest names its functions. Before all that the copy
-module looks into copyreg's table, by type; so our own reducers are entered there. They read the object past its hooks.
+module looks into copyreg's table, by type; so a table of ours is put in its place, that has a reducer for each class of
+a guest, also for one that is not finished yet. Ours read the object past its hooks.
 """
 
+import copy
 import copyreg
 import types
+import typing
 from collections.abc import Callable
 from typing import Any, Final
 
+from statek_policies.language.guests import is_of_a_guest
 from statek_policies.language.reports import refuse
 from statek_policies.language.words import is_dunder
 
 Reduced = tuple[Any, ...]
 
 _NEW: Final[Callable[..., Any]] = vars(copyreg)["__newobj__"]
-_REDUCERS: Final[dict[type, Callable[[Any], Any]]] = copyreg.dispatch_table
+_ALIAS: Final[type] = vars(typing)["_BaseGenericAlias"]
+
+
+class _Reducers(dict[type, Callable[[Any], Any]]):
+    """Reducers by type: those entered, and ours for what a guest's code defined."""
+
+    def get(self, cls: type, default: Any = None) -> Any:
+        """Return the reducer of a type; called by the copy module for whatever has no method for copying."""
+        found = super().get(cls)
+        if found is not None:
+            return found
+        if issubclass(cls, _ALIAS):
+            return _itself
+        return _reduced if is_of_a_guest(cls) else default
 
 
 def settle_copying() -> None:
-    """Enter the types of the standard library that would ask a guest's word."""
-    _REDUCERS[types.SimpleNamespace] = _reduced_namespace
-    _REDUCERS[types.MethodType] = _itself
-
-
-def admit_to_copying(cls: type) -> None:
-    """Enter a guest's class."""
-    _REDUCERS[cls] = _reduced
+    """Let the copy module ask our table, which knows the types of the library that would ask a guest's word."""
+    own = {types.SimpleNamespace: _reduced_namespace, types.MethodType: _itself}
+    vars(copy)["dispatch_table"] = _Reducers(copyreg.dispatch_table | own)
 
 
 def _itself(_value: object) -> str:

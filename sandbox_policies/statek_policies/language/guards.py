@@ -20,8 +20,9 @@ from statek_policies.language.guests import Guests, is_guest_class
 from statek_policies.language.lineage import resolution_order
 from statek_policies.language.pending import force
 from statek_policies.language.reports import refuse
+from statek_policies.language.standins import is_named
 from statek_policies.language.tracebacks import raw_traceback, shown_traceback
-from statek_policies.language.words import Reading, is_dunder, is_storable, reading, why_refused
+from statek_policies.language.words import INITIALISER, Reading, is_dunder, is_storable, reading, why_refused
 
 Samples = Callable[..., list[float]]
 
@@ -103,6 +104,8 @@ class Guards:
 
     def check_private(self, value: object, name: str) -> None:
         """Refuse to read an underscored attribute of what the guest did not define."""
+        if name == INITIALISER and _may_be_made_anew(type(value)):
+            return
         if type(value) in self._guests.plain or self._guests.may_reach(value, name):
             return
         detail = f"the attribute {name!r} of {_described(value)} is internal to it; use its public attributes"
@@ -211,6 +214,14 @@ def _told_by_evidence(guard: types.FunctionType) -> types.FunctionType:
     code = guard.__code__
     guard.__code__ = code.replace(co_varnames=(code.co_varnames[0], nodes.NAME, *code.co_varnames[2:]))
     return guard
+
+
+def _may_be_made_anew(kind: type) -> bool:
+    """Tell whether a guest may initialise objects of this class once more: whoever may call the class may do as much.
+
+    An alias of `typing` that is given another name is copied by looking that name up among the built-ins.
+    """
+    return (is_named(kind) and not issubclass(kind, _PASSING_ON)) or issubclass(kind, type)
 
 
 def _described(value: object) -> str:

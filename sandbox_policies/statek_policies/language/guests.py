@@ -9,7 +9,6 @@ import types
 from functools import lru_cache
 from typing import Any
 
-from statek_policies.language.copying import admit_to_copying
 from statek_policies.language.words import is_dunder, is_matchable
 
 GUEST_MODULE = "__main__"
@@ -21,12 +20,24 @@ _HARMLESS = frozenset({"_abc_impl", "_is_protocol", "_is_runtime_protocol"})
 """What the metaclass of an abstract class or a protocol leaves in each of its classes."""
 
 _writable_types: set[type] = {types.SimpleNamespace, decimal.Context}
+_sealed_types: set[type] = set()
 
 
 def accepts_writes(cls: type) -> type:
     """Let guests set public attributes on instances of a class of ours that guards its own stores; a decorator."""
     _writable_types.add(cls)
     return cls
+
+
+def seal(cls: type) -> type:
+    """Let no guest derive from a class of ours, that trusts its objects; a decorator."""
+    _sealed_types.add(cls)
+    return cls
+
+
+def is_sealed(cls: type) -> bool:
+    """Tell whether a class of ours cannot be derived from."""
+    return cls in _sealed_types
 
 
 def class_dict(cls: type) -> Any:
@@ -49,6 +60,11 @@ def _hides_nothing(cls: type) -> bool:
     return all(name in _HARMLESS or is_dunder(name) or not name.startswith("_") for name in _DICT_OF(cls))
 
 
+def is_of_a_guest(cls: type) -> bool:
+    """Tell whether the guest's code defined the class or one that it derives from, finished or not."""
+    return any(map(is_guest_class, _MRO_OF(cls)))
+
+
 class Guests:
     """The guest's side of the fence in one process."""
 
@@ -61,7 +77,6 @@ class Guests:
     def admit(self, cls: type) -> type:
         """Take in a class that was just made for the guest."""
         _settle_match_args(cls)
-        admit_to_copying(cls)
         self._remember(cls)
         return cls
 
@@ -109,8 +124,12 @@ class Guests:
         return self._remember(kind) and self._owns(ancestry(kind), name)
 
     def _may_reach_super(self, value: Any, name: str) -> bool:
+        """Tell it from the classes that `super()` looks through: those behind the one that it was asked in."""
         classes = ancestry(super.__getattribute__(value, "__self_class__") or object)
-        return is_guest_class(classes[0]) and self._owns(classes, name)
+        asked_in = super.__getattribute__(value, "__thisclass__")
+        if asked_in not in classes or not is_guest_class(classes[0]):
+            return False
+        return self._owns(classes[classes.index(asked_in) + 1 :], name, strict=False)
 
     @staticmethod
     def _owns(classes: tuple[type, ...], name: str, *, strict: bool = True) -> bool:

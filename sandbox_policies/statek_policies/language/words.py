@@ -94,6 +94,9 @@ _RECORD_NAMES = frozenset(
 )
 """The public interface of named tuples and enumerations, for all that it begins with an underscore."""
 
+INITIALISER = "__init__"
+"""Read like a private attribute: it makes an existing object anew, from arguments of the caller's choice."""
+
 _OF_OWN_CLASSES = frozenset(
     {
         *("__mro__", "__bases__", "__base__", "__subclasses__"),
@@ -143,6 +146,8 @@ def reading(name: str) -> Reading:
         return _reading_public(name)
     if name in _GUARDED_DUNDERS:
         return Reading.GUARDED
+    if name == INITIALISER:
+        return Reading.PRIVATE
     if name in _OPERATIONS or name in _PLAIN_TEXT or name in _RECORD_NAMES:
         return Reading.NATIVE
     if is_dunder(name) or not name.isidentifier():

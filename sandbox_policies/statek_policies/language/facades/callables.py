@@ -9,7 +9,7 @@ from typing import Any
 
 from statek_policies.language.facades.annotations import own_hints
 from statek_policies.language.guards import Guards
-from statek_policies.language.guests import Guests
+from statek_policies.language.guests import Guests, seal
 from statek_policies.language.reports import refuse
 from statek_policies.language.standins import ABC_META, FUNCTION, GENERATOR, MODULE, shown_type
 
@@ -131,12 +131,19 @@ def _dispatching(guests: Guests) -> dict[str, object]:
         _copy_texts(generic, func)
         return _with_attributes(generic, register=register, dispatch=dispatch, registry=native.registry)
 
+    @seal
     class singledispatchmethod(functools.singledispatchmethod):  # type: ignore[type-arg]  # no generic in 3.11
-        """A generic method over a generic function of the kind above."""
+        """A generic method over a generic function of the kind above, whom it tells the class of any argument."""
 
         def __init__(self, func: Any) -> None:
             super().__init__(func)
             self.dispatcher = singledispatch(func)
+
+        def __copy__(self) -> Any:
+            return self
+
+        def __deepcopy__(self, _memo: object) -> Any:
+            return self
 
     singledispatchmethod.__module__, singledispatchmethod.__qualname__ = "functools", "singledispatchmethod"
     return {"singledispatch": singledispatch, "singledispatchmethod": singledispatchmethod}

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import inspect
 import keyword
 import sys
 import types
@@ -9,6 +10,7 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from statek_policies.language.fields import check_fields
 from statek_policies.language.guests import GUEST_MODULE, Guests, class_dict
 from statek_policies.language.reports import refuse
 from statek_policies.language.words import DEFINABLE, is_dunder, is_storable
@@ -65,23 +67,50 @@ def _decorated(guests: Guests, cls: Any, options: dict[str, Any]) -> Any:
     if not isinstance(cls, type) or not guests.is_definition(cls):
         refuse("class.dataclass", "only a class of your own can be made a dataclass")
     _check_fields(cls)
-    made = cls
-    sys.modules[_SCOPE_NAME] = _SCOPE
-    cls.__module__ = _SCOPE_NAME
+    is_undocumented = not class_dict(cls).get("__doc__")
+    if is_undocumented:
+        cls.__doc__ = cls.__name__
+    before = sys.modules.get(GUEST_MODULE)
+    sys.modules[GUEST_MODULE] = _SCOPE
     try:
-        made = dataclasses.dataclass(**options)(cls)
+        made = guests.admit(dataclasses.dataclass(**options)(cls))
     finally:
-        cls.__module__ = made.__module__ = GUEST_MODULE
-        del sys.modules[_SCOPE_NAME]
-    return guests.admit(made)
+        _put_back(before)
+    if is_undocumented:
+        made.__doc__ = made.__name__ + _parameters(made)
+    return made
+
+
+def _put_back(module: types.ModuleType | None) -> None:
+    """Let the name of the guest's module stand for what it stood for before."""
+    if module is None:
+        del sys.modules[GUEST_MODULE]
+    else:
+        sys.modules[GUEST_MODULE] = module
+
+
+def _parameters(cls: type) -> str:
+    """Describe the parameters of a dataclass as its docstring does where none is written.
+
+    The standard library looks for them wherever a class may have them: it evaluates text of docstrings, and compares
+    what stands for a method with `type`. So only the `__init__` that it wrote itself is looked at.
+    """
+    initialise = class_dict(cls).get("__init__")
+    is_written = type(initialise) is types.FunctionType and initialise.__globals__ is vars(_SCOPE)
+    if not is_written or "__new__" in class_dict(cls):
+        return ""
+    _self, *parameters = inspect.signature(initialise).parameters.values()
+    return str(inspect.Signature(parameters))
 
 
 def _check_fields(cls: type) -> None:
     """Look at the names that become source text; a TypedDict may have been given any text for a key."""
-    for name in class_dict(cls).get("__annotations__", ()):
+    names = class_dict(cls).get("__annotations__", ())
+    for name in names:
         if type(name) is not str:
             refuse("class.field", "the name of a field must be plain text")
         _field_name(name)
+    check_fields([cls], names)
 
 
 def _make_dataclass(guests: Guests, check_bases: Callable[[tuple[Any, ...]], None]) -> Callable[..., Any]:
