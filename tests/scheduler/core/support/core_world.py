@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import msgpack
 from core_programs import (
@@ -74,6 +75,8 @@ class World:
 
     policy: Policy = POLICY
     events: list[Event] = field(default_factory=list)
+    by_kind: defaultdict[type[Event], list[Event]] = field(default_factory=lambda: defaultdict(list))
+    """The same, for whoever asks at every step for those of one kind."""
     blobs: dict[str, bytes] = field(default_factory=dict)
     segments: dict[int, bytes] = field(default_factory=dict)
     manifest: Manifest = field(default_factory=Manifest)
@@ -224,6 +227,7 @@ class World:
         for event in decision.events:
             assert unpack_event(event.kind, pack(event)) == event
             self.events.append(event)
+            self.by_kind[type(event)].append(event)
             self.live = evolve(self.live, event)
         if decision.workspace is not None:
             change = decision.workspace
@@ -270,7 +274,7 @@ class World:
 
     def of(self, kind: type[E], batch: int | None = None) -> list[E]:
         """List the events of a kind, of one batch or of all."""
-        found = [event for event in self.events if isinstance(event, kind)]
+        found = cast(list[E], self.by_kind[kind])
         return [event for event in found if batch is None or getattr(event, "batch", None) == batch]
 
     def console(self, batch: int, stream: str = "output") -> bytes:
