@@ -80,7 +80,8 @@ class Guards:
         plain = self._guests.plain
 
         def private(value, name):  # type: ignore[no-untyped-def]
-            if type(value) not in plain:
+            kind = type(value)
+            if kind not in plain and (kind is not super or name != INITIALISER):  # super().__init__() is frequent
                 self.check_private(value, name)
             return value
 
