@@ -203,6 +203,11 @@ class History(Reader):
         rows = self._rows(queue_table.KEY, (queue, key))
         return int(rows[0][0]) if rows else None
 
+    def queue_key(self, queue: str, beginning: str) -> str | None:
+        """Return a key with that beginning with which something was pushed; None where there is none."""
+        rows = self._rows(queue_table.KEY_FROM, (queue, beginning))
+        return str(rows[0][0]) if rows and rows[0][0].startswith(beginning) else None
+
     def queue_has_job(self, queue: str, job: str) -> bool:
         """Tell whether a message for the job waits in the queue."""
         return bool(self._rows(queue_table.HAS_JOB, (job, queue)))

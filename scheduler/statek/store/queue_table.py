@@ -37,6 +37,7 @@ DEAD: Final = f"""{_ITEMS} WHERE queue = :queue AND dead_reason IS NOT NULL AND 
     ORDER BY number LIMIT :limit"""
 ITEM: Final = f"{_ITEMS} WHERE number = ?"
 KEY: Final = "SELECT number FROM queue_keys WHERE queue = ? AND key = ?"
+KEY_FROM: Final = "SELECT key FROM queue_keys WHERE queue = ? AND key >= ? ORDER BY key LIMIT 1"
 LAST: Final = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'queue_items'), 0)"
 DEPTHS: Final = """SELECT queue, agent, sum(dead_reason IS NULL), sum(dead_reason IS NOT NULL),
     min(CASE WHEN dead_reason IS NULL THEN pushed_us END)

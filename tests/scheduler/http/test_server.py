@@ -253,6 +253,25 @@ def test_a_key_begins_one_job_and_is_good_for_nothing_else(here: Here) -> None:
     problem(start(name=first.json()["jobs"][0], key="k2"), 409, "job_exists")
 
 
+def test_a_key_pushes_one_thing_and_is_good_for_nothing_else(here: Here) -> None:
+    job = submit_new_job("greeter", store=here.store).name
+
+    def push(to: str = f"/v1/jobs/{job}/messages", who: str = "admin", key: str = "p", **body: Any) -> httpx2.Response:
+        return here.ask("POST", to, body, who, Idempotency_Key=key)
+
+    first = push(message="a")
+    assert push(message="a").json() == first.json()
+    problem(push(message="b"), 409, "key_reused")
+    event = "/v1/agents/greeter/events"
+    problem(push(event, event="a"), 409, "key_reused")
+    assert push(message="b", who="push").json() != first.json(), "the key of another token is another key"
+    assert push(message="b", queue="other").json() != first.json(), "each queue has its own"
+    assert (
+        push(event, key="e", event={"a": 1, "b": [2]}).json() == push(event, key="e", event={"b": [2], "a": 1}).json()
+    )
+    problem(push(event, key="e", event={"a": 1, "b": [True]}), 409, "key_reused")
+
+
 def test_a_batch_is_started_whole_or_not_at_all(here: Here) -> None:
     def count() -> int:
         return len(here.ask("GET", "/v1/jobs?agent=greeter&limit=1000").json()["jobs"])

@@ -26,7 +26,7 @@ from statek.api.http.bodies import (
     SubmitBody,
 )
 from statek.api.http.problems import Problem
-from statek.api.http.repeats import check_same
+from statek.api.http.repeats import check_same, key_of_push
 from statek.api.http.who import Who
 from statek.application import completing
 from statek.application.client_api import LOCALE, NewAgentJob, start_jobs
@@ -103,13 +103,15 @@ class Acts:
         """Say something to a job."""
         who.may("push")
         self._job(who, job)
-        return {"number": self._queue(body.queue).push_to_job_console(job, body.message, key=who.once)}
+        key = key_of_push(self._view, who, body.queue, f"job {job}", body.message)
+        return {"number": self._queue(body.queue).push_to_job_console(job, body.message, key=key)}
 
     def push_event(self, who: Who, agent: str, body: EventBody) -> results.Pushed:
         """Have an agent get an event."""
         who.may_for("push", agent)
+        key = key_of_push(self._view, who, body.queue, f"agent {agent}", body.event)
         try:
-            return {"number": self._queue(body.queue).push_to_agent_queue(agent, body.event, key=who.once)}
+            return {"number": self._queue(body.queue).push_to_agent_queue(agent, body.event, key=key)}
         except TypeError as error:
             raise Problem(422, "event", str(error)) from error
 

@@ -1,20 +1,39 @@
-"""Is what an idempotency key has begun before the same as what is asked for with it now?
+"""Is what an idempotency key has begun or pushed before the same as what is asked for with it now?
 
 The ledger says with what a job began, so nothing more is kept for this. Of a job that retention forgot it does not say
-it any more; whatever is asked for counts as the same then.
+it any more; whatever is asked for counts as the same then. The key of a push is kept with a digest of what was pushed.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from statek.api.http.problems import Problem
+from statek.api.http.who import Who
 from statek.application.client_api import NewAgentJob
 from statek.application.giving import written
 from statek.core.events import JobCreated, MessagePushed
 from statek.core.jobs import digest
 from statek.inspection.store_view import StoreView
 from statek.store.records import Stored
+
+
+def key_of_push(view: StoreView, who: Who, queue: str, target: str, said: Any) -> str | None:
+    """Return under which key something is pushed, None where it has none; raises `Problem` 409 for what is another.
+
+    Who sends two different things with one key at the very same time has pushed both.
+    """
+    once = who.once
+    if once is None:
+        return None
+    key = f"{once}-{digest(json.dumps([target, said], sort_keys=True).encode())}"
+    with view.reading() as ledger:
+        known = ledger.queue_key(queue, once)
+    if known not in (None, key):
+        raise Problem(409, "key_reused", "this Idempotency-Key has pushed something else; what is new takes its own")
+    return key
 
 
 def check_same(view: StoreView, names: Sequence[str], agent: str, jobs: Sequence[NewAgentJob], parent: str) -> None:
