@@ -45,7 +45,7 @@ def read(status: int, body: bytes) -> Plain:
         told = json.loads(body)
     except ValueError:
         told = None
-    if status < 400 and isinstance(told, dict):
+    if 200 <= status < 300 and isinstance(told, dict):
         return told
     if isinstance(told, dict) and isinstance(told.get("code"), str):
         raise ServerRefused(status, told["code"], str(told.get("detail", "")), told.get("fields", ()))

@@ -47,6 +47,7 @@ class Connected(ABC, Generic[H]):
             headers={"Authorization": f"Bearer {token}"},
             timeout=httpx2.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
             verify=self._address.startswith("https:"),  # without TLS, reading all certificates would be for nothing
+            trust_env=not _is_local(urlsplit(self._address).hostname),  # a proxy would get the token, over a network
         )
 
     def __repr__(self) -> str:
@@ -57,8 +58,8 @@ class Connected(ABC, Generic[H]):
         """Make the HTTP client."""
 
 
-def _is_local(host: str) -> bool:
+def _is_local(host: str | None) -> bool:
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
     except ValueError:
         return False

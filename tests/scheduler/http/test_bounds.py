@@ -114,7 +114,7 @@ def test_who_does_not_take_what_was_asked_for_is_cut_off(here: Here, monkeypatch
 
 
 def test_beyond_so_many_connections_none_is_taken(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    here.client.get("/")  # it has one of its own
+    here.ask("GET", "/v1/agents")  # it has one of its own
     monkeypatch.setattr(listening, "CONNECTIONS", 3)
     with contextlib.ExitStack() as stack:
         taken = [stack.enter_context(here.connect()) for _ in range(2)]
@@ -125,6 +125,21 @@ def test_beyond_so_many_connections_none_is_taken(here: Here, monkeypatch: pytes
         with contextlib.suppress(ConnectionResetError):
             assert beyond.recv(1) == b""
     assert here.ask("GET", "/v1/jobs?limit=1").status_code == 200
+
+
+def test_whoever_has_no_token_makes_room_for_those_who_come(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.ask("GET", "/v1/agents")
+    monkeypatch.setattr(listening, "CONNECTIONS", 3)
+    with contextlib.ExitStack() as stack:
+        silent, refused = (stack.enter_context(here.connect()) for _ in range(2))
+        refused.sendall(b"GET /v1/agents HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert refused.recv(100).startswith(b"HTTP/1.1 401 ")
+        for stranger in (silent, refused):
+            known = stack.enter_context(here.connect())
+            known.sendall(here.head(path="/v1/agents"))
+            assert known.recv(100).startswith(b"HTTP/1.1 200 ")
+            _rest_of(stranger)
+        assert here.ask("GET", "/v1/agents").status_code == 200, "who was there with a token stays"
 
 
 def _rest_of(connection: socket.socket) -> bytes:

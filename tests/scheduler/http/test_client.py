@@ -245,6 +245,17 @@ def test_waits_grow_are_as_long_as_the_server_asks_and_come_to_an_end() -> None:
     assert wait("²") <= 0.1
 
 
+def test_no_proxy_of_the_environment_gets_the_token_of_a_server_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy, server(STARTED, STARTED) as here:
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        for address in (here.base, here.base.replace("127.0.0.1", "localhost")):
+            with Client(address, "t", timeout_seconds=5, patience_seconds=0) as client:
+                assert client.submit("greeter") == "j"
+
+
 @pytest.mark.parametrize("address", ["", "127.0.0.1:8700", "ftp://localhost", "http://", "http://localhost?x=1"])
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="no address of a server"):

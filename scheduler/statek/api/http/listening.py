@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CONNECTIONS: Final = 500
-"""More of them are closed at once: each is a file of the scheduler's process."""
+"""Each is a file of the scheduler's process, so for more of them others are closed."""
 HEADER_SECONDS: Final = 10.0
 """How long the first request of a connection may take to come, up to its body."""
 KEEP_ALIVE_SECONDS: Final = 15
@@ -28,9 +28,9 @@ class ImpatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._since = self.loop.time()
         self._idle = self.loop.call_later(HEADER_SECONDS, self._cut_if_idle)
-        if len(self.connections) > CONNECTIONS:
-            transport.abort()
+        self._make_room()
 
     def on_response_complete(self) -> None:
         self._idle.cancel()
@@ -51,6 +51,26 @@ class ImpatientProtocol(H11Protocol):
         if self._stalled is not None:
             self._stalled.cancel()
         super().connection_lost(exc)
+
+    def _make_room(self) -> None:
+        """Where there are too many, close the oldest on which nobody with a token asks, or else this one.
+
+        So whoever has none cannot keep those out who do, by holding all connections that there are.
+        """
+        kept = [one for one in self.connections if isinstance(one, ImpatientProtocol) and one.is_open]
+        if len(kept) > CONNECTIONS:
+            strangers = (one for one in kept if one is not self and not one.is_known)
+            min(strangers, key=lambda one: one._since, default=self).transport.abort()
+
+    @property
+    def is_open(self) -> bool:
+        return not self.transport.is_closing()
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether the last request came with a token that the guard knew."""
+        scope: Any = self.scope  # uvicorn's types do not say that there may be none yet
+        return scope is not None and "token" in scope.get("state", {})
 
     def _cut_if_idle(self) -> None:
         """Close what asks nothing, without waiting until it has taken what was sent before."""

@@ -100,7 +100,7 @@ class HttpServer:
         import uvicorn
 
         from statek.api.http.app import make_app
-        from statek.api.http.listening import CONNECTIONS, KEEP_ALIVE_SECONDS, ImpatientProtocol, Server
+        from statek.api.http.listening import KEEP_ALIVE_SECONDS, ImpatientProtocol, Server
         from statek.api.http.stream import Commits
 
         commits = Commits()
@@ -125,7 +125,6 @@ class HttpServer:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            limit_concurrency=CONNECTIONS + 1,
             backlog=_BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=round(STOP_SECONDS),
