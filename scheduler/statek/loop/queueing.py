@@ -28,6 +28,8 @@ MAX_DEPTH: Final = 100_000
 """Items of one queue, dead letters among them; what comes beyond is refused."""
 BODY_BYTES: Final = 2 * MIB
 """Of an item; a client's message has half."""
+MAX_QUEUES: Final = 1_000
+"""With something in them: whoever may push chooses their names, and each is counted in memory."""
 REDRIVEN_AT_ONCE: Final = 1_000
 MESSAGES: Final = ""
 """Stands in the place of an agent where the items are messages for jobs."""
@@ -88,6 +90,8 @@ class Queueing:
         if self._depths[new.queue] >= self.max_depth:
             text = f"the queue {new.queue!r} is full: {self.max_depth} items wait in it or are dead letters; push later"
             raise SubmissionRefused("queue_full", text)
+        if new.queue not in self._depths and len(self._depths) >= MAX_QUEUES:
+            raise SubmissionRefused("queue_full", f"{MAX_QUEUES} queues have items; push to one of them")
         self._last = number = (self._last or 0) + 1
         agent, job, source = new.agent or MESSAGES, new.job or "", new.source or new.queue
         tick.queued[number] = QueueItem(number, new.queue, agent, job, new.body, new.key, source, tick.at_us)

@@ -12,6 +12,7 @@ from agents_stand import AgentStand, agents_stand, plain
 from statek.agents.agent import Agent
 from statek.core.events import MessagePushed
 from statek.errors import SubmissionRefused
+from statek.loop import queueing
 from statek.loop.queueing import BODY_BYTES, NewItem
 from statek.loop.tick import Tick
 from statek.store.agent_table import KnownAgent
@@ -237,6 +238,20 @@ def test_a_full_queue_refuses_what_comes_and_no_other_does(here: AgentStand) -> 
     here.push("elsewhere", queue="other")
     here.deliver()
     here.push("three")
+
+
+def test_no_more_queues_are_begun_than_are_counted_and_one_that_is_empty_does_not_count(
+    here: AgentStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queueing, "MAX_QUEUES", 2)
+    here.push("one")
+    here.push("two", queue="second")
+    with pytest.raises(SubmissionRefused, match="2 queues have items") as refused:
+        here.push("three", queue="third")
+    assert refused.value.code == "queue_full"
+    here.push("more", queue="second")
+    here.deliver()
+    here.push("three", queue="third")
 
 
 @pytest.mark.parametrize(
