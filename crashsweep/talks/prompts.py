@@ -21,10 +21,9 @@ def problems(tale: Tale, record: Record, asked: Sequence[Asked], notes: Sequence
         if last is not None:
             yield from _told(tale, record, last)
             yield from _notes(record, last, notes)
-    for one in asked:
-        yield from (
-            f"the model was told {note.text!r} twice" for note in notes if one.request.text.count(note.text) > 1
-        )
+    for note in notes:
+        if any(one.request.text.count(note.text) > 1 for one in asked):
+            yield f"the model was told {note.text!r} twice"
 
 
 def _replies(record: Record, asked: Sequence[Asked]) -> Iterator[str]:
@@ -74,7 +73,7 @@ def _notes(record: Record, last: Asked, notes: Sequence[Note]) -> Iterator[str]:
     unread = record.job.conversation.unread if record.job.conversation is not None else 0
     known = record.texts[: len(record.texts) - unread]
     for note in notes:
-        if note.text in known and last.request.text.count(note.text) != 1 and not record.open_requests:
+        if note.text in known and note.text not in last.request.text and not record.open_requests:
             yield f"the model was never told {note.text!r}"
 
 
