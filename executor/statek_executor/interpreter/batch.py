@@ -24,6 +24,7 @@ from statek_policies.language import (
     SourceRefused,
     SourceTooLarge,
 )
+from statek_policies.language.tracebacks import raw_traceback
 from statek_protocol.messages.base import EXIT_STATUS_LIMIT, NAME_LIMIT
 from statek_protocol.messages.interpreter import (
     Checkpoint,
@@ -148,17 +149,18 @@ class BatchRunner:
         return self._soft_limit_or(_AS_IT_SHOULD)
 
     def _ended_by(self, name: str, error: BaseException) -> _End:
-        """Tell what an exception that left guest code means for the batch."""
-        if isinstance(error, MemoryError):
+        """Tell what an exception that left guest code means for the batch, by its class: it may lie about itself."""
+        kind = type(error)
+        if issubclass(kind, MemoryError):
             self._ballast = None
             described = self._describe(error, name)
             _drop_frames(error)
             return self._at_limit(_End(error=described), "memory_bytes")
-        if isinstance(error, GuestExit):
+        if issubclass(kind, GuestExit):
             return self._soft_limit_or(_End(exited=True, exit_status=_exit_status(error)))
-        if isinstance(error, SystemExit) and _is_zero(error):
+        if issubclass(kind, SystemExit) and _is_zero(error):
             return self._soft_limit_or(_End(exited=True))
-        if isinstance(error, PolicyViolation):
+        if issubclass(kind, PolicyViolation):
             return self._soft_limit_or(_End("blocked", self._describe(error, name)))
         return self._soft_limit_or(_End("error", self._describe(error, name)), self._host.limit_of(error))
 
@@ -249,14 +251,18 @@ def _name_of(error: BaseException) -> str:
     return wire_text(name)[:NAME_LIMIT] or "Exception"
 
 
-def _exit_status(error: GuestExit) -> str | None:
-    """Make what the guest ended its job with fit for the wire, which cannot carry lone surrogates."""
-    if error.text is None:
+def _exit_status(error: BaseException) -> str | None:
+    """Make what the guest ended its job with fit for the wire, which cannot carry lone surrogates.
+
+    A guest that has caught one such error can raise another, of its own making; one without a text has none to tell.
+    """
+    text = object.__getattribute__(error, "__dict__").get("text")
+    if type(text) is not str:
         return None
-    return error.text.encode("utf-8", "backslashreplace").decode()[:EXIT_STATUS_LIMIT]
+    return text.encode("utf-8", "backslashreplace").decode()[:EXIT_STATUS_LIMIT]
 
 
-def _is_zero(error: SystemExit) -> bool:
+def _is_zero(error: BaseException) -> bool:
     """Tell whether it means a quiet end, without a look at attributes or equality of the guest's making."""
     code = SystemExit.__dict__["code"].__get__(error)  # the field of the C structure
     return code is None or (type(code) in (int, bool) and code == 0)
@@ -264,7 +270,7 @@ def _is_zero(error: SystemExit) -> bool:
 
 def _line_of(error: BaseException, filename: str) -> int | None:
     line = None
-    trace: TracebackType | None = error.__traceback__
+    trace: TracebackType | None = raw_traceback(error)
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == filename:
             line = trace.tb_lineno
@@ -273,6 +279,6 @@ def _line_of(error: BaseException, filename: str) -> int | None:
 
 
 def _drop_frames(error: BaseException) -> None:
-    """Let go of the guest's frames, and with them of what filled the memory."""
-    error.__traceback__ = None
-    error.__context__ = error.__cause__ = None
+    """Let go of the guest's frames, and with them of what filled the memory, whatever its class does with stores."""
+    for name in ("__traceback__", "__context__", "__cause__"):
+        BaseException.__dict__[name].__set__(error, None)
