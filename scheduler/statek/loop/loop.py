@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping
@@ -73,6 +74,9 @@ class Loop:
         """Called after each commit with the names of the jobs that changed."""
         self.witnesses: list[Callable[[Tick], None]] = []
         """Called after each commit, before what follows from it, with all that became durable."""
+        self.resting = threading.Event()
+        """Set between two turns, for other threads that can wait for a moment in which they hold up nobody."""
+        self.resting.set()
         self._jobs: dict[str, Job] = {}
         self._policies: dict[str, Policy] = {}
         self.turn_seconds = TURN_SECONDS
@@ -116,7 +120,13 @@ class Loop:
 
     def turn(self) -> None:
         """Decide upon what waits, as much as there is time for in a turn, commit, carry out."""
-        tick = self._new_tick()
+        self.resting.clear()
+        try:
+            self._turn(self._new_tick())
+        finally:
+            self.resting.set()
+
+    def _turn(self, tick: Tick) -> None:
         until = time.monotonic() + self.turn_seconds
         while self._work:
             self._work.popleft()(tick)

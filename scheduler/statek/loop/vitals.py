@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -20,9 +19,6 @@ from statek_protocol.version import RELEASE
 BEAT_SECONDS: Final = 0.1
 """Between two looks at how late the loop is."""
 BEATS_KEPT: Final = 100
-SWITCH_SECONDS: Final = 0.0002
-"""How long another thread may keep the interpreter's lock from the loop. Each statement of SQLite and each message
-gives the lock away and waits for it: for Python's five milliseconds, as long as dbzero's thread has something to do."""
 
 
 class Vitals:
@@ -47,16 +43,11 @@ class Vitals:
         loop.witnesses.append(self._count)
 
     async def watch(self) -> None:
-        """Measure how late the loop comes to things, for ever, and meanwhile let it come to them soon."""
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(min(before, SWITCH_SECONDS))
+        """Measure how late the loop comes to things, for ever."""
         self._beat = self._clock()
-        try:
-            while True:
-                await asyncio.sleep(BEAT_SECONDS)
-                self.beat()
-        finally:
-            sys.setswitchinterval(before)
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            self.beat()
 
     def beat(self) -> None:
         """Take notice that the loop has come to this."""

@@ -55,6 +55,7 @@ class ApplicationSide:
             on_recovery=self._on_recovery,
             on_open=self._on_open,
             on_copy_trouble=self._on_copy_trouble,
+            resting=loop.resting,
             copy_rules=CopyRules(options.copy_seconds, options.copies_kept),
             compaction_rules=CompactionRules(options.compact_factor),
         )

@@ -21,6 +21,7 @@ from statek.api.http.server import HttpServer
 from statek.api.http.side import scheduler_side
 from statek.logs.jobs import tell_of
 from statek.loop.loop import Loop
+from statek.loop.promptness import promptly
 from statek.loop.retaining import Retention
 from statek.loop.vitals import Vitals
 from statek.pools.endpoint import RouterEndpoint
@@ -107,7 +108,8 @@ class Service:
         await self._serve_http(ends, loop, vitals)
         executors.start(pool.on_frames)
         clients.start(api.on_frames)
-        async with self._at_work(loop, pool, vitals, local):
+        spare = ends.enter_context(promptly())
+        async with self._at_work(loop, pool, vitals, local, spare):
             on_started(executors.address)
             await self._stopping.wait()
             await self._settle(loop, executors, side)
@@ -115,6 +117,7 @@ class Service:
     def _open_loop(self, ends: contextlib.AsyncExitStack) -> Loop:
         ledger = Ledger.open(self._directory.ledger)
         ends.callback(ledger.close)
+        ledger.keep_log_beside()
         loop = Loop(
             ledger,
             max_concurrency=self._options.max_concurrency,
@@ -169,12 +172,14 @@ class Service:
             await asyncio.to_thread(self._http.stop)
 
     @contextlib.asynccontextmanager
-    async def _at_work(self, loop: Loop, pool: Pool, vitals: Vitals, local: LocalPool) -> AsyncIterator[None]:
+    async def _at_work(
+        self, loop: Loop, pool: Pool, vitals: Vitals, local: LocalPool, spare: Callable[[], None]
+    ) -> AsyncIterator[None]:
         """Let the loop turn, and everything beside it, for the time of a with block."""
         work = [
             loop.run(),
             self._watch_presence(loop, pool),
-            loop.waiting.take_up_all(),
+            self._take_up_waits(loop, spare),
             vitals.watch(),
             *self._forget_jobs(loop, vitals),
             *([local.keep()] if self._options.listen is None else []),
@@ -187,6 +192,11 @@ class Service:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _take_up_waits(self, loop: Loop, spare: Callable[[], None]) -> None:
+        """Take up what jobs wait for, which is much that lasts where many wait."""
+        await loop.waiting.take_up_all()
+        spare()
 
     def _forget_jobs(self, loop: Loop, vitals: Vitals) -> Iterator[Coroutine[None, None, None]]:
         """Where jobs are not kept for ever, the work that it is to forget them."""

@@ -1,7 +1,8 @@
 """How the ledger's SQLite file is made, opened and checked, and what SQLite's errors mean for a store.
 
 WAL with synchronous=FULL: one fsync per transaction, readers never wait for the writer, and forty of forty stores
-survived a kill inside a commit. Only the writer ever checkpoints: all other connections are read-only.
+survived a kill inside a commit. Only the writer and a thread beside it ever checkpoint: all other
+connections are read-only.
 """
 
 from __future__ import annotations
@@ -84,6 +85,20 @@ def open_reader(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def bring_log_home(path: Path) -> None:
+    """Copy what the log has into the main file, as far as no reader needs it as it was; raises a `StoreError`.
+
+    For a thread beside the writer, which waits for nothing of it.
+    """
+    connection = _connect(path, "rw")
+    try:
+        with writing(path):
+            for statement in ("PRAGMA synchronous = FULL", "PRAGMA wal_checkpoint(PASSIVE)"):
+                connection.execute(statement).fetchall()
+    finally:
+        connection.close()
 
 
 def check_everything(path: Path, connection: sqlite3.Connection) -> None:

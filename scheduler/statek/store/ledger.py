@@ -24,6 +24,7 @@ from statek.store.completions import Completion
 from statek.store.database import open_writer, writing
 from statek.store.errors import StoreUncertain
 from statek.store.history import History
+from statek.store.log_keeping import LogKeeper
 from statek.store.queue_table import QueueItem
 from statek.store.records import Record, Stored, Submission, UnreadableRow, checksum, pack_event, pack_job
 
@@ -54,6 +55,7 @@ class Ledger(History):
         self._last = super().last_cursor
         self.audit = AuditLog(path, connection)
         self._uncertain: StoreUncertain | None = None
+        self._log_keeper: LogKeeper | None = None
 
     @classmethod
     def open(cls, path: Path) -> Ledger:
@@ -76,6 +78,14 @@ class Ledger(History):
         """Return the cursor of the newest event, 0 in an empty ledger."""
         return self._last
 
+    def keep_log_beside(self) -> None:
+        """Have the write-ahead log kept short in a thread beside this one, until `close`; for one that writes for long.
+
+        Call it before anything is appended. Raises a `StoreError`.
+        """
+        with writing(self._path):
+            self._log_keeper = LogKeeper(self._path, self._connection)
+
     def append(
         self,
         records: Sequence[Record],
@@ -95,13 +105,14 @@ class Ledger(History):
         `StoreUnwritable` having changed nothing, so the same append may be tried again later.
         """
         cursors = range(self._last + 1, self._last + 1 + len(records))
+        changes = list(workspaces)
         with self._transaction() as connection:
             connection.executemany(_PUT_BLOB, blobs.items())
             connection.executemany(_PUT_JOB, map(_job_row, jobs))
             rows = list(map(_event_row, cursors, records))
             connection.executemany(_PUT_EVENT, rows)
             connection.executemany(_PUT_SUBMISSION, ((s.key, s.job, s.first_batch, s.cursor) for s in submissions))
-            segments.write(connection, workspaces)
+            segments.write(connection, changes)
             completions.write(connection, records, completed)
             agent_table.write(connection, agents)
             queue_table.write(connection, queued)
@@ -111,6 +122,8 @@ class Ledger(History):
             head = self.audit.write(drafts, _event_digests(rows, drafts))
         self._last += len(records)
         self.audit.advance(head)
+        if self._log_keeper is not None:
+            self._log_keeper.committed(len(records), _data_bytes(blobs, changes))
         return cursors
 
     def _count(self, connection: sqlite3.Connection, records: Sequence[Record]) -> None:
@@ -149,6 +162,10 @@ class Ledger(History):
         return int(self._rows("PRAGMA freelist_count")[0][0])
 
     def close(self) -> None:
+        """Close the ledger; a second time does nothing."""
+        if self._log_keeper is not None:
+            self._log_keeper.close()
+            self._log_keeper = None
         self.audit.close()
         super().close()
 
@@ -167,6 +184,11 @@ class Ledger(History):
                 with writing(self._path):
                     self._connection.execute("ROLLBACK")
             raise
+
+
+def _data_bytes(blobs: Mapping[str, bytes], workspaces: Iterable[tuple[str, WorkspaceChange]]) -> int:
+    variables = sum(len(data) for _, change in workspaces for _, data in change.stored)
+    return variables + sum(map(len, blobs.values()))
 
 
 def _job_row(job: Job) -> tuple[str, str, str | None, bytes, int, str, str]:

@@ -37,8 +37,11 @@ log = logging.getLogger(__name__)
 THREAD_NAME: Final = "statek-dbzero"
 COMMIT_SECONDS: Final = 1.0
 
-_STEP_SIZES: Final = (500, 100)
-"""Events per step, at first and after dbzero failed: some of its failures depend on what is changed together."""
+_STEP_SIZES: Final = (20, 10)
+"""Events per step, at first and after dbzero failed: some of its failures depend on what is changed together. A step
+takes some 5 ms, for which the loop has to share the interpreter's lock."""
+_GIVE_WAY_SECONDS: Final = 0.02
+"""How long a step or commit waits for the loop to come to rest."""
 _GROUP_SECONDS: Final = 0.005
 """How long a change that is to be durable may wait for others to be committed with it; a commit takes about as long."""
 _GATHER_SECONDS: Final = 0.05
@@ -61,6 +64,7 @@ class Mirror:
         on_recovery: Callable[[RecoveryReport], None] = lambda _: None,
         on_open: Callable[[History], None] = lambda _: None,
         on_copy_trouble: Callable[[str, str], None] = lambda *_: None,
+        resting: threading.Event | None = None,
         commit_seconds: float = COMMIT_SECONDS,
         copy_rules: CopyRules = CopyRules(),  # noqa: B008 - frozen
         compaction_rules: CompactionRules = CompactionRules(),  # noqa: B008
@@ -69,7 +73,9 @@ class Mirror:
 
         `on_recovery` is called there whenever a store was set aside; `on_open` whenever dbzero was opened, with the
         ledger as this thread reads it. A `StatekError` of `on_open` ends the thread. `on_copy_trouble`, in any thread,
-        takes the name of an application's prefix that could not be copied, and why.
+        takes the name of an application's prefix that could not be copied, and why. `resting` is set while the loop has
+        nothing to do: events wait for that, for a moment. The loop gives the interpreter's lock away in each statement
+        of SQLite, and would get it back late each time.
         """
         self.ready = threading.Event()
         """Set once dbzero is open: functions run from then on, while events may still be caught up with."""
@@ -82,6 +88,7 @@ class Mirror:
         self._on_failure = on_failure
         self._on_recovery = on_recovery
         self._on_open = on_open
+        self._resting = resting
         self._commit_seconds = commit_seconds
         self._copies = Copies(directory.with_name("copies"))
         self._copier = Copier(directory, self._copies, copy_rules, on_copy_trouble)
@@ -90,7 +97,7 @@ class Mirror:
         self._changed = threading.Condition()
         self._known = 0
         self._applied = 0
-        self._wanted = 0
+        self._wanted = self._gathered = 0
         self._doing, self._since = "", time.monotonic()
         self._tasks: deque[Task] = deque()
         self._stopping = self._abandoned = self._ended = False
@@ -221,6 +228,8 @@ class Mirror:
             while self._wait(session.seconds_to_commit, self._copier.seconds_to_copy, self._compaction.seconds_to_look):
                 self._run_tasks(session)
                 self._step(session, ledger, step_size)
+                if session.seconds_to_commit == 0.0:
+                    self._give_way()
                 self._does("commit")
                 session.commit_if_due()
                 if not self._behind:
@@ -244,8 +253,9 @@ class Mirror:
         self._does("")
         with self._changed:
             self._changed.wait_for(lambda: self._tasks or self._behind or self._stopping, _least(seconds))
-            if self._behind:
+            if self._behind and self._applied >= self._gathered:
                 self._changed.wait_for(self._has_gathered, _GATHER_SECONDS)
+                self._gathered = self._known
             unfinished = (self._behind and not self._abandoned) or bool(self._tasks)
             return unfinished or not self._stopping
 
@@ -303,9 +313,15 @@ class Mirror:
     def _step(self, session: Session, ledger: History, step_size: int) -> None:
         if not self._behind or self._abandoned:
             return
+        self._give_way()
         self._does("objects")
         session.apply_next(ledger, step_size)
         self._tell_applied(session.cursor)
+
+    def _give_way(self) -> None:
+        """Wait until the loop rests, for a moment: objects follow also when it never does."""
+        if self._resting is not None:
+            self._resting.wait(_GIVE_WAY_SECONDS)
 
     def _tell_applied(self, cursor: int) -> None:
         with self._changed:
