@@ -199,6 +199,10 @@ def test_agents_are_shown_and_revised(place: Site) -> None:
     assert statek(place, "agents", "revise", "--model", "m-2", "--set", "max_turns=3", "taker").status == 0
     (found,) = told(place, "agents", "show", "taker")
     assert (found["model"], found["harness"]["max_turns"], found["changed"]) == ("m-2", 3, ["max_turns", "model"])
+    bounds = "--set", "max_cost=0.25", "--set", "max_token_usage=none"
+    assert statek(place, "agents", "revise", *bounds, "taker").status == 0
+    lines = [line.split() for line in statek(place, "agents", "show", "taker").out.splitlines()]
+    assert all(line in lines for line in (["max_turns", "3"], ["max_cost", "0.250000"], ["max_token_usage", "none"]))
     assert statek(place, "agents", "revise", "--reset", "taker").status == 0
     (found,) = told(place, "agents", "show", "taker")
     assert (found["model"], found["changed"]) == ("", [])

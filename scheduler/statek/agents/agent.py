@@ -42,6 +42,9 @@ class Bounds(TypedDict, total=False):
     max_consecutive_exceptions: int | None
     max_cost: Decimal | float | str | None
     """In whole units of the price table's currency."""
+    max_tree_token_usage: int | None
+    """Of the job and all that work for it together, its subtasks and theirs."""
+    max_tree_cost: Decimal | float | str | None
     limit_extension_per_completion: float
 
 

@@ -26,12 +26,15 @@ HARNESS_NAMES: Final[Mapping[str, str]] = {
     "max_exceptions": "max_exceptions",
     "max_consecutive_exceptions": "max_consecutive_exceptions",
     "max_cost": "max_cost_micros",
+    "max_tree_token_usage": "max_tree_tokens",
+    "max_tree_cost": "max_tree_cost_micros",
     "limit_extension_per_completion": "extension_per_completion",
 }
 """The bounds of a harness as people name them (the settings do too), and as records do."""
 PLAIN_FIELDS: Final = ("instructions", "model", "provider", "style", "plain_reply", "context_tokens", "options")
 REVISABLE: Final = (*PLAIN_FIELDS, "warmup", "limits", *HARNESS_NAMES)
 """What can be changed without the agent's program: everything but its name, functions, variables and policy."""
+OF_MONEY: Final = frozenset({"max_cost", "max_tree_cost"})
 _MOST_MONEY: Final = 10**9
 """Whole units of currency that a bound can have."""
 
@@ -101,7 +104,7 @@ def harness_of(bounds: Mapping[str, object]) -> tuple[dict[str, Any], tuple[str,
     faults = []
     for name, value in bounds.items():
         try:
-            given = _micros(value) if name == "max_cost" else value
+            given = _micros(value) if name in OF_MONEY else value
             if name == "limit_extension_per_completion" and isinstance(given, int | float) and not 0 <= given <= 1_000:
                 raise ValueError(f"{given} is not between 0 and 1000")
             harness = schema.load(Harness, {HARNESS_NAMES[name]: given})

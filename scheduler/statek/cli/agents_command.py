@@ -28,10 +28,16 @@ BOUNDS: Final[dict[str, Callable[[str], Any]]] = {
     "max_exceptions": int,
     "max_consecutive_exceptions": int,
     "max_cost": str,
+    "max_tree_token_usage": int,
+    "max_tree_cost": str,
     "limit_extension_per_completion": float,
     "context_tokens": int,
 }
 
+NO_BOUND: Final = "none"
+_ALWAYS: Final = ("limit_extension_per_completion", "context_tokens")
+"""Of the bounds those that cannot be left out."""
+_INSTANTS: Final = ("defined_us", "revised_us")
 TEXT_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -88,7 +94,7 @@ def show_command(store: Path, as_json: bool, agent: str) -> None:
 @click.option("--provider", help="The provider that is asked, by its name in the settings.")
 @click.option("--instructions-file", type=TEXT_FILE, help="What it is told to do is in this file.")
 @click.option("--warmup-file", type=TEXT_FILE, help="Code that its jobs begin with is in this file.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=f"A bound: {', '.join(BOUNDS)}.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=f"A bound, or none: {', '.join(BOUNDS)}.")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="A limit of the policy.")
 @click.option("--reset", is_flag=True, help="Take all changes back.")
 @AGENT
@@ -131,6 +137,8 @@ def _bound(text: str) -> tuple[str, Any]:
     name, _, value = text.partition("=")
     if name not in BOUNDS:
         wrong_usage(f"--set takes NAME=VALUE; {name!r} is none of {', '.join(BOUNDS)}")
+    if value == NO_BOUND and name not in _ALWAYS:
+        return name, None
     try:
         return name, BOUNDS[name](value)
     except ValueError:
@@ -175,8 +183,13 @@ def _plain(agent: KnownAgent) -> dict[str, Any]:
 
 
 def _lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Write it for people, with the names and units that they would say it in themselves."""
     for name, value in told.items():
-        if isinstance(value, dict) and name in ("harness", "policy"):
+        if name == "harness":
+            yield from _bounds(value)
+        elif name in _INSTANTS:
+            yield name.removesuffix("_us"), "never" if value is None else f"{age(value)} ago"
+        elif isinstance(value, dict) and name == "policy":
             for part, inner in value.items():
                 yield f"{name}.{part}", json.dumps(inner)
         elif name == "warmup":
@@ -184,3 +197,12 @@ def _lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 yield f"warmup {number}{' (hidden)' if block['hidden'] else ''}", "\n" + block["source"]
         else:
             yield name, value if isinstance(value, str) else json.dumps(value)
+
+
+def _bounds(harness: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    from statek.agents.definitions import HARNESS_NAMES, OF_MONEY
+    from statek.core.money import in_currency
+
+    for name, field in HARNESS_NAMES.items():
+        value = harness[field]
+        yield name, NO_BOUND if value is None else str(in_currency(value) if name in OF_MONEY else value)

@@ -34,10 +34,14 @@ def health_command(store: Path, seconds: float, as_json: bool) -> None:
     from statek.inspection.health import troubles
 
     directory = open_store(store, must_exist=True)
-    with Client(directory.client_socket) as client:
-        found = client.health(seconds)
-    if found is None:
-        wrong = [f"no scheduler answers on {store} within {seconds:g} s: start one, or look at its log"]
+    found = None
+    if directory.is_locked():
+        with Client(directory.client_socket) as client:
+            found = client.health(seconds)
+    if found is None and not directory.is_locked():
+        wrong = [f"no scheduler runs on {store}: start one"]
+    elif found is None:
+        wrong = [f"the scheduler of {store} does not answer within {seconds:g} s: look at its log"]
     else:
         wrong = list(troubles(found))
     if as_json:

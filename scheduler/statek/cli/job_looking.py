@@ -44,7 +44,7 @@ def _facts(job: JobView) -> Iterator[tuple[str, str]]:
     yield "status", f"{job.status}{ended}{', closed' if job.closed else ''}"
     waits, error, limit, used = job.awaited_result, job.error, job.limit, job.usage
     if job.agent:
-        yield "agent", f"{job.agent}, {job.num_turns} turns, {job.num_completions} revivals"
+        yield "agent", f"{job.agent}, turns: {job.num_turns}, revivals: {job.num_completions}"
     if job.parent:
         yield "subtask of", job.parent
     if job.children:
@@ -74,6 +74,8 @@ def _facts(job: JobView) -> Iterator[tuple[str, str]]:
         cached = f" ({used.cached_tokens} cached)" if used.cached_tokens else ""
         unpriced = f", {used.unpriced} replies without a price" if used.unpriced else ""
         yield "tokens", f"{used.input_tokens} in{cached}, {used.output_tokens} out, cost {used.cost}{unpriced}"
+    if job.bounds:
+        yield "bounds", "; ".join(f"{bound.name} {bound.used:g} of {bound.allowed:g}" for bound in job.bounds)
     if job.transient:
         yield "not kept", ", ".join(job.transient)
 

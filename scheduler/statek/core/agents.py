@@ -39,6 +39,9 @@ class Harness:
     max_consecutive_exceptions: Count | None = 5
     max_cost_micros: Count | None = None
     """Millionths of the price table's currency."""
+    max_tree_tokens: Count | None = None
+    """Of the job and all that work for it, its subtasks and theirs, together."""
+    max_tree_cost_micros: Count | None = None
     extension_per_completion: float = 0.0
 
 

@@ -41,6 +41,7 @@ from statek.core.events import (
     PolicyChanged,
     PolicyViolated,
     ReplyLost,
+    SubtaskSpent,
     TurnAnswered,
     TurnFailed,
     TurnRequested,
@@ -341,6 +342,18 @@ def _(event: TurnAnswered, job: Job) -> Job:
 @_after.register
 def _(event: ReplyLost, job: Job) -> Job:
     return replace(job, conversation=_spent(talk_of(job), event.usage))
+
+
+@_after.register
+def _(event: SubtaskSpent, job: Job) -> Job:
+    talk, used = talk_of(job), event.usage
+    talk = replace(
+        talk,
+        tree_tokens=total(talk.tree_tokens, used.input_tokens + used.output_tokens),
+        tree_cost_micros=total(talk.tree_cost_micros, used.cost_micros or 0),
+        tree_unpriced=talk.tree_unpriced + (used.cost_micros is None),
+    )
+    return replace(job, conversation=talk)
 
 
 @_after.register

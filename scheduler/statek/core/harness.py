@@ -31,6 +31,35 @@ def after_reply(talk: Conversation) -> LimitBreach | None:
     return _first(breach for breach in _spent(talk) if breach.used > breach.allowed)
 
 
+def of_tree(talk: Conversation) -> LimitBreach | None:
+    """Return the bound that leaves no room for a turn of any job that works for this one."""
+    return _first(breach for breach in _spent_together(talk) if breach.used >= breach.allowed)
+
+
+def is_of_tree(talk: Conversation) -> bool:
+    """Tell whether a bound holds for the job and all that work for it together."""
+    return talk.harness.max_tree_tokens is not None or talk.harness.max_tree_cost_micros is not None
+
+
+def unknown_cost(talk: Conversation) -> str:
+    """Name the bound that cannot be held because some reply has no price; empty for none."""
+    if talk.unpriced and talk.harness.max_cost_micros is not None:
+        return "max_cost"
+    return "max_tree_cost" if is_unpriced_tree(talk) else ""
+
+
+def is_unpriced_tree(talk: Conversation) -> bool:
+    """Tell whether what all may cost together cannot be held because some reply has no price."""
+    return talk.harness.max_tree_cost_micros is not None and talk.unpriced + talk.tree_unpriced > 0
+
+
+def standing(talk: Conversation) -> Iterator[LimitBreach]:
+    """Yield each bound that there is, with what it allows by now and what was used of it."""
+    for name, allowed, used in _counted(talk):
+        yield LimitBreach(name, allowed, used)
+    yield from _spent(talk)
+
+
 def grants_needed(talk: Conversation) -> int | None:
     """Return how often its bounds have to be granted once more for another turn; None where no number helps."""
     for granted in range(GRANTS + 1):
@@ -58,6 +87,18 @@ def _spent(talk: Conversation) -> Iterator[LimitBreach]:
         yield LimitBreach("max_token_usage", tokens * _growth(talk), float(talk.input_tokens + talk.output_tokens))
     if cost is not None:
         yield LimitBreach("max_cost", cost * _growth(talk) / MICROS, talk.cost_micros / MICROS)
+    yield from _spent_together(talk)
+
+
+def _spent_together(talk: Conversation) -> Iterator[LimitBreach]:
+    """Yield what the job and all that work for it may spend together, and did."""
+    tokens, cost = talk.harness.max_tree_tokens, talk.harness.max_tree_cost_micros
+    if tokens is not None:
+        used = talk.input_tokens + talk.output_tokens + talk.tree_tokens
+        yield LimitBreach("max_tree_token_usage", tokens * _growth(talk), float(used))
+    if cost is not None:
+        used = talk.cost_micros + talk.tree_cost_micros
+        yield LimitBreach("max_tree_cost", cost * _growth(talk) / MICROS, used / MICROS)
 
 
 def _growth(talk: Conversation) -> float:

@@ -171,6 +171,10 @@ class Conversation:
     """Millionths of the price table's currency; replies without a price are not in it."""
     unpriced: Count = 0
     """Replies for which there is no price."""
+    tree_tokens: Count = 0
+    """What its subtasks and theirs have used, where a bound holds for all of them together."""
+    tree_cost_micros: Count = 0
+    tree_unpriced: Count = 0
 
 
 @dataclass(frozen=True, slots=True)

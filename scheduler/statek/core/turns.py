@@ -105,8 +105,8 @@ def answered(
     breach = harness.after_reply(talk)
     if breach is not None:
         return (*events, *_bounded(after, breach))
-    if talk.unpriced and talk.harness.max_cost_micros is not None:
-        return (*events, _unpriced(answer))
+    if bound := harness.unknown_cost(talk):
+        return (*events, _unpriced(bound, answer.model))
     if answer.outcome == "code":
         return (*events, *_code(after, answer, sources))
     if answer.outcome == "plain" and plain_ends and not talk.unread:
@@ -135,10 +135,10 @@ def _code(job: Job, answer: TurnAnswered, sources: Sequence[bytes]) -> tuple[Eve
     )
 
 
-def _unpriced(answer: TurnAnswered) -> JobEnded:
+def _unpriced(bound: str, model: str) -> JobEnded:
     text = (
-        f"max_cost cannot be held: the price table has no price for the model {answer.model!r}; "
-        "add it to the table, or give the agent no max_cost"
+        f"{bound} cannot be held: the price table has no price for the model {model!r}; "
+        f"add it to the table, or give the agent no {bound}"
     )
     return JobEnded("failed", error=GuestError("PriceMissing", text[:TEXT_LIMIT], None))
 
@@ -147,6 +147,23 @@ def failed(turn: int, cause: str, detail: str) -> tuple[Event, ...]:
     """End a job whose model could not be asked, after all attempts that were worth making."""
     error = GuestError("ModelFailed", f"{cause}: {detail}"[:TEXT_LIMIT], None)
     return TurnFailed(turn, cause, detail[:TEXT_LIMIT]), JobEnded("failed", error=error)
+
+
+def outspent(job: Job, ancestor: Job) -> tuple[Event, ...]:
+    """End a job whose model is to be asked where nothing is left of what `ancestor` and its subtasks may spend.
+
+    Nothing where there is. What a reply will use is not known before, here as for a job by itself.
+    """
+    talk, bounded = talk_of(job), talk_of(ancestor)
+    whose = f"of the job {ancestor.job} and its subtasks together"
+    breach = harness.of_tree(bounded)
+    if breach is not None:
+        return TurnFailed(talk.turn, "bound", f"{breach}, {whose}"[:TEXT_LIMIT]), *_bounded(job, breach, whose)
+    if harness.is_unpriced_tree(bounded):
+        return TurnFailed(talk.turn, "bound", f"max_tree_cost {whose} cannot be held"), _unpriced(
+            "max_tree_cost", talk.model
+        )
+    return ()
 
 
 def asked_again(job: Job) -> tuple[Event, ...]:
@@ -179,8 +196,8 @@ def _revived(job: Job, events: tuple[Event, ...]) -> tuple[Event, ...]:
     return (*events, revived, *next_turn(evolve(job, revived)))
 
 
-def _bounded(job: Job, breach: LimitBreach) -> tuple[Event, ...]:
-    """End a job at a bound of its harness, and tell so on its console."""
-    text = f"the job ends here: {breach}\n"
+def _bounded(job: Job, breach: LimitBreach, whose: str = "") -> tuple[Event, ...]:
+    """End a job at a bound of its harness, or of one that it works for, and tell so on its console."""
+    text = f"the job ends here: {breach}{whose and f', {whose}'}\n"
     notice = ConsolePrinted(max(1, job.batches), "notice", text.encode())
     return HarnessReached(breach), notice, JobEnded("limit", limit=breach)

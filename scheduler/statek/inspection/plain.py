@@ -28,7 +28,7 @@ _LOGS: Final = ("chat_log", "tool_log", "violations")
 OF_JOB: Final = (
     *("name", "agent", "parent", "status", "outcome", "exit_status", "error", "limit", "usage", "next_instr_num"),
     *("awaited_result", "batches", "num_turns", "num_completions", "num_exceptions", "held", "closed", "transient"),
-    *("children", "policy_name", "executor", "host", "created", "changed"),
+    *("bounds", "children", "policy_name", "executor", "host", "created", "changed"),
 )
 """The properties of a job that are written even without its logs."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from statek.core.events import JobCreated, JobSuspended, LeaseGranted, PolicyChanged, PolicyViolated
+from statek.core.harness import standing
 from statek.core.jobs import Conversation, Job, JobStatus, Outcome
 from statek.core.jobs import Usage as Metered
 from statek.inspection import console
@@ -140,6 +141,11 @@ class JobView:
     def num_exceptions(self) -> int:
         """Return how many replies could not be used, or had code that did not end as it should."""
         return self._talk.exceptions
+
+    @property
+    def bounds(self) -> list[LimitBreach]:
+        """Return the bounds of its conversation: name, what each allows by now, and what was used of it."""
+        return list(standing(self._talk)) if self._job.conversation is not None else []
 
     @property
     def held(self) -> int | None:

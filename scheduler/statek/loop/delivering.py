@@ -17,7 +17,6 @@ from statek.core.jobs import UNDER_WAY, Job
 from statek.errors import AgentRefused
 from statek.loop.queueing import Line, no_event
 from statek.loop.roster import JobStart, new_name
-from statek.loop.steering import why_no_message
 from statek.loop.tick import Tick
 from statek.store import given
 from statek.store.queue_table import QueueItem
@@ -119,7 +118,7 @@ class Delivering:
         job = self._loop.job_in_turn(tick, item.job)
         if job is None:
             return f"there is no job {item.job!r} in this store"
-        reason = why_no_message(job)
+        reason = self._loop.steering.why_no_message(tick, job)
         if reason is None:
             self._loop.steering.push(tick, item.job, item.body, item.source)
         return reason

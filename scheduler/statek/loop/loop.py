@@ -20,7 +20,7 @@ from statek.audit.recorder import Recorder
 from statek.audit.records import Body
 from statek.core import holds, machine
 from statek.core.decisions import Decision
-from statek.core.events import Event, JobEnded
+from statek.core.events import Event, JobEnded, ReplyLost, TurnAnswered
 from statek.core.jobs import UNDER_WAY, Job
 from statek.core.leases import Lease, lease_id
 from statek.core.submissions import submit
@@ -275,6 +275,8 @@ class Loop:
             for event in decision.events:
                 if isinstance(event, JobEnded):
                     self.waiting.complete_subtask(tick, job, event)
+                elif isinstance(event, TurnAnswered | ReplyLost):
+                    self.conversing.charge(tick, job, event.usage)
         return job
 
     def decide(self, tick: Tick, name: str, decide: Callable[[Job, Lease | None], Decision]) -> Job | None:

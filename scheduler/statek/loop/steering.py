@@ -53,12 +53,20 @@ class Steering:
     def push(self, tick: Tick, name: str, text: bytes, source: str) -> bool:
         """Take a message for a job; False where there is no such job, or it takes none any more."""
         job = self._loop.job_in_turn(tick, name)
-        if job is None or why_no_message(job) is not None:
+        if job is None or self.why_no_message(tick, job) is not None:
             return False
         after = self._loop.decide(tick, name, lambda job, lease: Decision(turns.pushed(job, text, source), (), lease))
         if after is not None and after.awaited is not None:
             self._tell_waiting(tick, after, _shown(text), source)
         return True
+
+    def why_no_message(self, tick: Tick, job: Job) -> str | None:
+        """Say why a job takes no message, if it does not."""
+        reason = why_no_message(job)
+        if reason is not None or job.status != "DONE":
+            return reason
+        owner = self._loop.conversing.outspent_by(tick, job)
+        return None if owner is None else f"the job {owner.job!r} and its subtasks have spent what they may together"
 
     def _tell_waiting(self, tick: Tick, job: Job, text: str, source: str) -> None:
         """Do with a job that waits for a future what its agent says that a message does."""
@@ -158,7 +166,7 @@ class Steering:
 
 
 def why_no_message(job: Job) -> str | None:
-    """Say why a job takes no message, if it does not."""
+    """Say why a job by itself takes no message, if it does not."""
     over = holds.why_over(job)
     if over is not None:
         return over[1]

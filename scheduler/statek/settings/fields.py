@@ -193,6 +193,10 @@ class HarnessSettings(_Group):
     """The same, one after another."""
     max_cost: Amount | None = None
     """In units of the price table's currency."""
+    max_tree_token_usage: Count | None = None
+    """Tokens of the job and all that work for it together, its subtasks and theirs."""
+    max_tree_cost: Amount | None = None
+    """What all of them may cost together."""
     limit_extension_per_completion: Seconds = _HARNESS.extension_per_completion
     """By how much of itself each bound grows when an ended job is revived."""
 

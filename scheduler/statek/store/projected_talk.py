@@ -108,6 +108,10 @@ def _lost(event: events.ReplyLost, job: Job, at_us: int) -> None:
     _count(job.usage, event.usage)
 
 
+def _subtask_spent(event: events.SubtaskSpent, job: Job, at_us: int) -> None:
+    """What a subtask used is shown in the subtask."""
+
+
 def _failed(event: events.TurnFailed, job: Job, at_us: int) -> None:
     item = _turn(job, event.turn)
     item.outcome, item.answered_us = "failed", at_us
@@ -145,7 +149,7 @@ def _revived(event: events.JobRevived, job: Job, at_us: int) -> None:
 
 
 RULES: Final[tuple[Callable[..., None], ...]] = (
-    *(_requested, _lost, _failed, _pushed, _reached, _cancelled, _revived),
+    *(_requested, _lost, _subtask_spent, _failed, _pushed, _reached, _cancelled, _revived),
 )
 """One for each kind of event, told apart by their annotations."""
 

@@ -152,7 +152,7 @@ def test_the_command_says_that_nobody_answers(tmp_path: Path) -> None:
     ended = subprocess.run(command, check=False, capture_output=True, timeout=60)
     said = json.loads(ended.stdout)
     assert (ended.returncode, said["ok"]) == (1, False)
-    assert "no scheduler answers" in said["troubles"][0]
+    assert "no scheduler runs" in said["troubles"][0]
 
 
 def _vitals(here: Stand, path: Path, now: list[float]) -> Vitals:

@@ -83,6 +83,15 @@ class ReplyLost(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SubtaskSpent(Event):
+    """A job that works for this one, or for its subtasks, used this of its model; a bound holds for all together."""
+
+    kind: ClassVar[str] = "subtask_spent"
+    job: Identifier
+    usage: TurnUsage
+
+
+@dataclass(frozen=True, slots=True)
 class TurnFailed(Event):
     """The model could not be asked, after all attempts that were worth making."""
 
