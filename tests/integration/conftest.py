@@ -6,6 +6,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,13 +45,26 @@ def running(local: Site) -> Site:
     return local
 
 
+@contextmanager
+def served(directory: Path, endpoint: str) -> Iterator[Site]:
+    with site(directory, endpoint) as place:
+        place.scheduler()
+        place.welcomed(place.executor())
+        yield place
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The same for all tests of a file: for jobs that are to harm neither these services nor one another."""
     directory = tmp_path_factory.mktemp("shared")
-    with site(directory, f"ipc://{directory}/executors.ipc") as place:
-        place.scheduler()
-        place.welcomed(place.executor())
+    with served(directory, f"ipc://{directory}/executors.ipc") as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def shared_over_tcp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The same over tcp, with keys of the file's own."""
+    with served(tmp_path_factory.mktemp("shared"), f"tcp://127.0.0.1:{free_port()}") as place:
         yield place
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from integration.services import Run, Site, finish, wait_for
+from integration.services import Run, Site, finish, site, wait_for
 
 from statek.store.directory import StoreDirectory
 
@@ -51,53 +51,64 @@ print(count)
 """
 
 
-@pytest.fixture
-def notes(local: Site) -> Path:
-    """The file in which the application's tool writes; the scheduler is up, with one executor."""
-    path = local.directory / "notes"
-    app = local.write(APP.format(notes=str(path)), "app.py")
-    local.scheduler("--app", str(app))
-    local.welcomed(local.executor())
-    return path
+def serve(place: Site) -> Site:
+    """Start a scheduler and an executor; the application's tool writes into `notes`."""
+    app = place.write(APP.format(notes=str(place.directory / "notes")), "app.py")
+    place.scheduler("--app", str(app))
+    place.welcomed(place.executor())
+    return place
 
 
-def future(site: Site, *arguments: str) -> Run:
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Services for all tests here that end none of them and leave nobody waiting."""
+    directory = tmp_path_factory.mktemp("serving")
+    with site(directory, f"ipc://{directory}/executors.ipc") as place:
+        yield serve(place)
+
+
+def notes(place: Site) -> list[str]:
+    return (place.directory / "notes").read_text().splitlines()
+
+
+def future(place: Site, *arguments: str) -> Run:
     """Run `statek future`."""
-    command = [*site.python, "-m", "statek", "future", arguments[0], "--store", str(site.store), *arguments[1:]]
+    command = [*place.python, "-m", "statek", "future", arguments[0], "--store", str(place.store), *arguments[1:]]
     pipe = subprocess.PIPE
-    return finish(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=site._environment()))
+    return finish(subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=place._environment()))
 
 
-def waiting(site: Site, count: int = 1) -> list[dict[str, object]]:
+def waiting(place: Site, count: int = 1) -> list[dict[str, object]]:
     """What is waited for, once so many jobs wait."""
 
     def listed() -> list[dict[str, object]]:
-        found = [json.loads(line) for line in future(site, "list", "--json").out.splitlines()]
+        found = [json.loads(line) for line in future(place, "list", "--json").out.splitlines()]
         return found if len(found) == count else []
 
     found: list[dict[str, object]] = wait_for(listed, f"{count} suspended jobs")
     return found
 
 
-def test_waits_in_a_loop_are_completed_on_the_command_line_and_by_another_process(local: Site, notes: Path) -> None:
-    guest = local.exec_in_background(source=WAITS)
-    [wait] = waiting(local)
+def test_waits_in_a_loop_are_completed_on_the_command_line_and_by_another_process(serving: Site) -> None:
+    guest = serving.exec_in_background(source=WAITS)
+    [wait] = waiting(serving)
     assert wait["keys"] == ["approval-a"]
     assert wait["trouble"] == []
     assert wait["deadline"] is not None
-    assert future(local, "complete", "approval-a", '{"by": ["me"]}').status == 0
-    assert future(local, "complete", "approval-a", "7").status == 1
-    wait_for(lambda: waiting(local)[0]["keys"] == ["approval-b"], "the second wait")
-    code = f"import statek; print(statek.complete_future('approval-b', [1], store={str(local.store)!r}).outcome)"
+    assert future(serving, "complete", "approval-a", '{"by": ["me"]}').status == 0
+    assert future(serving, "complete", "approval-a", "7").status == 1
+    wait_for(lambda: waiting(serving)[0]["keys"] == ["approval-b"], "the second wait")
+    code = f"import statek; print(statek.complete_future('approval-b', [1], store={str(serving.store)!r}).outcome)"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert other.stdout == "completed\n"
     run = finish(guest)
     assert (run.status, run.out) == (0, "2\n"), run.err
     assert "waits for key approval-a" in run.err
-    assert notes.read_text().splitlines() == ["before a 1", "after a: {'by': ['me']}", "before b 2", "after b: [1]"]
+    assert notes(serving) == ["before a 1", "after a: {'by': ['me']}", "before b 2", "after b: [1]"]
 
 
-def test_what_is_completed_while_no_scheduler_runs_is_there_after_a_kill(local: Site, notes: Path) -> None:
+def test_what_is_completed_while_no_scheduler_runs_is_there_after_a_kill(local: Site) -> None:
+    serve(local)
     app = str(local.directory / "app.py")
     guest = local.exec_in_background("--app", app, source=WAITS)
     waiting(local)
@@ -109,10 +120,10 @@ def test_what_is_completed_while_no_scheduler_runs_is_there_after_a_kill(local: 
     run = finish(guest)
     assert (run.status, run.out) == (0, "2\n"), run.err
     said = ["before a 1", "after a: while it was down", "before b 2", "after b: early"]
-    assert notes.read_text().splitlines() == said
+    assert notes(local) == said
 
 
-def test_a_wait_is_given_up_and_fails_with_errors_that_the_guest_handles(local: Site, notes: Path) -> None:
+def test_a_wait_is_given_up_and_fails_with_errors_that_the_guest_handles(serving: Site) -> None:
     source = """
     for what in ("cancelled", "failed"):
         try:
@@ -120,11 +131,11 @@ def test_a_wait_is_given_up_and_fails_with_errors_that_the_guest_handles(local: 
         except (WaitCancelled, FutureFailed) as error:
             print(type(error).__name__, error)
     """.replace("\n    ", "\n")
-    guest = local.exec_in_background(source=source)
-    [wait] = waiting(local)
-    assert future(local, "cancel", "--job", str(wait["job"])).status == 0
-    wait_for(lambda: waiting(local)[0]["keys"] == ["approval-failed"], "the second wait")
-    assert future(local, "fail", "approval-failed", "nobody \x1b[31mthere").status == 0
+    guest = serving.exec_in_background(source=source)
+    [wait] = waiting(serving)
+    assert future(serving, "cancel", "--job", str(wait["job"])).status == 0
+    wait_for(lambda: waiting(serving)[0]["keys"] == ["approval-failed"], "the second wait")
+    assert future(serving, "fail", "approval-failed", "nobody \x1b[31mthere").status == 0
     run = finish(guest)
     assert run.out.splitlines() == [
         "WaitCancelled the wait was given up from outside",
@@ -132,7 +143,7 @@ def test_a_wait_is_given_up_and_fails_with_errors_that_the_guest_handles(local: 
     ], run.err
 
 
-def test_an_application_completes_from_its_threads_and_its_tools(local: Site, notes: Path) -> None:
+def test_an_application_completes_from_its_threads_and_its_tools(serving: Site) -> None:
     source = """
     first = wait_for_approval("thread")
     complete_in_a_thread("approval-thread", 5)
@@ -140,7 +151,7 @@ def test_an_application_completes_from_its_threads_and_its_tools(local: Site, no
     print(complete_here("approval-tool", "early"), complete_here("approval-tool", "again"))
     print(wait_for_approval("tool"), at_once(3) + at_once(4))
     """.replace("\n    ", "\n")
-    run = local.exec(source=source)
+    run = serving.exec(source=source)
     assert run.out.splitlines() == ["6", "kept duplicate", "early 7"], run.err
 
 

@@ -104,10 +104,8 @@ GARBAGE: list[list[bytes]] = [
 ]
 
 
-def test_garbage_from_an_authorised_executor_stops_nobody(over_tcp: Site) -> None:
-    scheduler = over_tcp.scheduler()
-    over_tcp.welcomed(over_tcp.executor())
-    with peer(over_tcp.endpoint, keys_of(over_tcp)) as socket:
+def test_garbage_from_an_authorised_executor_stops_nobody(shared_over_tcp: Site) -> None:
+    with peer(shared_over_tcp.endpoint, keys_of(shared_over_tcp)) as socket:
         for known in (False, True):
             if known:
                 socket.send(packed(**HELLO))
@@ -117,27 +115,24 @@ def test_garbage_from_an_authorised_executor_stops_nobody(over_tcp: Site) -> Non
         noise = random.Random(7)  # the same noise in every run
         for _ in range(2_000):
             socket.send_multipart([noise.randbytes(noise.randrange(60)) for _ in range(noise.randrange(1, 4))])
-        still_works(over_tcp)
-    assert scheduler.process.poll() is None
-    assert "refused a message of an executor" in scheduler.log.read_text()
+        still_works(shared_over_tcp)
+    assert shared_over_tcp.serving is not None
+    assert not shared_over_tcp.serving.has_ended
+    assert shared_over_tcp.serving.said("refused a message of an executor")
 
 
-def test_a_frame_beyond_the_greatest_costs_its_sender_the_connection(over_tcp: Site) -> None:
-    over_tcp.scheduler()
-    over_tcp.welcomed(over_tcp.executor())
-    with peer(over_tcp.endpoint, keys_of(over_tcp)) as socket:
+def test_a_frame_beyond_the_greatest_costs_its_sender_the_connection(shared_over_tcp: Site) -> None:
+    with peer(shared_over_tcp.endpoint, keys_of(shared_over_tcp)) as socket:
         socket.send(bytes(FRAME_LIMIT + 1))
-        still_works(over_tcp)
+        still_works(shared_over_tcp)
 
 
-def test_a_lease_cannot_be_spoken_for_from_another_connection(over_tcp: Site) -> None:
+def test_a_lease_cannot_be_spoken_for_from_another_connection(shared_over_tcp: Site) -> None:
     """Lease names can be guessed: what holds is the connection that a lease was granted to."""
-    over_tcp.scheduler()
-    over_tcp.welcomed(over_tcp.executor())
     source = "import time\nprint('begun')\nfor _ in range(20): time.sleep(0.1)\nprint('done')"
-    victim = over_tcp.exec_in_background("--json", source=source)
-    job = wait_for(lambda: running_job(over_tcp), "the victim's start")
-    with peer(over_tcp.endpoint, keys_of(over_tcp)) as socket:
+    victim = shared_over_tcp.exec_in_background("--json", source=source)
+    job = wait_for(lambda: running_job(shared_over_tcp), "the victim's start")
+    with peer(shared_over_tcp.endpoint, keys_of(shared_over_tcp)) as socket:
         socket.send(packed(**{**HELLO, "posture": {}}))
         answer_of(socket, "welcome")
         for sequence in range(1, 50):
@@ -216,17 +211,16 @@ CLIENT_GARBAGE: list[list[bytes]] = [
 ]
 
 
-def test_garbage_at_the_clients_socket_stops_nobody(over_tcp: Site) -> None:
-    scheduler = over_tcp.scheduler()
-    over_tcp.welcomed(over_tcp.executor())
-    with peer(f"ipc://{over_tcp.store}/client.sock") as socket:
+def test_garbage_at_the_clients_socket_stops_nobody(shared_over_tcp: Site) -> None:
+    with peer(f"ipc://{shared_over_tcp.store}/client.sock") as socket:
         for frames in CLIENT_GARBAGE:
             socket.send_multipart(frames)
         socket.send(packed(kind="ping", request="are you there"))
         while answer_of(socket, "alive")["request"] != "are you there":
             pass
-    still_works(over_tcp)
-    assert scheduler.process.poll() is None
+    still_works(shared_over_tcp)
+    assert shared_over_tcp.serving is not None
+    assert not shared_over_tcp.serving.has_ended
 
 
 def answer_of_lease(socket: zmq.Socket[bytes]) -> dict[str, Any]:
