@@ -16,7 +16,7 @@ from statek.application.giving import plainly, written
 from statek.calls.current import current_call, key_of_call
 from statek.errors import SubmissionRefused
 from statek.inspection.store_view import StoreView
-from statek.loop.queueing import NewItem
+from statek.loop.queueing import MAIN, NewItem
 from statek.store.queue_table import QueueDepth, QueueItem
 from statek_policies.errors import shown
 from statek_protocol.messages.base import NAME_LIMIT
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from statek.loop.loop import Loop
     from statek.loop.tick import Tick
 
-MAIN: Final = "main"
 PAGE: Final = 100
 KEY_BYTES: Final = 16
 

@@ -8,6 +8,7 @@ with the reason, and holds up nothing behind it.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from functools import partial
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from statek.core.jobs import UNDER_WAY, Job
 from statek.errors import AgentRefused
-from statek.loop.queueing import Line, no_event
+from statek.loop.queueing import MAIN, MESSAGES, Line, no_event
 from statek.loop.roster import JobStart, new_name
 from statek.loop.tick import Tick
 from statek.store import given
@@ -24,6 +25,10 @@ from statek.store.queue_table import QueueItem
 if TYPE_CHECKING:
     from statek.loop.loop import Loop
 
+log = logging.getLogger(__name__)
+
+_TO_JOBS: Final = (MAIN, MESSAGES)
+"""Delivered by every scheduler: what operators and programs say to jobs goes there where they name no queue."""
 PER_TURN: Final = 30
 """Items that are delivered in one turn; an event takes about a millisecond, most of it in the commit."""
 
@@ -43,6 +48,8 @@ class Delivering:
         """Lines that wait until it is known whether their events' objects are there."""
         self._seen: dict[int, str | None] = {}
         """Of events with objects: what is missing, None for nothing."""
+        self._remarked: set[str] = set()
+        """Queues that are not delivered here, of which that was said."""
         self._last_queue: dict[str, str] = {}
         """By agent: the queue that had its turn last."""
 
@@ -59,6 +66,15 @@ class Delivering:
     def serves(self, queue: str) -> bool:
         """Tell whether what is pushed into a queue is delivered here, by a scheduler that has its application."""
         return self._serving and (self._served is None or queue in self._served)
+
+    def remark(self, line: Line) -> None:
+        """Say once of a queue that what is pushed into it waits for another scheduler; its name may be a mistake."""
+        queue, _ = line
+        if self._served is None or queue in self._served | self._remarked or line == _TO_JOBS:
+            return
+        self._remarked.add(queue)
+        served = ", ".join(map(repr, sorted(self._served))) or "none"
+        log.warning("what is pushed into the queue %r waits: this scheduler delivers out of %s", queue, served)
 
     def deliver(self, tick: Tick) -> None:
         """Deliver what can be; part of every turn."""
@@ -92,7 +108,8 @@ class Delivering:
 
     def _is_served(self, line: Line) -> bool:
         queue, agent = line
-        return self.serves(queue) and line not in self._looking and self._is_active(agent)
+        served = self.serves(queue) or line == _TO_JOBS
+        return served and line not in self._looking and self._is_active(agent)
 
     def _is_active(self, agent: str) -> bool:
         """Tell whether this scheduler cares for the agent; one that nobody knows is everybody's."""

@@ -31,6 +31,8 @@ BODY_BYTES: Final = 2 * MIB
 MAX_QUEUES: Final = 1_000
 """With something in them: whoever may push chooses their names, and each is counted in memory."""
 REDRIVEN_AT_ONCE: Final = 1_000
+MAIN: Final = "main"
+"""The queue where nobody names another."""
 MESSAGES: Final = ""
 """Stands in the place of an agent where the items are messages for jobs."""
 
@@ -99,6 +101,7 @@ class Queueing:
             tick.pushed[new.queue, new.key] = number
         self._depths[new.queue] += 1
         self._waiting[new.queue, agent] += 1
+        self._loop.delivering.remark((new.queue, agent))
         tick.then(self.stir)
         return number
 

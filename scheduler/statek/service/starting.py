@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from statek.agents.agent import Agent
-from statek.application.push_queue import MAIN, PushQueue, role_of
+from statek.application.push_queue import PushQueue, role_of
+from statek.loop.queueing import MAIN
 from statek.service.dispatching import QueueLogic, QueueSize, StartJobs
 
 if TYPE_CHECKING:

@@ -142,6 +142,27 @@ def test_only_the_queues_that_a_scheduler_was_told_are_delivered(here: AgentStan
     assert len(here.waiting("other")) == 1
 
 
+def test_what_operators_say_to_jobs_is_delivered_whatever_queues_a_scheduler_was_told(here: AgentStand) -> None:
+    here.deliver(queues=["inbox"])
+    here.push("begin", queue="inbox")
+    job = here.created()[0].job
+    here.push_message(job, "hurry")
+    here.push_message(job, "later", queue="other")
+    said = [stored.event for stored in here.ledger.events(job, kinds=(MessagePushed.kind,))]
+    assert [event.text for event in said if isinstance(event, MessagePushed)] == [b"hurry"]
+
+
+def test_it_is_said_once_of_a_queue_that_nobody_delivers_here(
+    here: AgentStand, caplog: pytest.LogCaptureFixture
+) -> None:
+    here.deliver(queues=["inbox", "main"])
+    for queue in ("inbox", "inbx", "inbx", "main"):
+        here.push("one", queue=queue)
+    assert [record.getMessage() for record in caplog.records if "waits" in record.getMessage()] == [
+        "what is pushed into the queue 'inbx' waits: this scheduler delivers out of 'inbox', 'main'"
+    ]
+
+
 def test_events_of_agents_that_are_not_active_here_wait(here: AgentStand) -> None:
     here.define(dispatcher(), Agent("researcher"))
     here.stand.loop.roster.active = frozenset({"dispatcher"})
