@@ -266,7 +266,7 @@ def test_a_function_that_is_cancelled_in_time_does_not_run(store: StoreDirectory
 
 
 def test_functions_run_in_the_middle_of_a_long_catch_up(store: StoreDirectory, ledger: Ledger) -> None:
-    last = fill(ledger, 300)
+    last = fill(ledger, 100)
 
     def cursor() -> int:
         from statek.store.objects import Root
