@@ -99,14 +99,8 @@ class Sweep:
         The time counts from when the services are at work.
         """
         began = time.monotonic()
-        self._link.start()
-        self._commits.start()
-        self._field.start("scheduler")
-        self._field.await_ready()
-        for part in _SERVICES:
-            self._field.start(part)
         try:
-            self._settle()
+            self._start()
             until = time.monotonic() + seconds
             while self.account.killed < kills and time.monotonic() < until:
                 self._disturb(next(self._plan))
@@ -115,9 +109,20 @@ class Sweep:
             self.account.fail(str(error))
         finally:
             self._stop()
+        if self._field.ledger.exists():
             self._check()
-            self.account.seconds = time.monotonic() - began
+        self.account.seconds = time.monotonic() - began
         return self.account
+
+    def _start(self) -> None:
+        """Start the services, and wait until they are at work; raises `SweepFailed`."""
+        self._link.start()
+        self._commits.start()
+        self._field.start("scheduler")
+        self._field.await_ready()
+        for part in _SERVICES:
+            self._field.start(part)
+        self._settle()
 
     def _stop(self) -> None:
         for problem in self._field.stop():
