@@ -8,14 +8,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from functools import partial
+from typing import Literal
 
 import pytest
 from http_stand import BODY_BYTES, DEADLINE_SECONDS, Here, problem
 from integration.services import wait_for
 
-from statek.api.http import acts, listening, shares
+from statek.api.http import acts, listening, shares, threads
 from statek.api.http import guard as guarding
-from statek.api.http.threads import Threads
 from statek.application.client_api import submit_new_job
 from statek.application.push_queue import PushQueue
 from statek.store.queue_table import QueueItem
@@ -202,23 +202,28 @@ def test_dead_letters_are_read_in_steps_for_each_may_be_large(here: Here, monkey
     assert ([letter["number"] for letter in second["letters"]], second["after"]) == ([4, 5], None)
 
 
-def test_one_token_is_read_for_by_one_thread_and_all_tokens_by_few() -> None:
+@pytest.mark.parametrize("kind", ["read", "act"])
+def test_for_one_token_few_threads_are_at_work_and_for_all_some_more(
+    monkeypatch: pytest.MonkeyPatch, kind: Literal["read", "act"]
+) -> None:
+    monkeypatch.setattr(threads, "ACTORS_OF_TOKEN", 1)
+    monkeypatch.setattr(threads, "ACTORS", 2)
     at_once: list[tuple[str, ...]] = []
     reading: list[str] = []
     both = threading.Barrier(2, timeout=DEADLINE_SECONDS)
 
-    def read(token: str) -> None:
+    def work(token: str) -> None:
         reading.append(token)
         at_once.append(tuple(reading))
         both.wait()
         reading.remove(token)
 
     async def ask() -> None:
-        threads = Threads()
+        carrying_out = getattr(threads.Threads(), kind)
         tokens = ("one", "two") * 5
-        await asyncio.gather(*(threads.read(token, partial(read, token)) for token in tokens))
+        await asyncio.gather(*(carrying_out(token, partial(work, token)) for token in tokens))
 
     asyncio.run(ask())
     assert len(at_once) == 10
     assert max(map(len, at_once)) == 2
-    assert all(len(set(tokens)) == len(tokens) for tokens in at_once), "a token has one reader at a time"
+    assert all(len(set(tokens)) == len(tokens) for tokens in at_once), "a token has one thread at a time"

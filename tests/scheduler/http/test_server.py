@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from statek.api.http import acts, tokens
+from statek.api.http.methods import METHODS
 from statek.api.http.server import HttpOptions, HttpServer
 from statek.api.http.side import SchedulerSide
 from statek.application.client_api import submit_new_job
@@ -336,7 +337,7 @@ _PATHS = ["/v1/jobs", "/v1/jobs/batch", "/rpc", "/v1/agents/greeter/events", "/v
         _JSON.map(lambda value: json.dumps(value).encode()),
         st.dictionaries(_NAMES, _JSON).map(lambda value: json.dumps({"agent": "greeter", **value}).encode()),
         st.fixed_dictionaries(
-            {"jsonrpc": st.just("2.0"), "method": st.sampled_from(["submit_new_job", "get_job", "redrive", "x"])},
+            {"jsonrpc": st.just("2.0"), "method": st.sampled_from([*METHODS, "x"])},
             optional={
                 "id": st.none() | st.integers() | st.text(max_size=5) | st.booleans(),
                 "params": st.dictionaries(_NAMES, _JSON),

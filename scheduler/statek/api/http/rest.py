@@ -74,7 +74,7 @@ def _route(method: str, path: str, summary: str, tag: str, status: int = 200) ->
         async def answered(request: Request, asker: Who, **asked: Any) -> Answer:
             threads: Threads = request.app.state.threads
             work = partial(_answered, act, request, asker, asked, status)
-            return await (threads.read(asker.token.name, work) if method == "GET" else threads.act(work))
+            return await (threads.read if method == "GET" else threads.act)(asker.token.name, work)
 
         router.add_api_route(
             path, answered, methods=[method], summary=summary, tags=[tag], **_answering(status, _returned(act))

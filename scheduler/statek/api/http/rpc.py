@@ -74,7 +74,7 @@ async def rpc(request: Request, asker: Asker) -> Response:
     threads: Threads = request.app.state.threads
     for call in asked if isinstance(asked, list) else [asked]:
         work = partial(answering.take, call)
-        await (threads.read(asker.token.name, work) if _reads(call) else threads.act(work))
+        await (threads.read if _reads(call) else threads.act)(asker.token.name, work)
     if not answering.answers:
         return Response(status_code=204)
     told = ",".join(answering.answers)

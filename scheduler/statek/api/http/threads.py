@@ -18,7 +18,8 @@ T = TypeVar("T")
 READERS: Final = 2
 """Of all tokens."""
 ACTORS: Final = 32
-"""Threads that wait for the scheduler's turn; they take next to no time of their own."""
+"""Of all tokens; they wait for the scheduler's turn, and take next to no time of their own."""
+ACTORS_OF_TOKEN: Final = 8
 
 
 class Threads:
@@ -27,14 +28,15 @@ class Threads:
     def __init__(self) -> None:
         self._readers = CapacityLimiter(READERS)
         self._actors = CapacityLimiter(ACTORS)
-        self._of_token: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()
+        self._reading: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()
+        self._acting: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()
 
     async def read(self, token: str, work: Callable[[], T]) -> T:
         """Have something read for a token."""
-        own = self._of_token.setdefault(token, CapacityLimiter(1))
-        async with own:
+        async with self._reading.setdefault(token, CapacityLimiter(1)):
             return await to_thread.run_sync(work, limiter=self._readers)
 
-    async def act(self, work: Callable[[], T]) -> T:
-        """Have something done that the scheduler decides."""
-        return await to_thread.run_sync(work, limiter=self._actors)
+    async def act(self, token: str, work: Callable[[], T]) -> T:
+        """Have something done for a token that the scheduler decides."""
+        async with self._acting.setdefault(token, CapacityLimiter(ACTORS_OF_TOKEN)):
+            return await to_thread.run_sync(work, limiter=self._actors)
