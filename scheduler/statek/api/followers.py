@@ -84,6 +84,8 @@ class Follower:
     job: str
     cursor: int
     asked: float
+    is_current: bool = False
+    """It was told everything up to the last turn that had to do with its job."""
 
 
 class Followers:
@@ -111,32 +113,50 @@ class Followers:
         tick.then(partial(self._send, identity, Events(message.request, message.job, ())))
 
     def on_committed(self, jobs: set[str]) -> None:
-        """Tell followers what has happened to these jobs."""
-        for follower in list(self._followers.values()):
-            if follower.job in jobs:
-                self._tell(follower)
+        """Tell followers what has happened to these jobs in the turn that became durable last."""
+        concerned = [follower for follower in self._followers.values() if follower.job in jobs]
+        news = self._news({follower.job for follower in concerned if follower.is_current})
+        for follower in concerned:
+            self._tell(follower, news.get(follower.job) if follower.is_current else None)
+
+    def _news(self, jobs: set[str]) -> dict[str, list[Stored]]:
+        """Return what the last turn has for followers of these jobs: it need not be read from the ledger again."""
+        news: dict[str, list[Stored]] = {job: [] for job in jobs}
+        turn = self._loop.committed
+        if news and turn is not None:
+            for cursor, record in enumerate(turn.records, turn.after + 1):
+                if record.job in news and record.event.kind in FOLLOWED:
+                    news[record.job].append(Stored(cursor, record.job, record.at_us, record.event))
+        return news
 
     def _forget(self, before: float) -> None:
         for key, follower in list(self._followers.items()):
             if follower.asked < before:
                 del self._followers[key]
 
-    def _tell(self, follower: Follower) -> None:
-        """Send what the follower does not know; one that does not take it asks again from its own cursor."""
-        is_last = False
+    def _tell(self, follower: Follower, news: list[Stored] | None = None) -> None:
+        """Send what the follower does not know, which is among the news if there are any, and in the ledger otherwise.
+
+        One that does not take it asks again from its own cursor.
+        """
+        is_last = follower.is_current = False
         while not is_last:
-            page, is_last = self._next_page(follower)
+            page, is_last = self._next_page(follower, news)
             if not page:
-                return
+                break
             events = tuple(JobEvent(stored.cursor, stored.event.kind, schema.dump(stored.event)) for stored in page)
             if not self._send(follower.identity, Events(follower.request, follower.job, events)):
                 self._followers.pop((follower.identity, follower.request), None)
                 return
             follower.cursor = page[-1].cursor
+        follower.is_current = True
 
-    def _next_page(self, follower: Follower) -> tuple[list[Stored], bool]:
+    def _next_page(self, follower: Follower, news: list[Stored] | None) -> tuple[list[Stored], bool]:
         """Return what the follower is told next, and whether that is all there is."""
-        found = self._loop.ledger.events(follower.job, follower.cursor, PAGE_EVENTS, FOLLOWED)
+        if news is None:
+            found = self._loop.ledger.events(follower.job, follower.cursor, PAGE_EVENTS, FOLLOWED)
+        else:
+            found = [stored for stored in news if stored.cursor > follower.cursor][:PAGE_EVENTS]
         page: list[Stored] = []
         size = 0
         for stored in found:

@@ -74,6 +74,8 @@ class Loop:
         """Called after each commit with the names of the jobs that changed."""
         self.witnesses: list[Callable[[Tick], None]] = []
         """Called after each commit, before what follows from it, with all that became durable."""
+        self.committed: Tick | None = None
+        """The turn that became durable last, with all its events."""
         self.resting = threading.Event()
         """Set between two turns, for other threads that can wait for a moment in which they hold up nobody."""
         self.resting.set()
@@ -165,6 +167,7 @@ class Loop:
 
     def _commit(self, tick: Tick) -> None:
         tick.commit(self.ledger)
+        self.committed = tick
         for witness in self.witnesses:
             witness(tick)
 
@@ -215,7 +218,10 @@ class Loop:
 
     def job_in_turn(self, tick: Tick, name: str) -> Job | None:
         """Return a job as of this moment in the turn; None when there is none of that name."""
-        return tick.changed.get(name) or self.job(name)
+        known = tick.changed.get(name) or self._jobs.get(name) or tick.read.get(name)
+        if known is None and (known := self.ledger.job(name)) is not None:
+            tick.read[name] = known
+        return known
 
     def policy(self, digest: str) -> Policy:
         """Return the policy that a job holds, from its blob."""

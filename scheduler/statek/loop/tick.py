@@ -30,6 +30,8 @@ class Tick:
     """For the audit log."""
     records: list[Record] = field(default_factory=list)
     changed: dict[str, Job] = field(default_factory=dict)
+    read: dict[str, Job] = field(default_factory=dict)
+    """Jobs that were read from the ledger in this turn."""
     blobs: dict[str, bytes] = field(default_factory=dict)
     workspaces: list[tuple[str, WorkspaceChange]] = field(default_factory=list)
     """What changes of jobs' variables, in order."""
