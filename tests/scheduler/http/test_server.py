@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 from urllib.parse import quote
 
@@ -97,6 +98,27 @@ def test_a_token_for_one_agent_cannot_tell_a_job_of_another_from_none(here: Here
     problem(here.ask("POST", "/v1/futures/k/complete", {"value": 1}, "greeters"), 403, "agents")
     assert here.ask("GET", f"/v1/jobs/{own}", who="greeters").status_code == 200
     assert [agent["agent"] for agent in here.ask("GET", "/v1/agents", who="greeters").json()["agents"]] == ["greeter"]
+
+
+def test_a_token_is_in_no_log_wherever_it_was_sent(here: Here, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    bearer, other = here.tokens["submit"], "statek_" + "x" * 43
+    here.refusals.clear()
+    problem(here.ask("GET", f"/v1/jobs/{bearer}?token={bearer}", who=None), 401, "no_token")
+    problem(here.ask("GET", f"/v1/jobs/{bearer}/chat", who=bearer), 403, "scope")
+    problem(here.ask("GET", "/v1/jobs", who=other), 401, "unknown_token")
+    assert [said["path"] for _, said in here.refusals] == ["/v1/jobs/********", "/v1/jobs/********/chat", "/v1/jobs"]
+    server = [record.getMessage() for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
+    assert not [line for line in server if bearer in line or other in line]
+
+
+def test_a_cursor_of_one_job_shows_nothing_of_it_in_the_logs_of_another(here: Here) -> None:
+    one, other = (submit_new_job("greeter", message=text, store=here.store).name for text in ("mine", "secret"))
+    own = here.ask("GET", f"/v1/jobs/{one}/chat").json()["items"]
+    for item in here.ask("GET", f"/v1/jobs/{other}/chat").json()["items"]:
+        for before in (item["cursor"] - 1, item["cursor"]):
+            told = here.ask("GET", f"/v1/jobs/{one}/chat?after={before}").json()["items"]
+            assert told == [entry for entry in own if entry["cursor"] > before]
 
 
 def test_while_the_file_of_tokens_cannot_be_used_nobody_is_let_in(here: Here) -> None:

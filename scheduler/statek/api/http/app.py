@@ -20,6 +20,7 @@ from statek.api.http.stream import Commits, form_of_events
 from statek.api.http.threads import Threads
 from statek.api.http.tokens import Tokens
 from statek.inspection.store_view import StoreView
+from statek.logs.redaction import redacted
 from statek_protocol.version import RELEASE
 
 DESCRIPTION: Final = (
@@ -101,7 +102,7 @@ def make_app(
 
 
 def _told(scope: Scope) -> dict[str, Any]:
-    """Say for the audit log who was refused what; nothing of a token but the name of one that is known."""
+    """Say for the audit log who was refused what: of a token the name, and nothing where one stands in the address."""
     token = scope.get("state", {}).get("token")
     name = "" if token is None else token.name
-    return {"token": name, "method": scope["method"][:_METHOD], "path": scope["path"][:_PATH]}
+    return {"token": name, "method": scope["method"][:_METHOD], "path": redacted(scope["path"])[:_PATH]}
