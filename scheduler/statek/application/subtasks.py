@@ -16,7 +16,7 @@ from statek.application.client_api import NewAgentJob, start_jobs
 from statek.application.push_queue import role_of
 from statek.calls.current import current_call
 from statek.calls.tools import tool
-from statek.core.subtasks import KEY as SUBTASK_KEY
+from statek.core.awaiting import OF_SUBTASK as SUBTASK_KEY
 from statek.errors import StatekError
 from statek.futures.results import FutureResult
 from statek.futures.temporals import temporal

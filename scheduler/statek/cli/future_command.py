@@ -16,6 +16,7 @@ from statek.application.completing import FutureCompletion, cancel, complete
 from statek.audit.escaping import shown
 from statek.cli.options import default_store, open_store, wrong_usage
 from statek.cli.terminal import say
+from statek.core.awaiting import OF_SUBTASK
 from statek.core.futures import sources
 from statek.core.jobs import Job
 from statek.errors import StatekError, SubmissionRefused
@@ -134,12 +135,16 @@ def _described(ledger: History, job: Job) -> dict[str, Any]:
 
 def _line(wait: dict[str, Any]) -> str:
     """Show a wait to people; names are an application's, and errors may be anybody's."""
-    names = [*wait["functions"], *(f"key {key}" for key in wait["keys"])]
+    names = [*wait["functions"], *map(_told_key, wait["keys"])]
     parts = [f"{wait['since']}  {wait['job']}  batch {wait['batch']}, instruction {wait['instruction']}"]
     parts.append(f"waits for {', '.join(names) or 'nothing that can come'}")
     parts += [f"until {wait['deadline']}"] if wait["deadline"] else []
     parts += [f"trouble ({trouble['failures']} in a row): {trouble['error']}" for trouble in wait["trouble"]]
     return shown("; ".join(parts))
+
+
+def _told_key(key: str) -> str:
+    return f"the subtask {key.removeprefix(OF_SUBTASK)}" if key.startswith(OF_SUBTASK) else f"key {key}"
 
 
 def _time(at_us: int) -> str:

@@ -66,7 +66,7 @@ def _facts(job: JobView) -> Iterator[tuple[str, str]]:
     if error is not None:
         yield "error", f"{error.type}: {error.message}{f' (line {error.line})' if error.line else ''}"
     if limit is not None:
-        yield "limit", f"{limit.name}: {limit.used:g} used, {limit.allowed:g} allowed"
+        yield "limit", f"{limit.name}: {_number(limit.used)} used, {_number(limit.allowed)} allowed"
     yield "batches", str(job.batches)
     yield "used", f"{used.cpu_seconds:.3f} s cpu, {used.wall_seconds:.3f} s, {used.peak_memory_bytes >> 20} MiB at most"
     yield "did", f"{used.calls} calls, {used.output_bytes} bytes printed"
@@ -75,9 +75,14 @@ def _facts(job: JobView) -> Iterator[tuple[str, str]]:
         unpriced = f", {used.unpriced} replies without a price" if used.unpriced else ""
         yield "tokens", f"{used.input_tokens} in{cached}, {used.output_tokens} out, cost {used.cost}{unpriced}"
     if job.bounds:
-        yield "bounds", "; ".join(f"{bound.name} {bound.used:g} of {bound.allowed:g}" for bound in job.bounds)
+        yield "bounds", "; ".join(f"{one.name} {_number(one.used)} of {_number(one.allowed)}" for one in job.bounds)
     if job.transient:
         yield "not kept", ", ".join(job.transient)
+
+
+def _number(value: float) -> str:
+    """Write a whole number with all of its digits."""
+    return str(int(value)) if value.is_integer() else f"{value:g}"
 
 
 def _time(at_us: int) -> str:

@@ -9,6 +9,8 @@ from statek_protocol.messages.base import BatchNumber, Count, Word
 from statek_protocol.references import PATH_LIMIT
 from statek_protocol.schema import Bounds
 
+OF_SUBTASK: Final = "job/"
+"""What the key of a future begins with that a subtask's end resolves; the subtask's name follows."""
 PARTS_LIMIT: Final = 100
 """Futures that one future can be combined of."""
 
@@ -44,6 +46,8 @@ class FutureEntry:
     def __str__(self) -> str:
         if self.parts:
             return f"{self.shape} of {len(self.parts)} futures"
+        if self.key.startswith(OF_SUBTASK):
+            return f"the subtask {self.key.removeprefix(OF_SUBTASK)}"
         return " or ".join(filter(None, (self.function, self.key and f"key {self.key}")))
 
 

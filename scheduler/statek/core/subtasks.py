@@ -10,8 +10,6 @@ from statek.core.futures import Settlement
 from statek.core.jobs import Job
 from statek.core.steering import CANCELLED
 
-KEY: Final = "job/"
-"""What the key of a future begins with that a subtask's end resolves; the subtask's name follows."""
 SUBTASK_FAILED: Final = "SubTaskFailed"
 
 

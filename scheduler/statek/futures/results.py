@@ -10,8 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal, cast, get_args, get_origin, get_type_hints
 
-from statek.core.awaiting import PARTS_LIMIT
-from statek.core.subtasks import KEY as SUBTASK_KEY
+from statek.core.awaiting import OF_SUBTASK, PARTS_LIMIT
 from statek_protocol.messages.base import NAME_LIMIT
 
 Condition = Callable[["FutureResult"], object]
@@ -199,8 +198,8 @@ def checked_key(key: object) -> str:
         raise TypeError(f"a future's key is a str, not {type(key).__name__}")
     if not 1 <= len(key) <= NAME_LIMIT or not key.isprintable():
         raise ValueError(f"a future's key has 1 to {NAME_LIMIT} printable characters")
-    if key.startswith(SUBTASK_KEY):  # a guest may have chosen it: it would learn, or forge, what another job ended with
-        raise ValueError(f"a key that begins with {SUBTASK_KEY!r} is a subtask's, and completed by nothing but its end")
+    if key.startswith(OF_SUBTASK):  # a guest may have chosen it: it would learn, or forge, what another job ended with
+        raise ValueError(f"a key that begins with {OF_SUBTASK!r} is a subtask's, and completed by nothing but its end")
     return key
 
 

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 from statek.agents.excerpts import excerpt
 from statek.agents.replies import unpack
 from statek.core.agents import BatchRole
+from statek.core.awaiting import OF_SUBTASK as SUBTASK_KEY
 from statek.core.events import (
     BatchEnded,
     BatchSkipped,
@@ -29,7 +30,6 @@ from statek.core.events import (
     TurnFailed,
     TurnRequested,
 )
-from statek.core.subtasks import KEY as SUBTASK_KEY
 from statek.store.history import History
 from statek.store.records import Stored
 from statek.store.texts import to_text

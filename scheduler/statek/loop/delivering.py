@@ -63,9 +63,10 @@ class Delivering:
         self._loop.queueing.stir = self._stir
         self._stir()
 
-    def serves(self, queue: str) -> bool:
-        """Tell whether what is pushed into a queue is delivered here, by a scheduler that has its application."""
-        return self._serving and (self._served is None or queue in self._served)
+    @property
+    def serving(self) -> bool:
+        """Tell whether anything is delivered here, which it is by a scheduler that has its application."""
+        return self._serving
 
     def remark(self, line: Line) -> None:
         """Say once of a queue that what is pushed into it waits for another scheduler; its name may be a mistake."""
@@ -108,7 +109,7 @@ class Delivering:
 
     def _is_served(self, line: Line) -> bool:
         queue, agent = line
-        served = self.serves(queue) or line == _TO_JOBS
+        served = self._served is None or queue in self._served or line == _TO_JOBS
         return served and line not in self._looking and self._is_active(agent)
 
     def _is_active(self, agent: str) -> bool:

@@ -87,7 +87,7 @@ class Queueing:
         if known is not None:
             return known
         if new.agent:
-            self._check_agent(new.queue, new.agent)
+            self._check_agent(new.agent)
         self._count()
         if self._depths[new.queue] >= self.max_depth:
             text = f"the queue {new.queue!r} is full: {self.max_depth} items wait in it or are dead letters; push later"
@@ -158,13 +158,13 @@ class Queueing:
         if new.job and not is_text(new.body):
             raise SubmissionRefused("body", "a message to a job is UTF-8 text")
 
-    def _check_agent(self, queue: str, agent: str) -> None:
-        """Refuse an event that would be a dead letter at once.
+    def _check_agent(self, agent: str) -> None:
+        """Refuse an event that could not be delivered.
 
-        One for an agent that nobody knows waits where nothing is delivered: the next program may define the agent.
+        One for an agent that nobody knows is kept while nothing is delivered: the next program may define the agent.
         """
         definition = self._loop.roster.definition(agent)
-        if definition is None and self._loop.delivering.serves(queue):
+        if definition is None and self._loop.delivering.serving:
             raise self._loop.roster.unknown(agent)
         if definition is not None and not definition.event_name:
             raise SubmissionRefused("event_name", no_event(definition))

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from statek.core import futures, subtasks, waits
-from statek.core.awaiting import FutureEntry
+from statek.core.awaiting import OF_SUBTASK, FutureEntry
 from statek.core.decisions import Decision
 from statek.core.events import Event, FutureCreated, FutureResolved, FutureTroubled, JobEnded
 from statek.core.futures import FUTURE_FAILED, WAIT_CANCELLED, Settlement
@@ -187,7 +187,7 @@ class Waiting:
         Not every subtask has a future, now or ever, so none of them takes the room of what applications complete early.
         Of one that has none, the model of its parent is told by a message, as of anything else that happens outside.
         """
-        key = f"{subtasks.KEY}{job.job}"
+        key = f"{OF_SUBTASK}{job.job}"
         outcome, *_ = self.complete(tick, key, subtasks.settlement(job, end), for_ever=False)
         parent = self._loop.job_in_turn(tick, job.parent)
         if outcome == "kept" and parent is not None and subtasks.wants_notice(parent):

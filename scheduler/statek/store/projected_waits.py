@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from statek.core import events
-from statek.core.subtasks import KEY
+from statek.core.awaiting import OF_SUBTASK as KEY
 from statek.store.awaited import Future
 from statek.store.chat_items import SubTaskLogItem
 from statek.store.objects import Job, set_status

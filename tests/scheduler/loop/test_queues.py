@@ -189,7 +189,7 @@ def test_what_cannot_be_delivered_is_a_dead_letter_and_holds_up_nothing(here: Ag
     assert {told["item"] for told in here.notes("dead_letter")} == {unknown.number, junk.number, nowhere.number}
 
 
-def test_an_event_for_an_agent_that_nobody_knows_is_refused_where_it_would_be_delivered(here: AgentStand) -> None:
+def test_an_event_for_an_agent_that_nobody_knows_is_refused_by_a_scheduler_that_delivers(here: AgentStand) -> None:
     kept = here.push("early", agent="dispatch", key="once")
     here.deliver(["main"])
     assert [item.number for item in here.dead()] == [kept]
@@ -197,7 +197,8 @@ def test_an_event_for_an_agent_that_nobody_knows_is_refused_where_it_would_be_de
         here.push("late", agent="dispatch")
     assert no.value.code == "unknown_agent"
     assert here.push("again", agent="dispatch", key="once") == kept
-    assert here.push("elsewhere", agent="dispatch", queue="other") > kept
+    with pytest.raises(SubmissionRefused, match="no agent 'dispatch'"):
+        here.push("elsewhere", agent="dispatch", queue="other")
     assert here.stand.loop.queueing.depth("main") == 1
 
 
