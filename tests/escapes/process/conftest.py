@@ -23,4 +23,6 @@ def battlefield(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Battlefiel
         scheduler = place.scheduler("--app", str(place.write(APP, "app.py")))
         arguments = ("--connect", place.endpoint, "--workers", "3", "--log-level", "INFO")
         executor = place.welcomed(place._start("hostile_executor", *arguments))
-        yield Battlefield(place, scheduler, executor)
+        field = Battlefield(place, scheduler, executor)
+        assert field.attack("attack.send(Console(attack.run.batch, b'native'))\nattack.finish()")["console"] == "native"
+        yield field

@@ -9,6 +9,10 @@ from statek_executor.zygote import main
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-KINDS = {"interpreter": "hostile_interpreter:serve", "probe": "statek_executor.isolation.probes:serve"}
+KINDS = {
+    "interpreter": "hostile_interpreter:serve",
+    "rehearsed": "hostile_interpreter:serve_rehearsed",
+    "probe": "statek_executor.isolation.probes:serve",
+}
 
 sys.exit(main(sys.argv[1:], kinds=KINDS))
