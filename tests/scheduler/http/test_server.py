@@ -256,7 +256,8 @@ def test_a_method_that_a_place_does_not_have_is_refused(here: Here, method: str)
     ],
 )
 def test_what_cannot_be_done_says_why(here: Here, method: str, path: str, body: Any, status: int, code: str) -> None:
-    problem(here.ask(method, path, body), status, code)
+    told = problem(here.ask(method, path, body), status, code)
+    assert (status == 422) == bool(told.get("fields")), "what is wrong with the request is named"
 
 
 def test_a_key_begins_one_job_and_is_good_for_nothing_else(here: Here) -> None:

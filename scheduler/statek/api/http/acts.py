@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypedDict, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypedDict, TypeVar
 
 from statek.api.http import results
 from statek.api.http.answers import as_json
@@ -25,7 +25,7 @@ from statek.api.http.bodies import (
     SubmitBatchBody,
     SubmitBody,
 )
-from statek.api.http.problems import Problem
+from statek.api.http.problems import Problem, unfit
 from statek.api.http.repeats import check_same, key_of_push
 from statek.api.http.who import Who
 from statek.application import completing
@@ -47,6 +47,7 @@ PAGE_BYTES: Final = 1 << 20
 _STEP: Final = 20
 """Entries that are read at once."""
 
+P = ParamSpec("P")
 Cursor = TypeVar("Cursor", int, int | None)
 Read = Callable[[Cursor, int], tuple[list[results.Plain], int | None]]
 """Gives so many entries after a cursor, and the cursor to go on from."""
@@ -92,7 +93,7 @@ class Acts:
         try:
             names = start_jobs(agent, jobs, key=who.once, parent=parent, store=self._store)
         except TypeError as error:
-            raise Problem(422, "variables", str(error)) from error
+            raise unfit("variables", "variables", str(error)) from error
         if who.key is not None:
             check_same(self._view, names, agent, jobs, parent or "")
         return {"jobs": list(names)}
@@ -113,28 +114,19 @@ class Acts:
         try:
             return {"number": self._queue(body.queue).push_to_agent_queue(agent, body.event, key=key)}
         except TypeError as error:
-            raise Problem(422, "event", str(error)) from error
+            raise unfit("event", "event", str(error)) from error
 
     def complete_future(self, who: Who, key: str, body: OutcomeBody) -> results.Told:
         """Give the futures of a key their value, or let them fail."""
         who.may_all("push")
-        try:
-            if body.error is not None:
-                told = completing.fail_future(key, body.error, store=self._store)
-            else:
-                told = completing.complete_future(key, body.value, store=self._store)
-        except (TypeError, ValueError) as error:
-            raise Problem(422, "future", str(error)) from error
-        return {"outcome": told.outcome, "futures": told.futures, "ended": list(told.ended)}
+        if body.error is not None:
+            return _settled(completing.fail_future, key, body.error, store=self._store)
+        return _settled(completing.complete_future, key, body.value, store=self._store)
 
     def cancel_future(self, who: Who, key: str) -> results.Told:
         """Give up the open futures of a key."""
         who.may_all("push")
-        try:
-            told = completing.cancel_future(key, store=self._store)
-        except (TypeError, ValueError) as error:
-            raise Problem(422, "future", str(error)) from error
-        return {"outcome": told.outcome, "futures": told.futures, "ended": []}
+        return _settled(completing.cancel_future, key, store=self._store)
 
     # steering
 
@@ -281,6 +273,19 @@ class Acts:
 
     def _queue(self, name: str) -> PushQueue:
         return PushQueue(name, store=self._store)
+
+
+def _settled(
+    settle: Callable[Concatenate[str, P], completing.FutureCompletion], key: str, *args: P.args, **kwargs: P.kwargs
+) -> results.Told:
+    """Settle the futures of a key, and say what became of them."""
+    try:
+        told = settle(key, *args, **kwargs)
+    except TypeError as error:
+        raise unfit("future", "value", str(error)) from error
+    except ValueError as error:
+        raise unfit("future", "key", str(error)) from error
+    return {"outcome": told.outcome, "futures": told.futures, "ended": list(told.ended)}
 
 
 def _gathered(read: Read[Cursor], after: Cursor, limit: int) -> tuple[list[results.Plain], int | None]:

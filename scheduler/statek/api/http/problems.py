@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 FIELDS_TOLD: Final = 20
 _TEXT: Final = 2_000
+_REASON: Final = 200
 _BY_CODE: Final = {
     "unknown_job": 404,
     "unknown_agent": 404,
@@ -42,6 +43,18 @@ _BY_CODE: Final = {
     "queue_full": 503,
 }
 """Of a `SubmissionRefused`; any other code is a request that cannot be carried out as it is, 422."""
+_FIELDS: Final = {
+    "agent": "agent",
+    "completion": "value",
+    "event_name": "event",
+    "job_name": "name",
+    "key": "idempotency_key",
+    "message": "message",
+    "queue": "queue",
+    "subtask_depth": "parent",
+    "variables": "variables",
+}
+"""What is wrong with the request where one is refused for that."""
 _BY_STATUS: Final = {400: "malformed", 404: "not_found", 405: "method", 413: "too_large", 415: "media_type"}
 
 
@@ -79,9 +92,11 @@ def problem_of(error: Exception) -> Problem:
         case UnknownJob():
             return Problem(404, "unknown_job", str(error))
         case SubmissionRefused():
-            return Problem(_BY_CODE.get(error.code, 422), error.code, str(error))
+            if error.code in _BY_CODE:
+                return Problem(_BY_CODE[error.code], error.code, str(error))
+            return unfit(error.code, _FIELDS.get(error.code, "body"), str(error))
         case AgentRefused():
-            return Problem(422, "agent", str(error))
+            return unfit("agent", "agent", str(error))
         case TooManyCompletions():
             return Problem(503, "too_many_completions", str(error))
         case TokensUnusable():
@@ -103,12 +118,17 @@ def problem_of(error: Exception) -> Problem:
     return Problem(500, "bug", "this is a bug of the server; its log has the details")
 
 
+def unfit(code: str, field: str, reason: str) -> Problem:
+    """Say of one field that what stands there cannot be, by itself or as things are."""
+    return Problem(422, code, reason, fields=[{"field": field, "reason": reason[:_REASON]}])
+
+
 def invalid(faults: Iterable[Mapping[str, Any]], within: int = 0) -> Problem:
     """Name the fields that are wrong; `within` is how many leading parts of their places say nothing."""
     fields = []
     for fault in faults:
         place = ".".join(str(part) for part in fault["loc"][within:]) or "body"
-        fields.append({"field": place[:200], "reason": str(fault["msg"])[:200]})
+        fields.append({"field": place[:_REASON], "reason": str(fault["msg"])[:_REASON]})
     said = "; ".join(f"{one['field']}: {one['reason']}" for one in fields[:3])
     return Problem(422, "invalid", f"what is asked cannot be understood: {said}", fields=fields[:FIELDS_TOLD])
 
