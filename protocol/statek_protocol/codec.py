@@ -21,11 +21,15 @@ from statek_protocol.structure import check_structure
 _KIND = "kind"
 _SMALL_FRAME = 64 * KIB
 """Up to this size the worst structure costs a few MB to build, and walking it first would be the greater expense."""
+_packers = [msgpack.Packer()]
+"""The one that packs: to make one for each message takes as long as to write it. No other code runs while it does."""
 
 
 def encode(message: Message) -> bytes:
     """Encode a message; raises `OversizedMessage` when it is larger than its kind may be (a bug or a broken limit)."""
-    data: bytes = msgpack.packb({_KIND: message.kind, **schema.dump(message)})
+    data: bytes = _packers[-1].pack({_KIND: message.kind, **schema.dump(message)})
+    if len(data) > _SMALL_FRAME:
+        _packers[-1] = msgpack.Packer()  # the other keeps the memory that this took
     if len(data) > message.max_bytes:
         raise OversizedMessage(len(data), message.max_bytes)
     return data

@@ -59,10 +59,10 @@ def writing(cls: type, names: Sequence[str], scalars: frozenset[type], plain: Ca
         "def write(instance):",
         *(f"    v{place} = instance.{name}" for place, name in enumerate(names)),
         "    return {",
-        *(f"        {name!r}: v{i} if type(v{i}) in scalars else plain(v{i})," for i, name in enumerate(names)),
+        *(f"        {name!r}: {_write_one(place)}," for place, name in enumerate(names)),
         "    }",
     ]
-    write: Write = _made(cls, lines, {"scalars": scalars, "plain": plain})
+    write: Write = _made(cls, lines, {"scalars": scalars, "plain": plain, "empty": ()})
     return write
 
 
@@ -70,6 +70,11 @@ def _read_one(place: int, name: str, reader: Reader) -> str:
     value = f"v{place}"
     read = f"r{place}({value}, (path, {'.' + name!r}))"
     return f"{reader.made.format(value)} if {reader.passes.format(value)} else {read}" if reader.passes else read
+
+
+def _write_one(place: int) -> str:
+    value = f"v{place}"
+    return f"{value} if type({value}) in scalars else [] if {value} is empty else plain({value})"
 
 
 def _made(cls: type, lines: Sequence[str], namespace: dict[str, Any]) -> Any:

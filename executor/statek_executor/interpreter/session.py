@@ -185,6 +185,9 @@ class Session:
         The living namespace gets what a restored one would have in place of variables that are not kept. Otherwise the
         next batch would find them or not, depending on whether this process is still there.
         """
+        if self._is_as_it_was():
+            self._touched = _NOTHING
+            return Snapshot(instruction, (), (), ())
         changes = self._compare()
         snapshot = self._snapshot(instruction, changes)
         self._baseline.advance(changes)
@@ -194,6 +197,12 @@ class Session:
         if snapshot.transient:
             self._forget_transient(snapshot)
         return snapshot
+
+    def _is_as_it_was(self) -> bool:
+        """Tell whether a glance is enough to see that nothing has changed; mostly where a batch runs once more."""
+        if self._all_touched or self._has_finalisers or self._lost:
+            return False
+        return self._baseline.is_as_recalled(self._touched, self._beside())
 
     def _compare(self) -> Changes:
         """Compare the variables with what the scheduler has, without guest code in between: finalisers must wait."""

@@ -74,21 +74,24 @@ class Baseline:
         """Take up what was loaded beside the variables."""
         self.advance(with_beside(Changes(), beside, data))
 
+    def is_as_recalled(self, touched: frozenset[str], beside: Mapping[str, object]) -> bool:
+        """Tell at a glance that `compare` would find nothing changed; false where a glance does not tell."""
+        known = not self._sent and not self._transient and self._recalled.holds(touched)
+        return known and beside == self._beside
+
     def compare(self, touched: frozenset[str] | None, beside: Mapping[str, object]) -> Changes:
         """Tell what has changed if code with these names has run since then; None if all may have changed.
 
         What this tells is everything since the baseline, whatever was told since then: of all that is sent before a
         batch ends any part may be dropped on its way. `beside` is plain, and kept as a segment of its own.
         """
-        if not self._sent and beside == self._beside and self._recalled.holds(touched):
-            return self._nothing()
         numbers, names = self._in_reach(touched)
         values = self._find(names)
         plain = self._write_plain(numbers, values)
         if not numbers and not values and not self._sent and beside == self._beside:
             if touched is not None and names is not None:
                 self._recalled.remember(touched, names, self._find(names))
-            return self._nothing()
+            return Changes(transient=self._all_transient, size=self._size, variables=len(self._places))
         changes = self._compare(numbers, values, plain)
         if beside != self._beside or BESIDE in self._sent:
             self._write_beside(changes, beside)
@@ -131,9 +134,6 @@ class Baseline:
     @property
     def _all_transient(self) -> tuple[Transient, ...]:
         return tuple(itertools.chain.from_iterable(self._transient.values())) if self._transient else ()
-
-    def _nothing(self) -> Changes:
-        return Changes(transient=self._all_transient, size=self._size, variables=len(self._places))
 
     # what can have changed
 

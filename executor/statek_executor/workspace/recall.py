@@ -66,9 +66,9 @@ class Recalls:
                 self._known.clear()
             self._known[touched] = self._recall(names, variables)
 
-    def holds(self, touched: frozenset[str] | None) -> bool:
+    def holds(self, touched: frozenset[str]) -> bool:
         """Tell whether the same variables are there as at that time, with the same values, and share nothing."""
-        known = None if touched is None else self._known.get(touched)
+        known = self._known.get(touched)
         if known is None or not known.absent.isdisjoint(self._namespace):
             return False
         try:

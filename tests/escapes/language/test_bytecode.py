@@ -130,6 +130,14 @@ def test_a_boundary_is_no_value(source: str) -> None:
     assert _compiled(_with(source, stop=BOUNDARY)) == {"bytecode.name"}
 
 
+@pytest.mark.parametrize("number", [0, 1, 2, 90, 91, 95, 98, 101, 106, 110, 116, 160, 230])
+def test_a_boundary_is_found_behind_arguments_that_look_like_operations(number: int) -> None:
+    before = "if stop: pass\n" + "\n".join(f"thing.name{place}" for place in range(number))
+    assert _compiled(_with(before, stop=BOUNDARY)) == set()
+    for misuse in ("x = stop", "thing.stop", "thing[stop]", "stop += 1"):
+        assert _compiled(_with(f"{before}\n{misuse}\nif stop: pass", stop=BOUNDARY))
+
+
 @pytest.mark.parametrize("source", ["stop = 1", "def stop(): pass", "del stop", "for stop in x: pass"])
 def test_a_boundary_is_never_bound(source: str) -> None:
     assert _compiled(_with(source, stop=BOUNDARY)) == {"bytecode.bind"}
