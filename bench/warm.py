@@ -1,10 +1,10 @@
 """What does a batch cost in an interpreter that has already worked, beside a bare echo over the same kind of socket?
 
-Where the kernel puts the child decides about the floor. On the core of whoever asks it, nobody has to be woken: an echo is
-two switches between processes, and takes some 10 us. On another core each side is woken by the other, as it is in a
+Where the kernel puts the child decides about the floor. On the core of whoever asks it, nobody has to be woken: an echo
+is two switches between processes, and takes some 10 us. On another core each side is woken by the other, as it is in a
 service whose supervisor and guests work at the same time, and an echo takes several times as long. Left to the kernel,
-one and the same state of the sources came out at 2.4 or at 10 times the echo. So both places are measured, each
-against an echo in the same place.
+one and the same state of the sources came out at 2.4 or at 10 times the echo. So both places are measured, each against
+an echo in the same place.
 """
 
 from __future__ import annotations
