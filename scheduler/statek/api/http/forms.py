@@ -97,7 +97,7 @@ def of_properties(cls: type, name: str, names: tuple[str, ...]) -> Any:
     told = {}
     for one in names:
         getter = getattr(cls, one).fget
-        told[one] = _said(form(get_type_hints(getter)["return"]), getter.__doc__)
+        told[one] = _said(form(get_type_hints(getter)["return"]), _of_what(getter.__doc__))
     return made(name, told, cls.__doc__)
 
 
@@ -112,6 +112,14 @@ def changed(one: Any, name: str, *, without: Collection[str] = (), **instead: An
     """Return another form: without some fields, and with others in their place or beside them."""
     told = {field: what for field, what in one.__annotations__.items() if field not in without}
     return made(name, {**told, **instead}, one.__doc__)
+
+
+def _of_what(doc: str | None) -> str | None:
+    """Say of a property what it is, of which the docstring says that it is returned."""
+    if doc is None or not doc.startswith("Return "):
+        return doc
+    said = doc.removeprefix("Return ")
+    return said[0].upper() + said[1:]
 
 
 def _said(what: Any, doc: str | None) -> Any:
