@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
@@ -17,11 +16,11 @@ from statek.agents.model import ModelCall
 from statek.agents.replies import Code, Malformed, Meaning, Plain, Refusal, pack, read_reply
 from statek.agents.requests import LostReply, ModelReply, ModelResult
 from statek.conversation.models import Models, NoModel
-from statek.core import harness, turns
+from statek.core import turns
 from statek.core.agents import AgentDefinition
 from statek.core.decisions import Decision
 from statek.core.endings import after_reply
-from statek.core.events import Event, ReplyLost, SubtaskSpent, TurnAnswered, TurnUsage
+from statek.core.events import Event, ReplyLost, TurnAnswered, TurnUsage
 from statek.core.evolve import evolved, talk_of
 from statek.core.jobs import Conversation, Job, digest
 from statek.errors import StatekError
@@ -70,6 +69,7 @@ class Conversing:
         self._replied: set[str] = set()
         """Jobs whose reply is there and waits for an executor: they are in the middle of something."""
         self._ends = False
+        self.ask_seconds = ASK_SECONDS
 
     @property
     def asking(self) -> int:
@@ -114,7 +114,7 @@ class Conversing:
         """Have so many models asked at most, for jobs whose turn it is; part of every turn."""
         if self.models is None or self._ends:
             return
-        until = time.monotonic() + ASK_SECONDS
+        until = time.monotonic() + self.ask_seconds
         while free > 0 and (name := self._questions.next(self.models.most)) is not None:
             job = self._loop.job_in_hand(name)
             if job is not None and name not in self._questions:
@@ -145,7 +145,7 @@ class Conversing:
         talk, version = job.conversation, self._loop.roster.version(job, tick)
         if talk is None or version is None or not talk.asking or self._loop.calling.lacks_tools(tick, job):
             return False
-        owner = self.outspent_by(tick, job)
+        owner = self._loop.spending.outspent_by(tick, job)
         if owner is not None:
             self._loop.decide(tick, job.job, lambda job, lease: after_reply(job, lease, turns.outspent(job, owner)))
             return False
@@ -164,28 +164,6 @@ class Conversing:
             return False
         self._questions.begin(job.job, self._provider(talk), job.agent)
         return True
-
-    # what jobs may spend together
-
-    def charge(self, tick: Tick, job: Job, usage: TurnUsage) -> None:
-        """Have what a subtask used counted by the jobs that it works for, where their bounds hold for all together."""
-        spent = Decision((SubtaskSpent(job.job, usage),))
-        for ancestor in self._bounded_ancestors(tick, job):
-            self._loop.decide(tick, ancestor.job, lambda _, lease: replace(spent, lease=lease))
-
-    def outspent_by(self, tick: Tick, job: Job) -> Job | None:
-        """Return the job for which this one works, and whose bounds leave nothing to spend for either."""
-        for ancestor in self._bounded_ancestors(tick, job):
-            if turns.outspent(job, ancestor):
-                return ancestor
-        return None
-
-    def _bounded_ancestors(self, tick: Tick, job: Job) -> Iterator[Job]:
-        found: Job | None = job
-        while found is not None and found.parent:
-            found = self._loop.job_in_turn(tick, found.parent)
-            if found is not None and found.conversation is not None and harness.is_of_tree(found.conversation):
-                yield found
 
     def _provider(self, talk: Conversation) -> str:
         return talk.provider if self.models is None else self.models.provider(talk.provider)

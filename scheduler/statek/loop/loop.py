@@ -31,6 +31,7 @@ from statek.loop.leases import Leases
 from statek.loop.placing import MAX_PARKED, PARK_SECONDS, Placing
 from statek.loop.queueing import Queueing
 from statek.loop.roster import Roster
+from statek.loop.spending import Spending
 from statek.loop.steering import Steering
 from statek.loop.tick import Tick
 from statek.loop.waiting import Waiting
@@ -99,6 +100,7 @@ class Loop:
         )
         self.conversing = Conversing(self, self.placing.shares)
         self.steering = Steering(self)
+        self.spending = Spending(self)
 
     # what the rims call
 
@@ -282,7 +284,7 @@ class Loop:
                 if isinstance(event, JobEnded):
                     self.waiting.complete_subtask(tick, job, event)
                 elif isinstance(event, TurnAnswered | ReplyLost):
-                    self.conversing.charge(tick, job, event.usage)
+                    self.spending.charge(tick, job, event.usage)
         return job
 
     def decide(self, tick: Tick, name: str, decide: Callable[[Job, Lease | None], Decision]) -> Job | None:

@@ -65,7 +65,7 @@ class Steering:
         reason = why_no_message(job)
         if reason is not None or job.status != "DONE":
             return reason
-        owner = self._loop.conversing.outspent_by(tick, job)
+        owner = self._loop.spending.outspent_by(tick, job)
         return None if owner is None else f"the job {owner.job!r} and its subtasks have spent what they may together"
 
     def _tell_waiting(self, tick: Tick, job: Job, text: str, source: str) -> None:

@@ -209,7 +209,7 @@ def make_stand(
         give_up_unplaceable=give_up_unplaceable,
         park_seconds=park_seconds,
     )
-    loop.turn_seconds = math.inf  # what is one turn must not depend on how busy the machine is
+    loop.turn_seconds = loop.conversing.ask_seconds = math.inf  # no turn must depend on how busy the machine is
     tools, executors, answers = RecordingTools(), RecordingEndpoint(), RecordingEndpoint()
     loop.calling.tools = cast(ToolRunner, tools)
     pool = Pool(loop, cast(RouterEndpoint, executors), "scheduler")
