@@ -79,6 +79,8 @@ class Session:
         """Whether more can be changed from now on than what names lead to."""
         self._has_finalisers = False
         """Whether some code of the job makes what runs code when it is collected as garbage."""
+        self._fits = False
+        """Whether the variables were within their limits when they were compared last."""
         self._collections = 0
         """How often the garbage collector had run when the baseline was made."""
 
@@ -200,7 +202,7 @@ class Session:
 
     def _is_as_it_was(self) -> bool:
         """Tell whether a glance is enough to see that nothing has changed; mostly where a batch runs once more."""
-        if self._all_touched or self._has_finalisers or self._lost:
+        if self._all_touched or self._has_finalisers or self._lost or not self._fits:
             return False
         return self._baseline.is_as_recalled(self._touched, self._beside())
 
@@ -211,6 +213,7 @@ class Session:
         with _NoCollections():
             changes = self._baseline.compare(touched, self._beside())
         limits = self.policy.limits
+        self._fits = changes.variables <= limits.variables and changes.size <= limits.workspace_bytes
         if changes.variables > limits.variables:
             raise WorkspaceTooLarge(LimitBreach("variables", limits.variables, changes.variables))
         if changes.size > limits.workspace_bytes:

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from interpreter_stand import changed
-from kept_job import KeptJob
+from kept_job import POLICY, KeptJob
 
 from statek_executor.interpreter import batch
+from statek_protocol.messages.interpreter import Finished, Run
 from statek_protocol.values import encode_value
 
 BEGINNING = """
@@ -301,3 +302,29 @@ def test_what_the_host_puts_in_place_is_sent_with_the_next_snapshot() -> None:
     job = KeptJob()
     job.session.take_up([encode_value({"given": [1]}, max_bytes=1_000, max_depth=8)])
     assert "given" in names_sent(job, "x = 1")
+
+
+def test_variables_that_are_too_many_are_told_after_each_batch_also_one_that_changes_nothing() -> None:
+    before = KeptJob()
+    before.run("a, b = 1, 2")
+    job = before.successor()
+    job.session.policy = POLICY.with_limits(variables=1)
+    for batch_number in range(2, 6):
+        job._runner.run(Run(batch_number, "batch", b"print(b, a)", 0, 0, ()))
+        finished = job._channel.sent[-1]
+        assert isinstance(finished, Finished)
+        assert finished.limit is not None
+        assert finished.limit.name == "variables"
+
+
+def test_a_batch_that_runs_again_sends_what_is_another_value_by_then() -> None:
+    job = KeptJob()
+    job.run("total, rows = 1, [1]")
+    repeated = "rows = [len(rows)]\ntotal = 0 + total\nprint(rows, total)"
+    assert [len(job.run(repeated).segments) for _ in range(3)] == [0, 0, 0]
+    job.run("total = 2")
+    assert [len(job.run(repeated).segments) for _ in range(3)] == [0, 0, 0]
+    job.run("rows = [3, 4]")
+    assert [sorted(job.successor().variables()) for _ in range(2)] == [["rows", "total"]] * 2
+    assert [len(job.run(repeated).segments) for _ in range(3)] == [1, 1, 0]
+    assert job.successor().variables() == {"rows": [1], "total": 2}
