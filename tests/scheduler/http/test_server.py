@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from typing import Any
 from urllib.parse import quote
 
@@ -430,3 +432,12 @@ def test_without_a_file_of_tokens_it_does_not_start(here: Here) -> None:
         HttpServer(
             HttpOptions(here.store / "none.toml"), here.store, SchedulerSide(healthy, connected, print, print)
         ).start()
+
+
+def test_a_scheduler_without_http_loads_nothing_that_serves_it() -> None:
+    program = (
+        "import sys, statek.service.service, statek.cli.exec_command;"
+        "print(*sorted({'fastapi', 'pydantic', 'starlette', 'uvicorn', 'anyio', 'httpx2'} & sys.modules.keys()))"
+    )
+    found = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == ""

@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from statek.api.http.results import ExecutorList, Plain
 from statek.inspection.plain import plain
 from statek.loop.loop import Loop
 from statek.loop.vitals import Vitals
+
+if TYPE_CHECKING:
+    from statek.api.http.results import ExecutorList, Plain
 
 T = TypeVar("T")
 
@@ -40,10 +42,14 @@ def scheduler_side(loop: Loop, vitals: Vitals) -> SchedulerSide:
 
     return SchedulerSide(
         health=asked(lambda: _without_request(plain(vitals.facts("http")))),
-        executors=asked(lambda: ExecutorList(executors=plain(loop.executors.described(time.monotonic())))),
+        executors=asked(lambda: _executors(loop)),
         refused=lambda code, said: here.call_soon_threadsafe(loop.refuse, "http_refused", code, said),
         listen=loop.listeners.append,
     )
+
+
+def _executors(loop: Loop) -> ExecutorList:
+    return {"executors": plain(loop.executors.described(time.monotonic()))}
 
 
 def _without_request(said: Plain) -> Plain:
