@@ -21,12 +21,16 @@ from statek.store.directory import StoreDirectory
 from statek.store.errors import ProbeEnded, StoreDamaged, StoreError
 from statek.store.history import History
 from statek.store.ledger_scan import Scan, scan
-from statek.store.prefixes import troubles
+from statek.store.prefixes import newest_good, troubles
 from statek.store.recovery import REPORT, objection
 
 State = Literal["good", "damaged", "unknown", "note"]
 _SHOWN: Final = 20
 """Faults of one part that are named one by one."""
+_MISSING: Final = "each row that is there can be read, but a job that goes on may do again what it did"
+_MISSING_WAY_OUT: Final = "restore a backup; `statek audit --verify` names those of them that it has spoken of"
+_COPY_MEANS: Final = "what was changed since its newest good copy is lost"
+_COPY_WAY_OUT: Final = "the next start, or `statek store repair`, puts the copy back"
 _REPAIR: Final = "stop the scheduler and run `statek store repair`, or restore a backup"
 
 
@@ -69,7 +73,12 @@ def _check_ledger(store: StoreDirectory) -> Iterator[Finding]:
     try:
         with History.read(store.ledger) as ledger:
             ledger.verify()
-            yield Finding("ledger", "good", f"{sum(ledger.counts().values())} jobs, {ledger.last_cursor} events")
+            jobs, events, missing = sum(ledger.counts().values()), ledger.event_count(), ledger.missing_events()
+        if missing:
+            yield Finding("ledger", "damaged", f"{missing} of its events are not there", _MISSING, _MISSING_WAY_OUT)
+            yield from _damage_of(store.ledger)
+        else:
+            yield Finding("ledger", "good", f"{jobs} jobs, {events} events")
     except StoreDamaged as damage:
         yield Finding("ledger", "damaged", damage.what, "see what follows", _REPAIR)
         yield from _damage_of(store.ledger)
@@ -122,9 +131,8 @@ _AUDIT_WAY_OUT: Final = "keep the store as it is for whoever has to look into it
 
 
 def _check_dbzero(store: StoreDirectory) -> Iterator[Finding]:
-    if not store.dbzero.exists():
-        return
-    yield from _check_objects(store)
+    if store.dbzero.exists():
+        yield from _check_objects(store)
     try:
         yield from _check_prefixes(store)
     except ProbeEnded as ended:
@@ -138,10 +146,15 @@ def _check_prefixes(store: StoreDirectory) -> Iterator[Finding]:
         if file.stem not in bad:
             yield Finding(f"prefix {file.stem}", "good", "every object of it can be read")
     for name, reason in bad.items():
-        usable = bool(copies.of(name))
-        means = "what was changed since its newest good copy is lost" if usable else "its objects are lost"
-        way_out = "the next start, or `statek store repair`, puts the copy back" if usable else "restore a backup"
-        yield Finding(f"prefix {name}", "damaged", reason, means, way_out)
+        yield _lost_prefix(name, reason, copies)
+
+
+def _lost_prefix(name: str, reason: str, copies: Copies) -> Finding:
+    means, way_out = _COPY_MEANS, _COPY_WAY_OUT
+    if newest_good(copies, name) is None:
+        means = "its objects are lost: there is no good copy"
+        way_out = "restore a backup, or let the application make them anew"
+    return Finding(f"prefix {name}", "damaged", reason, means, way_out)
 
 
 def _check_objects(store: StoreDirectory) -> Iterator[Finding]:
@@ -156,9 +169,9 @@ def _check_objects(store: StoreDirectory) -> Iterator[Finding]:
         return
     if reason is None:
         yield Finding(f"prefix {OURS}", "good", "every object of it can be read")
-    else:
-        way_out = "the next start, or `statek store repair`, makes it anew"
-        yield Finding(f"prefix {OURS}", "damaged", reason, "nothing is lost: the ledger has it all", way_out)
+        return
+    means = "it can be made anew of what the ledger has"
+    yield Finding(f"prefix {OURS}", "damaged", reason, means, "the next start, or `statek store repair`, makes it anew")
 
 
 def _check_copies(copies: Copies) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from statek.core.events import (
     FutureResolved,
     FutureTroubled,
     HandleBound,
+    JobForgotten,
 )
 from statek.core.jobs import Job, digest
 from statek.core.workspaces import EMPTY_ROOT, Manifest, Workspace
@@ -82,6 +83,19 @@ class History(Reader):
     def event_count(self) -> int:
         """Count the events that there are, which takes a while where there are millions."""
         return int(self._row("SELECT count(*) FROM events")[0])
+
+    def missing_events(self) -> int:
+        """Count the events that are gone although nobody deleted them; their cursors are in a row otherwise.
+
+        What a salvage left out is known already: it put that on the audit log, and nothing is counted then.
+        """
+        if self._rows("SELECT 1 FROM audit WHERE kind = 'store_salvaged' LIMIT 1"):
+            return 0
+        gone, after = self.last_cursor - self.event_count(), 0
+        while page := self.events(None, after, kinds=(JobForgotten.kind,)):
+            gone -= sum(stored.event.events for stored in page if isinstance(stored.event, JobForgotten))
+            after = page[-1].cursor
+        return max(gone, 0)
 
     def due_to_forget(self, before_us: int, after: tuple[int, int], limit: int) -> list[tuple[int, int, str]]:
         """Return jobs that may be forgotten by an instant, by the instant and the cursor of an end of theirs.

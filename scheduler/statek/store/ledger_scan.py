@@ -17,7 +17,6 @@ from statek.core.events import Event, JobCreated, JobForgotten
 from statek.core.evolve import evolve
 from statek.core.jobs import Job, digest
 from statek.core.workspaces import EMPTY_ROOT, Manifest, StoredSegment
-from statek.errors import BugInScheduler
 from statek.store import agent_table, queue_table, segments
 from statek.store.blob_uses import blobs_of
 from statek.store.database import open_reader
@@ -75,7 +74,10 @@ class Scan:
 
 def scan(path: Path) -> Scan:
     """Read all that can be read; raises a `StoreError` where not even the tables are found."""
-    connection = open_reader(path)
+    try:
+        connection = open_reader(path)
+    except StoreDamaged as damage:
+        raise StoreDamaged(path, damage.what, _NO_WAY_IN) from damage
     try:
         _find_tables(connection, path)
         return _Scanner(connection).scan()
@@ -189,7 +191,7 @@ class _Scanner:
         job.needs |= blobs_of(event)
         try:
             job.folded = evolve(job.folded, event)
-        except BugInScheduler:
+        except Exception:  # noqa: BLE001 - what is missing may be whatever an event goes on from
             job.faults.append(f"event {cursor} cannot follow what there is before it")
 
     def _owners(self) -> Mapping[int, int]:

@@ -169,6 +169,7 @@ def probe(directory: Path, seconds: float) -> Findings | str:
 def set_aside(directory: Path, reason: str, cursor: int, ledger_cursor: int, *, prefix: str = "") -> RecoveryReport:
     """Move the files of a prefix, our own unless named, out of the way; those of other prefixes stay."""
     try:
+        directory.mkdir(mode=0o700, exist_ok=True)
         aside = new_directory(directory, cursor)
         for name in (f"{prefix}.db0", f"{prefix}.db0.lock") if prefix else _PREFIX_FILES:
             if (directory / name).exists():

@@ -44,8 +44,7 @@ def repair(store: StoreDirectory) -> Iterator[str]:
         dropped = _drop_orphan_blobs(store.ledger)
         if dropped:
             yield f"dropped {dropped} blobs that nothing refers to"
-        if store.dbzero.exists():
-            yield from _repair_dbzero(store)
+        yield from _repair_dbzero(store)
 
 
 def _repair_dbzero(store: StoreDirectory) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -77,6 +78,54 @@ def test_a_whole_store_is_whole_and_nothing_is_repaired(written: StoreDirectory)
     assert list(repair(written)) == [f"dropped {JOBS + 3} blobs that nothing refers to"]  # of these histories' making
     assert list(repair(written)) == []
     assert names(written) == before
+
+
+def test_a_dbzero_directory_that_is_gone_is_damage_where_there_are_copies_and_comes_back(
+    written: StoreDirectory,
+) -> None:
+    shutil.rmtree(written.dbzero)
+    assert list(damaged(written)) == [f"prefix {PREFIX}"]
+    assert any("was put back" in done for done in repair(written))
+    assert damaged(written) == {}
+    shutil.rmtree(written.dbzero)
+    with application(written) as running:
+        assert running.texts() == {1: b"one"}
+
+
+def test_a_prefix_without_any_good_copy_is_not_promised_back(written: StoreDirectory) -> None:
+    for file in (*written.copies.glob("*/*/*.db0"), written.dbzero / f"{PREFIX}.db0"):
+        truncate(file)
+    found = damaged(written)[f"prefix {PREFIX}"]
+    assert (found.means, "puts the copy back" in found.way_out) == (
+        "its objects are lost: there is no good copy",
+        False,
+    )
+
+
+def test_a_ledger_that_has_lost_its_end_is_not_said_to_have_it_all(written: StoreDirectory) -> None:
+    execute(written.ledger, "DELETE FROM events WHERE cursor > 20")
+    found = damaged(written)["prefix statek"]
+    assert "the ledger ends at 20" in found.what
+    assert "lost" not in found.means
+
+
+def test_events_that_are_missing_without_a_trace_are_counted(full: StoreDirectory) -> None:
+    execute(full.ledger, "DELETE FROM events WHERE cursor IN (20, 30)")
+    found = damaged(full)["ledger"]
+    assert found.what == "2 of its events are not there"
+    assert "restore a backup" in found.way_out
+
+
+def test_whichever_event_is_missing_the_others_are_still_read(full: StoreDirectory, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(full.ledger)) as connection:
+        cursors = [cursor for (cursor,) in connection.execute("SELECT cursor FROM events WHERE job = 1")]
+    for cursor in cursors:
+        torn = tmp_path / "torn.sqlite3"
+        shutil.copyfile(full.ledger, torn)
+        execute(torn, "DELETE FROM events WHERE cursor = ?", cursor)
+        found = scan(torn)
+        assert {job.name for job in found.jobs.values()} == ALL, cursor
+        assert {job.number for job in found.damaged} <= {1}, cursor
 
 
 def test_beside_a_scheduler_its_dbzero_files_are_left_alone(written: StoreDirectory) -> None:
