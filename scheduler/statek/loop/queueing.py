@@ -31,6 +31,9 @@ BODY_BYTES: Final = 2 * MIB
 MAX_QUEUES: Final = 1_000
 """With something in them: whoever may push chooses their names, and each is counted in memory."""
 REDRIVEN_AT_ONCE: Final = 1_000
+REDRIVEN_BYTES: Final = 32 * MIB
+"""No further dead letters are taken in one turn after so much of them: all are in memory until it is durable."""
+_STEP: Final = 10
 MAIN: Final = "main"
 """The queue where nobody names another."""
 MESSAGES: Final = ""
@@ -137,14 +140,24 @@ class Queueing:
         return len(dead)
 
     def _dead(self, tick: Tick, queue: str, number: int | None) -> Iterator[QueueItem]:
-        ledger = self._loop.ledger
-        found = ledger.dead_letters(queue, limit=REDRIVEN_AT_ONCE) if number is None else [ledger.queue_item(number)]
+        found = self._dead_at_once(queue) if number is None else [self._loop.ledger.queue_item(number)]
         for item in found:
             if item is not None and item.queue == queue and item.dead_reason and item.number not in tick.queued:
                 yield item
             elif number is not None:
                 text = f"item {number} of the queue {queue!r} is no dead letter; see `statek queues dead {queue}`"
                 raise SubmissionRefused("no_dead_letter", text)
+
+    def _dead_at_once(self, queue: str) -> Iterator[QueueItem]:
+        """Read so many dead letters as one turn can take."""
+        after = taken = size = 0
+        while taken < REDRIVEN_AT_ONCE and size < REDRIVEN_BYTES:
+            page = self._loop.ledger.dead_letters(queue, after, min(_STEP, REDRIVEN_AT_ONCE - taken))
+            if not page:
+                return
+            yield from page
+            after, taken = page[-1].number, taken + len(page)
+            size += sum(len(item.body) for item in page)
 
     def _check(self, new: NewItem) -> None:
         names = {"queue": new.queue, "job": new.job, "agent": new.agent, "key": new.key or None, "source": new.source}

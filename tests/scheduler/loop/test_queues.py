@@ -217,6 +217,19 @@ def test_dead_letters_are_put_back_or_thrown_away(here: AgentStand) -> None:
         here.decide(lambda tick: queueing.redrive(tick, "main", second))
 
 
+def test_a_turn_takes_no_more_dead_letters_than_memory_is_there_for(
+    here: AgentStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text in "abcde":
+        here.push(text, agent="researcher")
+    here.deliver()
+    monkeypatch.setattr(queueing, "_STEP", 2)
+    monkeypatch.setattr(queueing, "REDRIVEN_BYTES", 1)
+    taken = [here.decide(lambda tick: here.stand.loop.queueing.redrive(tick, "main", None, "discard")) for _ in "abcd"]
+    assert taken == [2, 2, 1, 0]
+    assert here.dead() == []
+
+
 def test_a_dead_letter_that_is_put_back_and_still_undeliverable_is_dead_again(here: AgentStand) -> None:
     number = here.push("one", agent="researcher")
     here.deliver()
