@@ -25,11 +25,16 @@ def announcing(commit: Callable[..., Any], store: str, pipe: int) -> Callable[..
     def wrapped(self: Any, *arguments: Any, **named: Any) -> Any:
         os.write(pipe, f"{store} {BEGINS} 0\n".encode())
         result = commit(self, *arguments, **named)
-        cursor = self.last_cursor if store == "ledger" else self.cursor
+        cursor = self.last_cursor if store == "ledger" else _shown(self)
         os.write(pipe, f"{store} {ENDED} {cursor}\n".encode())
         return result
 
     return wrapped
+
+
+def _shown(session: Session) -> int:
+    """Return the newest event that is in the objects; 0 while there are none, in a file that is being made."""
+    return session.cursor if hasattr(session, "_root") else 0
 
 
 def run(pipe: int, arguments: list[str]) -> None:
