@@ -79,13 +79,13 @@ class Recalls:
 
     def _recall(self, names: Iterable[str], variables: Mapping[str, object]) -> _Recall | None:
         absent = frozenset(names) - variables.keys()
-        if not variables or not absent.isdisjoint(self._namespace):
+        if not absent.isdisjoint(self._namespace):
             return None  # a name of ours would have to be looked at too
         levels = _levels(list(variables.values()))
         written = self._write(list(variables.values()))
         if levels is None or written is None or len(written) > MOST_BYTES:
             return None
-        return _Recall(_pick(list(variables)), absent, levels, written)
+        return _Recall(_pick(list(variables)) or _none, absent, levels, written)
 
 
 def _are_alike(levels: tuple[_Level, ...], values: list[Any]) -> bool:
@@ -116,6 +116,10 @@ def _levels(level: list[Any]) -> tuple[_Level, ...] | None:
             return tuple(found)
         level = gc.get_referents(*[level[place] for place in containers])
     return None
+
+
+def _none(_container: object) -> tuple[Any, ...]:
+    return ()
 
 
 def _pick(places: list[Any]) -> Any:

@@ -90,6 +90,13 @@ def test_a_variable_that_was_not_there_is_noticed() -> None:
     assert not job.is_as_it_was()
 
 
+def test_names_that_lead_to_no_variable_are_recognised_until_one_does() -> None:
+    job = Job()
+    assert job.is_as_it_was()
+    job.namespace["c"] = 1
+    assert not job.is_as_it_was()
+
+
 def test_nothing_is_known_after_a_change() -> None:
     job = Job(a=1)
     job.recalls.clear()
