@@ -24,6 +24,12 @@ def _nested(before: str, after: str = "", core: str = "1") -> str:
     return before * times + core + after * times
 
 
+def _finally_in_finally(times: int, indent: str = "") -> str:
+    if not times:
+        return f"{indent}pass\n"
+    return f"{indent}try: pass\n{indent}finally:\n" + _finally_in_finally(times - 1, indent + " ")
+
+
 def _indented(line: str, depth: int) -> str:
     return "".join(" " * level + line + "\n" for level in range(depth)) + " " * depth + "pass"
 
@@ -67,6 +73,14 @@ HOSTILE = {
     "functions": _indented("def f():", 99),
     "loops": _indented("for x in y:", 25),
     "classes": _indented("class f:", 99),
+    "what is done finally": _finally_in_finally(19),
+    "ways out": "for x in y:\n try:\n" + "  if x: continue\n" * 1_000 + " finally:\n" + "  a\n" * 1_000,
+    "ways out of what is done finally": (
+        "for x in y:\n try:\n  try: pass\n  finally:\n" + "   if x: break\n" * 900 + " finally:\n" + "  a\n" * 900
+    ),
+    "a module's name": "import " + "a." * (SIZE // 2 - 10) + "a",
+    "a name in a module with a name": "from " + "a." * (SIZE // 2 - 20) + "a import b",
+    "a module's name over lines": "import " + "a\\\n." * (SIZE // 4 - 10) + "a",
     "managers": "with " + ",".join(["a as b"] * 40) + ": pass",
     "a power of ten": "x = 10 ** 10 ** 8",
     "a shift": "x = 1 << 10 ** 10",
@@ -126,6 +140,17 @@ def test_eight_megabytes_are_refused_without_a_look() -> None:
 
 def test_an_import_of_many_names_counts_what_it_becomes() -> None:
     assert _verdict(("import " + ",".join(["math"] * 10_000)).encode()) == "SourceTooLarge"
+
+
+def test_a_finally_clause_counts_what_it_becomes() -> None:
+    ways_out = "for x in y:\n try:\n" + "  if x: continue\n" * 300 + " finally:\n" + "  a\n" * 300
+    assert _verdict(ways_out.encode()) == _verdict(_finally_in_finally(15).encode()) == "SourceTooLarge"
+    assert _verdict(_finally_in_finally(6).encode()) == "compiled"
+    assert _verdict(ways_out.replace("continue", "pass").encode()) == "compiled"
+
+
+def test_numbers_and_prose_after_a_from_are_no_name() -> None:
+    assert _verdict(f"x = '''from {'1.5 a. ' * 500}'''".encode()) == "compiled"
 
 
 def test_a_cookie_does_not_change_how_a_source_is_read() -> None:

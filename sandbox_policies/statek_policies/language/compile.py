@@ -18,8 +18,8 @@ from statek_policies.language import nodes
 from statek_policies.language.environment import exports_under
 from statek_policies.language.errors import SourceInvalid, SourceRefused, SourceTooLarge
 from statek_policies.language.facades.catalogue import why_withheld
-from statek_policies.language.fstrings import check_fstrings
 from statek_policies.language.imports import Imports
+from statek_policies.language.parser_work import check_work
 from statek_policies.language.scan import scan
 from statek_policies.language.transformer import LeanTransformer
 from statek_policies.language.waiting import let_wait
@@ -98,7 +98,7 @@ def _decoded(source: bytes) -> str:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise SourceInvalid("SyntaxError", "the source contains a NUL byte", line)
-    check_fstrings(text)
+    check_work(text)
     return text
 
 

@@ -60,6 +60,7 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         self._imports = imports
         self._allowed_nodes = ast_nodes
         self._nodes = 0
+        self._exits = 0
         self._scopes = [_MODULE]
         self._bound: set[str] = set()
         self._refused_calls: list[ast.Name] = []
@@ -86,7 +87,11 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         return node if kind in _LEAVES else _HANDLERS.get(kind, _refuse_node)(self, node)
 
     def _count_bindings(self, names: int) -> None:
-        self._nodes += _NODES_OF_A_BINDING * names
+        self._count(_NODES_OF_A_BINDING * names)
+
+    def _count(self, nodes: int) -> None:
+        """Count what is not in the tree and becomes code all the same."""
+        self._nodes += nodes
         if self._nodes > self._allowed_nodes:
             self._say_too_many()
 
@@ -201,14 +206,34 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
 
     def visit_Try(self, node: ast.Try) -> ast.AST:
         """Let a body import packages that are not there where a handler expects it; it fails when it runs."""
+        exits = self._exits
         outside = self.expects_import_error
         self.expects_import_error = outside or any(map(_catches_import_error, node.handlers))
         node.body = self._all(node.body)
         self.expects_import_error = outside
         node.handlers = self._all(node.handlers)
         node.orelse = self._all(node.orelse)
-        node.finalbody = self._all(node.finalbody)
+        self._visit_finally(node, copies=1 + self._exits - exits)
         return node
+
+    def _visit_finally(self, node: ast.Try, copies: int) -> None:
+        """Check the `finally` clause, and count it as often as Python compiles it: once more for each way out."""
+        nodes, exits = self._nodes, self._exits
+        node.finalbody = self._all(node.finalbody)
+        self._exits += copies * (self._exits - exits)
+        self._count(copies * (self._nodes - nodes))
+
+    def visit_Return(self, node: ast.Return) -> ast.AST:
+        """Count a way out of what a `finally` clause may stand behind."""
+        self._exits += 1
+        return self.contents(node)  # type: ignore[no-any-return]
+
+    def visit_Break(self, node: ast.Break | ast.Continue) -> ast.AST:
+        """Count a way out of what a `finally` clause may stand behind."""
+        self._exits += 1
+        return node
+
+    visit_Continue = visit_Break
 
     def visit_Global(self, node: ast.Global | ast.Nonlocal) -> ast.AST:
         """Check the names of `global` and `nonlocal`."""
@@ -348,7 +373,7 @@ def _passing() -> Iterable[str]:
     yield from _ADDED.split()
 
 
-_LEAVES = frozenset({ast.Constant, ast.MatchSingleton, ast.Pass, ast.Break, ast.Continue, type(None)})
+_LEAVES = frozenset({ast.Constant, ast.MatchSingleton, ast.Pass, type(None)})
 """What there is nothing to look at in; None stands in a list for what was left out."""
 _HANDLERS = _handlers()
 _CHILDREN: dict[type[ast.AST], tuple[str, ...]] = {

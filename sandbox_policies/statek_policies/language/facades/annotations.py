@@ -79,27 +79,38 @@ class _Resolver:
             raise SyntaxError(f"the annotation {str.__str__(hint)!r} is not an expression") from None
         return types.NoneType if found is None else found
 
-    def _value(self, node: ast.expr, depth: int = 0) -> Any:
+    def _value(self, node: ast.expr, depth: int = 0, *, literally: bool = False) -> Any:
+        """Return what a node names; text in it is an annotation kept as text, or a text where it is meant literally."""
         if depth > _DEEPEST:
             raise RecursionError("the annotation is nested too deeply")
         match node:
             case ast.Name(id=name):
                 return self._named(name)
-            case ast.Constant(value=str(text)):
+            case ast.Constant(value=str(text)) if not literally:
                 return self(text)
             case ast.Constant(value=value):
                 return value
+            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int(number))):
+                return -number
             case ast.Attribute(value=value, attr=name) if is_matchable(name):
                 return getattr(self._value(value, depth + 1), name)
             case ast.Subscript(value=value, slice=index):
-                return self._value(value, depth + 1)[self._value(index, depth + 1)]
+                form = self._value(value, depth + 1)
+                return form[self._index(form, index, depth + 1)]
             case ast.BinOp(left=left, op=ast.BitOr(), right=right):
                 return self._value(left, depth + 1) | self._value(right, depth + 1)
             case ast.Tuple(elts=items):
-                return tuple(self._value(item, depth + 1) for item in items)
+                return tuple(self._value(item, depth + 1, literally=literally) for item in items)
             case ast.List(elts=items):
                 return [self._value(item, depth + 1) for item in items]
         raise TypeError("an annotation kept as text may hold dotted names, brackets and `|` only")
+
+    def _index(self, form: Any, index: ast.expr, depth: int) -> Any:
+        """Return what stands in a form's brackets: in `Literal` all is meant literally, in `Annotated` all but one."""
+        if form is typing.Annotated and type(index) is ast.Tuple and index.elts:
+            annotated, *said = index.elts
+            return (self._value(annotated, depth), *(self._value(item, depth, literally=True) for item in said))
+        return self._value(index, depth, literally=form is typing.Literal)
 
     def _named(self, name: str) -> Any:
         builtin: Mapping[str, Any] = self._namespace["__builtins__"]

@@ -1,7 +1,8 @@
-"""How much work do the f-strings of a source make for CPython's parser?
+"""How much work does a source make for CPython's parser, beyond what its length says?
 
 CPython 3.11 looks for each field of an f-string from the beginning of the string: fields times length. A single string
-of 200 kB takes it many seconds, in C, where no signal gets through. So it is looked at before it is parsed.
+of 200 kB takes it many seconds, in C, where no signal gets through. For each part of a dotted name in an import it
+makes all of the name before it anew, and keeps it. So both are looked at before they are parsed.
 """
 
 import io
@@ -13,11 +14,29 @@ from statek_policies.language.errors import SourceInvalid
 _MOST_WORK = 1_000_000_000
 """Fields times characters of one f-string: about 0.4 s of parsing."""
 
+_MOST_PARTS = 100
+"""Parts of the dotted name of a module."""
+
+_DOTTED = r"(?:[\s\\]*[^\W\d]\w*[\s\\]*\.)"
+_TOO_MANY_PARTS = re.compile(rf"\b(?:import|from)\b{_DOTTED}{{{_MOST_PARTS}}}")
+
 _BEGINS = re.compile(r"\b(?:f|fr|rf)['\"]", re.IGNORECASE)
 
 
-def check_fstrings(text: str) -> None:
-    """Raise SourceInvalid for a source with an f-string that takes too long to parse."""
+def check_work(text: str) -> None:
+    """Raise SourceInvalid for a source that takes too long to parse."""
+    _check_imports(text)
+    _check_fstrings(text)
+
+
+def _check_imports(text: str) -> None:
+    found = _TOO_MANY_PARTS.search(text) if text.count(".") >= _MOST_PARTS else None
+    if found is not None:
+        line = text.count("\n", 0, found.start()) + 1
+        raise SourceInvalid("SyntaxError", f"the name of a module has more than {_MOST_PARTS} parts", line)
+
+
+def _check_fstrings(text: str) -> None:
     if text.count("{") * len(text) <= _MOST_WORK or not _BEGINS.search(text):
         return
     try:
