@@ -31,7 +31,7 @@ class Executor:
     parking: int = 0
     """How many interpreters it keeps beside its workers while they wait."""
     idle: set[str] = field(default_factory=set)
-    """The leases whose guests wait for a future, or for a place to go on in."""
+    """The leases whose guests wait for a future or their model, or for a place to go on in."""
 
     @property
     def told(self) -> dict[str, str]:
