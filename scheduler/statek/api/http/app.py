@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from pydantic import TypeAdapter
+from starlette.responses import Response
 
 from statek.api.http import problems, rest, results, rpc
+from statek.api.http.access import Asker, CheckedRoute
 from statek.api.http.acts import Acts, OutOfReach
 from statek.api.http.answers import Answer
 from statek.api.http.guard import App, Guard, Scope
@@ -39,6 +42,17 @@ _METHOD: Final = 20
 """How much of either is told to the audit log."""
 
 
+_description = APIRouter(route_class=CheckedRoute)
+_ROUTERS: Final = (rest.router, rpc.router, _description)
+
+
+@_description.get("/openapi.json", include_in_schema=False)
+async def description(request: Request, asker: Asker) -> Response:
+    app: FastAPI = request.app
+    threads: Threads = app.state.threads
+    return await threads.read(asker.token.name, lambda: Answer(app.openapi()))
+
+
 def describe() -> FastAPI:
     """Make the application with its routes alone, as its description needs them."""
     app = _Described(
@@ -47,25 +61,29 @@ def describe() -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json",
+        openapi_url=None,
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
         default_response_class=Answer,
     )
-    app.include_router(rest.router)
-    app.include_router(rpc.router)
+    for router in _ROUTERS:
+        app.include_router(router)
     return app
 
 
 class _Described(FastAPI):
     """Has forms in its description that no route names by a type."""
 
+    _describing = threading.Lock()
+
     def openapi(self) -> dict[str, Any]:
-        if self.openapi_schema is None:
-            described = super().openapi()
-            for name, form in _FORMS.items():
-                written = TypeAdapter(form()).json_schema(ref_template=results.component("{model}")["$ref"])
-                described["components"]["schemas"] |= {**written.pop("$defs"), name: written}
+        """Return the description, which takes a moment the first time; from any thread."""
+        with self._describing:
+            if self.openapi_schema is None:
+                described = super().openapi()
+                for name, form in _FORMS.items():
+                    written = TypeAdapter(form()).json_schema(ref_template=results.component("{model}")["$ref"])
+                    described["components"]["schemas"] |= {**written.pop("$defs"), name: written}
         assert self.openapi_schema is not None
         return self.openapi_schema
 
@@ -97,7 +115,7 @@ def make_app(
     app.state.threads = Threads()
     app.state.scheduler = scheduler
     app.state.tell = tell
-    problems.install(app, [*rest.router.routes, *rpc.router.routes], tell)
+    problems.install(app, [route for router in _ROUTERS for route in router.routes], tell)
     return Guard(app, tokens, tell, hosts=hosts, max_body_bytes=max_body_bytes)
 
 
