@@ -1,9 +1,8 @@
 """Which leases of waiting jobs are kept, and which are ended to make room? Pure; the clock comes in.
 
 A job that waits for a future, or for its model, keeps its interpreter for a while, so that a wait which ends soon goes
-on in microseconds.
-That is a cache and nothing more: an evicted job goes on from its checkpoint and the record. So whoever needs the place,
-or has waited too long, or is one too many, ends the longest wait first.
+on in microseconds. That is a cache and nothing more: an evicted job goes on from its checkpoint and the record. So
+whoever needs the place, or has waited too long, or is one too many, ends the longest wait first.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Health(Message):
     active: Count
     """Jobs whose interpreters are at work."""
     parked: Count
-    """Jobs that wait for a future and keep their interpreters."""
+    """Jobs that wait for a future or their model, and keep their interpreters."""
     executors: Count
     workers: Count
     cursor: Count
@@ -79,7 +79,7 @@ class ConnectedExecutor:
     active: Count
     """Interpreters at work."""
     parked: Count
-    """Interpreters whose jobs wait for a future, or for a place to go on in."""
+    """Interpreters whose jobs wait for a future or their model, or for a place to go on in."""
     parking: Count
     """How many of those it keeps beside its workers."""
     layers: Annotated[tuple[Identifier, ...], Bounds(0, 100)]
