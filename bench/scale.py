@@ -1,4 +1,8 @@
-"""What do jobs cost that wait, when there are many of them and none is ready; and how soon does one of them go on?"""
+"""What do jobs cost that wait, when there are many of them and none is ready; and how soon does one of them go on?
+
+Memory is what so many waiting jobs take beyond as many that have ended, then beyond the number before: what a scheduler
+keeps of its ledger whatever the jobs do (SQLite's cache of 2 MB, full at some hundred jobs) is not a waiting job's.
+"""
 
 from __future__ import annotations
 
@@ -60,6 +64,7 @@ def answer_to(question):
 tools = [answer_to]
 """
 SOURCE: Final = b"answer = answer_to('what is it')\nprint(answer + 1)\n"
+ENDING: Final = b"answer = 41\nprint(answer + 1)\n"
 ENDLESS: Final = b"count = 0\nwhile True: count += 1\n"
 
 
@@ -98,10 +103,9 @@ def measure(effort: Effort) -> Iterator[Row]:
         place = Place(Path(directory))
         place.app.write_text(APP)
         model = _suspended_job(place)
-        with place.scheduler(_make(place, model, 1)) as process:
-            few = _resident(process)
-        before = (1, few)
-        for jobs in [50] if effort.quick else THOROUGH if effort.thorough else WAITING:
+        numbers = [50] if effort.quick else THOROUGH if effort.thorough else WAITING
+        before = (0, _resident_with_ended(place, numbers[0]))
+        for jobs in numbers:
             waiting = _Waiting(place, model, jobs, effort)
             yield from waiting.measure(*before)
             before = (jobs, waiting.resident)
@@ -142,6 +146,16 @@ def _make(place: Place, model: Model, jobs: int) -> Path:
     return store
 
 
+def _resident_with_ended(place: Place, jobs: int) -> int:
+    """Return the memory of a scheduler with so many jobs that have ended, in bytes."""
+    store = place.directory / "ended"
+    fill(store, run_until_it_ends(place, place.directory / "model-of-ended", ENDING), _names(jobs))
+    with place.scheduler(store) as process:
+        _await_quiet(process)  # dbzero's objects are made
+    with place.scheduler(store) as process:
+        return _resident(process)
+
+
 def _resident(process: subprocess.Popen[bytes]) -> int:
     """Return the memory of a scheduler that has come to rest, in bytes; it did not make the objects itself."""
     _await_quiet(process)
@@ -167,7 +181,8 @@ class _Waiting:
             yield self._row("scheduler ready", time.perf_counter() - started, "s")
             self.resident = _resident(process)
             more = (self.resident - resident) / (self._jobs - fewer)
-            yield self._row(f"memory per job beyond {fewer:,}", more, "bytes", MEMORY_TARGET, "memory per further job")
+            beyond = f"beyond {fewer:,}" if fewer else "beyond one that has ended"
+            yield self._row(f"memory per job {beyond}", more, "bytes", MEMORY_TARGET, "memory per further job")
             yield self._row("idle scheduler, CPU per second", _idle(process, self._effort), "s", IDLE_TARGET)
             yield self._row("dbzero's file, per job", _objects_bytes(store) / self._jobs, "bytes")
             with self._place.executor(), Client(store_socket(store)) as client:
