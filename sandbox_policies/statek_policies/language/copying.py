@@ -39,7 +39,7 @@ class _Reducers(dict[type, Callable[[Any], Any]]):
 
 def settle_copying() -> None:
     """Let the copy module ask our table, which knows the types of the library that would ask a guest's word."""
-    own = {types.SimpleNamespace: _reduced_namespace, types.MethodType: _itself}
+    own = {types.SimpleNamespace: _reduced_namespace, types.MethodType: _itself, types.MethodWrapperType: _itself}
     vars(copy)["dispatch_table"] = _Reducers(copyreg.dispatch_table | own)
 
 

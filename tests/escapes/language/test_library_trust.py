@@ -104,6 +104,46 @@ def test_a_generic_method_does_not_tell_a_guest_the_class_of_a_class() -> None:
     check_contained(source, "class.base")
 
 
+@pytest.mark.parametrize(
+    "derived",
+    [
+        "dataclasses.make_dataclass('M', [], bases=(functools.singledispatchmethod,))",
+        "enum.Enum('M', ['a'], type=functools.singledispatchmethod)",
+        "enum.Enum('M', ['a'], type=typing.List[int])",
+        "enum.Enum('M', ['a'], type=type(lambda: 0))",
+    ],
+)
+def test_no_function_derives_from_what_a_class_statement_could_not(derived: str) -> None:
+    source = f"""
+        import dataclasses, enum, functools, typing
+        print("reached", {derived})
+    """
+    check_contained(source, "class.base")
+
+
+def test_a_tuple_of_bases_that_lists_others_than_it_has_is_what_it_lists() -> None:
+    source = """
+        import dataclasses, functools
+        class Bases(tuple):
+            def __iter__(self): return iter((object,))
+        made = dataclasses.make_dataclass("M", [], bases=Bases((functools.singledispatchmethod,)), init=False)
+        print("reached" if hasattr(made, "register") else "kept")
+    """
+    assert check_contained(source).output == "kept\n"
+
+
+def test_the_method_of_another_object_is_not_had_by_copying_ones_own() -> None:
+    source = """
+        import copy, typing
+        class Own:
+            def __deepcopy__(self, memo): return typing.Optional
+        copied = copy.deepcopy(Own().__init__)
+        copied(print) if "Optional" in repr(copied) else None
+        print("reached" if "Optional" in repr(copied) else "kept")
+    """
+    assert check_contained(source).output == "kept\n"
+
+
 @pytest.mark.parametrize("hook", ["def __deepcopy__(self, memo)", "def __copy__(self)"])
 def test_nor_does_a_copy_of_one_whose_state_was_changed_meanwhile(hook: str) -> None:
     source = f"""

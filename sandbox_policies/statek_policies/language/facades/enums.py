@@ -3,9 +3,10 @@
 import enum
 from typing import Any
 
-from statek_policies.language.guests import GUEST_MODULE
+from statek_policies.language.fields import check_fields, inherited_fields
+from statek_policies.language.guests import GUEST_MODULE, is_sealed
 from statek_policies.language.reports import refuse
-from statek_policies.language.standins import ENUM_META
+from statek_policies.language.standins import ENUM_META, is_named
 from statek_policies.language.words import is_dunder, is_storable
 
 
@@ -18,10 +19,21 @@ class CheckedEnumType(enum.EnumType):
             return super().__call__(value, **options)
         if not set(options) <= {"start", "type", "boundary", "module", "qualname"}:
             raise TypeError("only start, type, boundary, module and qualname can be given")
+        if options.get("type") is not None:
+            _check_mixin(cls, options["type"])
         options["module"] = GUEST_MODULE
         if options.get("qualname") is not None:
             options["qualname"] = _exact(options["qualname"])
         return super().__call__(_exact(value), _members(names), **options)
+
+
+def _check_mixin(cls: type, kind: Any) -> None:
+    """Refuse what a class statement could not derive an enumeration from either."""
+    if not issubclass(type(kind), type) or not is_named(kind) or is_sealed(kind):
+        name = kind.__name__ if issubclass(type(kind), type) else type(kind).__name__
+        refuse("class.base", f"{name!r} cannot be derived from; derive from your own or from offered classes")
+    bases = (kind, cls)
+    check_fields(bases, inherited_fields(bases))
 
 
 def _members(names: Any) -> Any:

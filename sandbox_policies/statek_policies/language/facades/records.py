@@ -126,6 +126,7 @@ def _make_dataclass(guests: Guests, check_bases: Callable[[tuple[Any, ...]], Non
             annotations[name] = kind
             body.update(dict.fromkeys([name], *default) if default else {})
         body |= {"__annotations__": annotations, "__module__": GUEST_MODULE}
+        bases = tuple(bases)  # exactly: a guest's own kind of tuple may list others than it has
         check_bases(bases)
         made = types.new_class(_field_name(cls_name), bases, {}, lambda scope: scope.update(body))
         return _decorated(guests, made, options)
