@@ -175,7 +175,7 @@ class Session:
 
     def checkpoint(self, instruction: int) -> Snapshot | None:
         """Encode for a checkpoint inside the batch; None if it would lose a variable, which the batch may still use."""
-        changes = self._compare()
+        changes = self._compare(self._beside())
         if changes.transient or self._lost:
             return None
         self._baseline.note_sent(changes)
@@ -187,10 +187,11 @@ class Session:
         The living namespace gets what a restored one would have in place of variables that are not kept. Otherwise the
         next batch would find them or not, depending on whether this process is still there.
         """
-        if self._is_as_it_was():
+        beside = self._beside()
+        if self._is_as_it_was(beside):
             self._touched = _NOTHING
             return Snapshot(instruction, (), (), ())
-        changes = self._compare()
+        changes = self._compare(beside)
         snapshot = self._snapshot(instruction, changes)
         self._baseline.advance(changes)
         self._touched = _NOTHING
@@ -200,18 +201,18 @@ class Session:
             self._forget_transient(snapshot)
         return snapshot
 
-    def _is_as_it_was(self) -> bool:
+    def _is_as_it_was(self, beside: Mapping[str, object]) -> bool:
         """Tell whether a glance is enough to see that nothing has changed; mostly where a batch runs once more."""
         if self._all_touched or self._has_finalisers or self._lost or not self._fits:
             return False
-        return self._baseline.is_as_recalled(self._touched, self._beside())
+        return self._baseline.is_as_recalled(self._touched, beside)
 
-    def _compare(self) -> Changes:
+    def _compare(self, beside: Mapping[str, object]) -> Changes:
         """Compare the variables with what the scheduler has, without guest code in between: finalisers must wait."""
         collected = self._has_finalisers and _collections() != self._collections
         touched = None if self._all_touched or collected else self._touched
         with _NoCollections():
-            changes = self._baseline.compare(touched, self._beside())
+            changes = self._baseline.compare(touched, beside)
         limits = self.policy.limits
         self._fits = changes.variables <= limits.variables and changes.size <= limits.workspace_bytes
         if changes.variables > limits.variables:

@@ -116,8 +116,9 @@ class Baseline:
     def advance(self, changes: Changes) -> None:
         """Make what was compared the baseline: the scheduler has it, or will never hear of this process again."""
         if changes.dropped or changes.segments:
-            self._reached.clear()
             self._recalled.clear()
+        if changes.dropped or not all(map(self._leads_on_as_before, changes.segments.values())):
+            self._reached.clear()
         for number in changes.dropped | changes.segments.keys():
             self._forget(number)
         for number, segment in changes.segments.items():
@@ -125,6 +126,13 @@ class Baseline:
         if changes.beside is not None:
             self._beside = changes.beside
         self._sent.clear()
+
+    def _leads_on_as_before(self, segment: Segment) -> bool:
+        """Tell whether a segment has another value only, and whoever comes to it comes to the same as before."""
+        before = self._segments.get(segment.number)
+        return segment.number == BESIDE or (
+            before is not None and before.plain and segment.plain and before.names == segment.names
+        )
 
     def forget_transient(self, names: Collection[str]) -> None:
         """Do not tell again that these variables are not kept: placeholders have taken their places."""
