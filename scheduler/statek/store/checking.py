@@ -122,10 +122,14 @@ def _check_audit(store: StoreDirectory) -> Iterator[Finding]:
         return
     if verdict.fault is None:
         yield Finding("audit log", "good", f"{verdict.head.sequence} records in order")
+    elif noted is not None and noted.sequence > verdict.head.sequence and verdict.fault.what == "head":
+        yield Finding("ledger", "damaged", verdict.fault.text, _END_MEANS, _END_WAY_OUT)
     else:
         yield Finding("audit log", "damaged", verdict.fault.text, _AUDIT_MEANS, _AUDIT_WAY_OUT)
 
 
+_END_MEANS: Final = "what happened since is lost, and jobs that go on may do again what they did"
+_END_WAY_OUT: Final = "restore a backup; a start goes on from what there is"
 _AUDIT_MEANS: Final = "what it says of that place is no evidence; jobs go on"
 _AUDIT_WAY_OUT: Final = "keep the store as it is for whoever has to look into it"
 

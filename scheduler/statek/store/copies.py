@@ -86,18 +86,17 @@ class Copies:
         self._directory = directory
 
     def prefixes(self) -> list[str]:
-        """Name the prefixes that there are copies of."""
-        return sorted(path.name for path in self._entries(self._directory) if self.of(path.name))
+        """Name the prefixes that there are copies of, also where what a copy is cannot be read any more."""
+        return sorted(path.name for path in self._entries(self._directory) if self._places(path.name))
 
     def of(self, prefix: str) -> list[Copy]:
         """Return the copies of a prefix, the newest first; those whose description cannot be read are left out."""
-        places = sorted((p for p in self._entries(self._directory / prefix) if p.name.isdigit()), reverse=True)
+        places = sorted(self._places(prefix), reverse=True)
         return [copy for copy in map(_read_about, places) if copy is not None and copy.prefix == prefix]
 
     def unreadable(self, prefix: str) -> list[Path]:
         """Return what has the place of a copy and is none."""
-        places = [place for place in self._entries(self._directory / prefix) if place.name.isdigit()]
-        return sorted(place for place in places if _read_about(place) is None)
+        return sorted(place for place in self._places(prefix) if _read_about(place) is None)
 
     def begin(self, source: Path) -> Path:
         """Copy a prefix's file while nobody writes it; the copy has no place until it is verified. Raises OSError."""
@@ -140,6 +139,9 @@ class Copies:
             shutil.rmtree(old.directory, ignore_errors=True)
         return made
 
+    def _places(self, prefix: str) -> list[Path]:
+        return [place for place in self._entries(self._directory / prefix) if place.name.isdigit()]
+
     @staticmethod
     def _entries(directory: Path) -> Iterator[Path]:
         try:
@@ -174,7 +176,7 @@ def _sync(file: Path) -> None:
 
 
 def _read_about(place: Path) -> Copy | None:
-    """Read what a copy says of itself; None, with a warning, where that is not one of ours."""
+    """Read what a copy says of itself; None where that is not one of ours."""
     try:
         with (place / _ABOUT).open("rb") as file:
             said: dict[str, Any] = json.loads(file.read(_ABOUT_LIMIT))
@@ -183,7 +185,7 @@ def _read_about(place: Path) -> Copy | None:
         copy = Copy(place, **said)
         _check_types(copy)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        log.warning("%s is not the copy of a prefix: %s", place, error)
+        log.debug("%s is not the copy of a prefix: %s", place, error)
         return None
     return copy
 

@@ -7,6 +7,7 @@ application makes the prefix anew when it opens it.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -27,6 +28,8 @@ _GONE: Final = "its file is gone"
 
 def recover_prefixes(directory: Path, copies: Copies, ledger: History) -> list[RecoveryReport]:
     """Read the application's prefixes through, and put the newest good copy in the place of each that cannot be."""
+    for place in itertools.chain.from_iterable(map(copies.unreadable, copies.prefixes())):
+        log.warning("%s has the place of a copy, and what it is cannot be read: it is not used", place)
     return [_recover(directory, prefix, reason, copies, ledger) for prefix, reason in troubles(directory, copies)]
 
 

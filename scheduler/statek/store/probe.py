@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def _findings() -> dict[str, int | None]:
     if not db0.exists(Root):
-        return EMPTY
+        return {**EMPTY, "foreign": count_foreign()}
     root = db0.fetch(Root)
     for job in root.jobs.values():
         _touch(job)

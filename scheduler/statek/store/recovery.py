@@ -195,7 +195,7 @@ def tell(report: RecoveryReport) -> RecoveryReport:
 def objection_to(found: Findings, ledger: History) -> str | None:
     """Say what is wrong with a store that opens; None when it can be gone on from."""
     if found.format is None:
-        return None
+        return f"it has no jobs, but objects of {found.foreign} classes that are not ours" if found.foreign else None
     if found.format != OBJECTS_FORMAT:
         return f"it has format {found.format} instead of {OBJECTS_FORMAT}"
     if not found.counted == found.in_dict == found.by_type:

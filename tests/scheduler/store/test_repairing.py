@@ -18,6 +18,7 @@ from store_application import PREFIX, application, closed_store
 from store_histories import fill
 from store_mirrors import expected, mirror_of, objects
 
+from statek.audit.records import Draft, canonical
 from statek.store.checking import Finding, check, is_whole
 from statek.store.copies import Copies
 from statek.store.directory import StoreDirectory
@@ -92,6 +93,16 @@ def test_a_dbzero_directory_that_is_gone_is_damage_where_there_are_copies_and_co
         assert running.texts() == {1: b"one"}
 
 
+def test_a_prefix_that_is_gone_is_missed_also_where_nobody_can_read_what_its_copies_are(
+    written: StoreDirectory,
+) -> None:
+    (written.dbzero / f"{PREFIX}.db0").unlink()
+    (about,) = written.copies.glob("*/*/copy.json")
+    about.write_text("{")
+    assert set(damaged(written)) == {f"prefix {PREFIX}", f"copy {about.parent}"}
+    assert any("are lost: its file is gone" in done for done in repair(written))
+
+
 def test_a_prefix_without_any_good_copy_is_not_promised_back(written: StoreDirectory) -> None:
     for file in (*written.copies.glob("*/*/*.db0"), written.dbzero / f"{PREFIX}.db0"):
         truncate(file)
@@ -107,6 +118,29 @@ def test_a_ledger_that_has_lost_its_end_is_not_said_to_have_it_all(written: Stor
     found = damaged(written)["prefix statek"]
     assert "the ledger ends at 20" in found.what
     assert "lost" not in found.means
+
+
+def test_a_ledger_whose_log_is_gone_has_lost_its_end(store: StoreDirectory) -> None:
+    log = store.ledger.with_name("ledger.sqlite3-wal")
+    with Ledger.open(store.ledger) as ledger:
+        fill(ledger, 1)
+        draft = Draft(1, "tool_called", "job-0", canonical({}))
+        ledger.append([], [], {}, drafts=[draft])
+        kept = {file: file.read_bytes() for file in (store.ledger, store.path / "audit.head")}
+        assert log.stat().st_size
+    for file, content in kept.items():
+        file.write_bytes(content)
+    log.unlink(missing_ok=True)
+    [found] = [found for found in check(store) if "its end is missing" in found.what]
+    assert (found.part, found.state, "do again" in found.means) == ("ledger", "damaged", True)
+
+
+def test_the_file_of_another_prefix_is_not_taken_for_our_objects(written: StoreDirectory) -> None:
+    shutil.copyfile(written.dbzero / f"{PREFIX}.db0", written.dbzero / "statek.db0")
+    assert "it has no jobs, but objects of" in damaged(written)["prefix statek"].what
+    with mirror_of(written) as mirror:
+        assert mirror.recovery is not None
+        assert objects(mirror) == expected(written)
 
 
 def test_events_that_are_missing_without_a_trace_are_counted(full: StoreDirectory) -> None:
