@@ -270,6 +270,8 @@ def test_all_of_it_works_where_no_scheduler_runs(tmp_path: Any) -> None:
         assert [found["name"] for found in told(place, "jobs")] == ["late", "early"]
         assert statek(place, "job", "console", "early").out == "hello x\n"
         assert statek(place, "executors").status == 1
+        nobody = "scheduler    none runs on this store"
+        assert [nobody in statek(place, "job", "show", name).out for name in ("late", "early")] == [True, False]
         assert process(place, "job", "cancel", "late").status == 0
         assert show(place, "late")["outcome"] == "cancelled"
         told_on = finish(follower)

@@ -14,6 +14,8 @@ from statek.audit.escaping import shown
 from statek.cli.ages import age
 from statek.cli.looking import STORE, looking_at
 from statek.cli.naming import JOB
+from statek.core.jobs import OVER
+from statek.store.directory import StoreDirectory
 
 if TYPE_CHECKING:
     from statek.inspection.views import JobView
@@ -33,8 +35,14 @@ def show_command(store: Path, as_json: bool, job: str) -> None:
         if as_json:
             click.echo(json.dumps(found.to_plain()))
             return
-        for name, text in _facts(found):
+        for name, text in (*_facts(found), *_standstill(store, found)):
             click.echo(f"{name:12} {shown(text)}")
+
+
+def _standstill(store: Path, job: JobView) -> Iterator[tuple[str, str]]:
+    """Say of a job that has not ended, and looks as if it ran, that nobody is there to let it go on."""
+    if job.status not in OVER and not StoreDirectory(store).is_locked():
+        yield "scheduler", "none runs on this store: the job goes on when one does"
 
 
 def _facts(job: JobView) -> Iterator[tuple[str, str]]:
