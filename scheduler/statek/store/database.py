@@ -8,6 +8,7 @@ connections are read-only.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ _WRITER_SETTINGS: Final = (
     "PRAGMA trusted_schema = OFF",
     f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}",
 )
+_ROOM_BYTES: Final = 64 * 1024
+"""What readers need beside the ledger: the index of its write-ahead log, which is half of it where that is short."""
 _FSYNC_FAILURES: Final = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 _NOT_TEXT: Final = -1
 """Stands for the one error that Python raises itself, without SQLite's code: a text column that is not UTF-8."""
@@ -147,8 +150,14 @@ def _meaning(
     if code in _FSYNC_FAILURES:
         return StoreUncertain(path, str(error))
     if isinstance(error, sqlite3.OperationalError):
-        return otherwise(path, str(error))
+        return otherwise(path, f"{error}{_fullness(path) if code & 0xFF == sqlite3.SQLITE_IOERR else ''}")
     return BugInScheduler(f"the ledger was used wrongly: {error}")
+
+
+def _fullness(path: Path) -> str:
+    """Say it where what failed is a full disk: SQLite does not tell of the files beside the ledger."""
+    full = shutil.disk_usage(path.parent).free < _ROOM_BYTES
+    return ": the disk is full, and to read a ledger takes a little room beside it" if full else ""
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

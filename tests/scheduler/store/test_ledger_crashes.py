@@ -18,7 +18,8 @@ from store_kills import HERE, run_and_kill
 from statek.core.evolve import evolve
 from statek.core.jobs import Job
 from statek.store.directory import StoreDirectory
-from statek.store.errors import StoreUnwritable
+from statek.store.errors import StoreUnreadable, StoreUnwritable
+from statek.store.history import History
 from statek.store.ledger import Ledger
 
 KILLS = 10
@@ -70,6 +71,11 @@ def test_a_full_file_system_loses_nothing_either(tmp_path: Path) -> None:
             last = ledger.last_cursor
             assert last == len(ledger.events(None, limit=last + 10)) > 0
             ledger.verify()
+        store.ledger.with_name("ledger.sqlite3-shm").unlink(missing_ok=True)
+        with pytest.raises(OSError, match="No space left"):
+            (small / "filler").write_bytes(bytes(1_000_000))
+        with pytest.raises(StoreUnreadable, match="the disk is full"), History.read(store.ledger) as history:
+            history.verify()
     finally:
         subprocess.run(("umount", str(small)), check=True)
 
