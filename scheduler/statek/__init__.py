@@ -22,10 +22,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from statek.calls.tools import tool
-from statek.futures.results import FutureError, FutureFailed, FutureResult, get_all_future, get_any_future
-from statek.futures.temporals import temporal
-
 if TYPE_CHECKING:
     from statek.agents.agent import Agent
     from statek.agents.warmup import WarmupDef
@@ -35,6 +31,9 @@ if TYPE_CHECKING:
     from statek.application.job_handle import JobEndedBadly, JobHandle, JobNotEnded, cancel_job, push_message, retry_job
     from statek.application.push_queue import PushQueue
     from statek.application.subtasks import create_sub_task, delegate_to
+    from statek.calls.tools import tool
+    from statek.futures.results import FutureError, FutureFailed, FutureResult, get_all_future, get_any_future
+    from statek.futures.temporals import temporal
     from statek.inspection.store_view import UnknownJob, find_jobs, get_job
     from statek.service.starting import (
         AgentLoopDef,
@@ -97,8 +96,12 @@ _LATER = {
     ),
     **dict.fromkeys(("start_statek", "start_statek_async"), "statek.service.starting"),
     **dict.fromkeys(("create_sub_task", "delegate_to"), "statek.application.subtasks"),
+    **dict.fromkeys(("FutureError", "FutureFailed", "FutureResult"), "statek.futures.results"),
+    **dict.fromkeys(("get_all_future", "get_any_future"), "statek.futures.results"),
+    **dict.fromkeys(("temporal",), "statek.futures.temporals"),
+    **dict.fromkeys(("tool",), "statek.calls.tools"),
 }
-"""What needs the store and the wire, and is imported when it is asked for."""
+"""Where each name is, and imported from when it is asked for: a command needs hardly any of it, and begins sooner."""
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
@@ -18,6 +17,8 @@ from statek.store.directory import StoreDirectory, StoreLock
 from statek.store.errors import StoreLocked
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from statek.service.options import ServiceOptions
     from statek.service.service import Service
 
@@ -35,7 +36,7 @@ class EmbeddedScheduler:
         self._lock = lock
         self._options = replace(options, passing=True, http=None)  # what asks over HTTP would lose it
         self._service: Service | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: AbstractEventLoop | None = None
         self._started = threading.Event()
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
@@ -54,6 +55,8 @@ class EmbeddedScheduler:
         self._thread.join(STOP_SECONDS)
 
     def _run(self) -> None:
+        import asyncio  # here, because a client of a running scheduler never needs it, nor what `_serve` imports
+
         try:
             asyncio.run(self._serve())
         except BaseException as error:  # noqa: BLE001 - the starting thread raises it
@@ -62,9 +65,11 @@ class EmbeddedScheduler:
             self._started.set()
 
     async def _serve(self) -> None:
-        from statek.service.service import Service  # here, because a client of a running scheduler never needs it
+        from asyncio import get_running_loop
 
-        self._loop = asyncio.get_running_loop()
+        from statek.service.service import Service
+
+        self._loop = get_running_loop()
         self._service = Service(self._directory, self._lock, self._options)
         await self._service.run(lambda _: self._started.set())
 
