@@ -50,8 +50,6 @@ if total and not tally.count == 4:
 """
 REHEARSALS: Final = 20
 """Of a job, in the launcher: twice the number of calls after which CPython 3.11 takes code for worth rewriting."""
-LAST_REHEARSALS: Final = 3
-"""In the template: so that what Python remembers of look-ups is about a job, and not about what came later."""
 _rehearsals = itertools.count(1)
 """Their batches' numbers: each has a source of its own, to be compiled."""
 _KNOWN_POLICIES = KnownPolicies()
@@ -85,12 +83,6 @@ def warm_up() -> None:
         _rehearse()
     _PREPARED.make(_NoChannel())
     SOFT_LIMITS.install()
-
-
-def settle() -> None:
-    """Do once more what a child will do first; runs in the template."""
-    for _ in range(LAST_REHEARSALS):
-        _rehearse()
 
 
 def _rehearse() -> None:

@@ -1,8 +1,7 @@
 """What a child can be, and everything that must be in memory before the file system is gone.
 
 An entry is a module with a function `serve(descriptor)`. It may have `prepare()`, called in each child before system
-calls are filtered, `warm_up()`, called once in the launcher so that what the first run builds is built only once, and
-`settle()`, called in the template when nothing else comes before the first fork.
+calls are filtered, and `warm_up()`, called once in the launcher so that what the first run builds is built only once.
 """
 
 from __future__ import annotations
@@ -59,7 +58,6 @@ class Entry:
 
     serve: Callable[[int], None]
     prepare: Callable[[], None]
-    settle: Callable[[], None]
 
 
 def preload(kinds: Mapping[str, str]) -> dict[str, Entry]:
@@ -77,8 +75,7 @@ def preload(kinds: Mapping[str, str]) -> dict[str, Entry]:
 def _load(reference: str) -> Entry:
     module_name, _, function_name = reference.partition(":")
     module = _warmed(module_name)
-    hooks = [getattr(module, name, _nothing) for name in ("prepare", "settle")]
-    return Entry(getattr(module, function_name), *hooks)
+    return Entry(getattr(module, function_name), getattr(module, "prepare", _nothing))
 
 
 @cache

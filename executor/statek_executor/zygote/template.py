@@ -138,8 +138,6 @@ def _be_template(channel: int, kinds: Sequence[Kind], zygote: int, ruleset: Rule
         _take_descriptors(channel, ruleset)
         lives = [(kind.plan, kind.entry.serve) for kind in kinds]
         exchange = _exchange()
-        for settle in {kind.entry.settle for kind in kinds}:
-            settle()
         fill_gaps()
         gc.freeze()
         if _is_copy(exchange):
