@@ -221,8 +221,10 @@ class Sweep:
 
     def _count_messages(self) -> None:
         """Count what was met, and name what never was."""
-        commits = {name.partition(" ")[2] for name in self._trap.met if name.startswith("committed ")}
-        came = {name.partition(" ")[2] for name in self._trap.met if not name.startswith("committed ")}
-        self.account.events[f"messages, of {len(came)} kinds"] += sum(self._trap.met.values())
-        for kind in (set(KINDS) - came) | (set(COMMITTED) - commits):
-            self.account.events[f"never met: {kind}"] = 0
+        for what, met, wanted in (
+            ("messages", self._trap.messages, set(KINDS)),
+            ("commits", self._trap.commits, set(COMMITTED)),
+        ):
+            self.account.events[f"{what}, of {len(met)} kinds"] += sum(met.values())
+            for kind in wanted - met.keys():
+                self.account.events[f"{what}, never met: {kind}"] = 0

@@ -27,8 +27,10 @@ class Trap:
         self._lock = threading.Lock()
         self.welcomes = 0
         """How often a supervisor was welcomed."""
-        self.met: Counter[str] = Counter()
-        """Messages by direction and kind, and events committed by kind."""
+        self.messages: Counter[str] = Counter()
+        """Those between supervisors and scheduler, by kind."""
+        self.commits: Counter[str] = Counter()
+        """Commits, by the kinds of events in them."""
 
     @property
     def is_armed(self) -> bool:
@@ -44,9 +46,9 @@ class Trap:
             taken, self._armed = self._armed, None
             return taken
 
-    def on_message(self, direction: Direction, kind: str) -> Passing:
+    def on_message(self, _: Direction, kind: str) -> Passing:
         """Let it happen at a message between supervisor and scheduler."""
-        self.met[f"{direction} {kind}"] += 1
+        self.messages[kind] += 1
         self.welcomes += kind == "welcome"
         due = self._due({kind}, None)
         if due is None:
@@ -69,7 +71,7 @@ class Trap:
     def on_commit(self, stage: Stage, kinds: Collection[str]) -> None:
         """Let it happen before or after a commit of events of these kinds; the scheduler stands still meanwhile."""
         if stage == "before":
-            self.met.update(f"committed {kind}" for kind in kinds)
+            self.commits.update(kinds)
         self._meet({commit_of(kind) for kind in kinds}, stage)
 
     def on_model(self, when: When) -> None:
