@@ -8,6 +8,7 @@ from pathlib import Path
 
 from store_histories import ticks
 
+from statek.store import log_keeping
 from statek.store.directory import StoreDirectory
 from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
@@ -20,6 +21,8 @@ def main(path: str, mirrored: bool) -> None:
     store = StoreDirectory.create_or_open(Path(path))
     store.lock()
     ledger = Ledger.open(store.ledger)
+    log_keeping.PAGES_BESIDE = 50  # type: ignore[misc]  # so that a kill finds the log on its way home
+    ledger.keep_log_beside()
     mirror = Mirror(store.dbzero, store.ledger, fail, commit_seconds=0.0) if mirrored else None
     if mirror is not None:
         mirror.start()
