@@ -47,7 +47,7 @@ def crashsweep(*arguments: str) -> Run:
 
 
 def test_a_short_sweep_kills_and_every_job_ends_right(short_path: Path) -> None:
-    bounds = ("--kills", "5", "--seconds", "4", "--at-once", "1")
+    bounds = ("--kills", "5", "--seconds", "3", "--at-once", "1")
     found = crashsweep(*bounds, "--seed", "1242", "--directory", str(short_path))
     assert found.status == 0, found.out + found.err
     assert "failures: 0" in found.out
