@@ -194,6 +194,27 @@ def test_nor_does_it_get_such_a_base_later(default: str) -> None:
     check_contained(source, "class.field")
 
 
+@pytest.mark.parametrize("name", ["\uff46ormat", "\uff3f\uff3fsetattr\uff3f\uff3f", "__dict\uff3f_"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        "dataclasses.make_dataclass('C', [{0!r}], bases=(str,), init=False, repr=False)",
+        "dataclasses.dataclass(init=False, repr=False)(typing.TypedDict('C', {{{0!r}: int}}))",
+    ],
+)
+def test_nor_has_it_one_that_becomes_such_a_name_in_source_text(name: str, make: str) -> None:
+    source = f"""
+        import dataclasses, typing
+        class Handed:
+            def __eq__(self, method): print("reached", method); return True
+        class Other:
+            def __getattribute__(self, name): return C if name == "__class__" else Handed()
+        C = {make.format(name)}
+        C() == Other()
+    """
+    check_contained(source, "class.field")
+
+
 def test_a_field_of_such_a_name_is_ordinary_elsewhere() -> None:
     source = """
         from dataclasses import dataclass, asdict

@@ -7,6 +7,7 @@ import keyword
 import sys
 import types
 import typing
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -153,8 +154,9 @@ def _exact(name: object) -> str:
 
 
 def _field_name(name: object) -> str:
+    """Refuse what cannot be a field, or reads otherwise in source text, where Python normalizes each identifier."""
     exact = _exact(name)
-    if not is_storable(exact) or is_dunder(exact):
+    if not is_storable(exact) or is_dunder(exact) or unicodedata.normalize("NFKC", exact) != exact:
         refuse("class.field", f"{exact!r} cannot be the name of a field; choose a plain identifier")
     return exact
 
