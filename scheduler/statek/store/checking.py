@@ -18,7 +18,7 @@ from statek.store.audit_head import read_head
 from statek.store.audit_reader import AuditReader
 from statek.store.copies import OURS, Copies, Copy, CopyDamaged, prefix_files
 from statek.store.directory import StoreDirectory
-from statek.store.errors import ProbeEnded, StoreDamaged, StoreError
+from statek.store.errors import ProbeEnded, StoreDamaged, StoreError, StoreUnreadable
 from statek.store.history import History
 from statek.store.ledger_scan import Scan, scan
 from statek.store.prefixes import newest_good, troubles
@@ -54,7 +54,10 @@ def check(store: StoreDirectory) -> Iterator[Finding]:
         yield Finding("dbzero", "unknown", "a scheduler runs on the store, and only it can read these files")
     else:
         yield from _check_dbzero(store)
-    yield from _check_copies(Copies(store.copies))
+    try:
+        yield from _check_copies(Copies(store.copies))
+    except StoreUnreadable as error:
+        yield _unreadable("copies", error)
     yield from _reports(store)
 
 
@@ -141,6 +144,8 @@ def _check_dbzero(store: StoreDirectory) -> Iterator[Finding]:
         yield from _check_prefixes(store)
     except ProbeEnded as ended:
         yield Finding("the application's prefixes", "unknown", str(ended))
+    except StoreUnreadable as error:
+        yield _unreadable("the application's prefixes", error)
 
 
 def _check_prefixes(store: StoreDirectory) -> Iterator[Finding]:
@@ -151,6 +156,10 @@ def _check_prefixes(store: StoreDirectory) -> Iterator[Finding]:
             yield Finding(f"prefix {file.stem}", "good", "every object of it can be read")
     for name, reason in bad.items():
         yield _lost_prefix(name, reason, copies)
+
+
+def _unreadable(part: str, error: StoreUnreadable) -> Finding:
+    return Finding(part, "damaged", str(error), "nobody knows how it is", f"let this user read {error.path}")
 
 
 def _lost_prefix(name: str, reason: str, copies: Copies) -> Finding:
@@ -167,6 +176,10 @@ def _check_objects(store: StoreDirectory) -> Iterator[Finding]:
             reason = objection(store.dbzero, ledger)
     except ProbeEnded as ended:
         yield Finding(f"prefix {OURS}", "unknown", str(ended))
+        return
+    except StoreUnreadable as error:
+        if error.path != store.ledger:
+            yield _unreadable(f"prefix {OURS}", error)
         return
     except StoreError as error:
         yield Finding(f"prefix {OURS}", "unknown", f"the ledger cannot be read: {error}")

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from statek.store.directory import sync_directory, write_durably
+from statek.store.directory import refuse_unreadable, sync_directory, write_durably
 from statek.store.prefix_probe import SUFFIX, PrefixTrouble, look_into
 
 log = logging.getLogger(__name__)
@@ -144,10 +144,9 @@ class Copies:
 
     @staticmethod
     def _entries(directory: Path) -> Iterator[Path]:
-        try:
+        refuse_unreadable(directory)
+        if directory.is_dir():
             yield from directory.iterdir()
-        except (FileNotFoundError, NotADirectoryError):
-            return
 
 
 def prefix_files(directory: Path) -> list[Path]:

@@ -22,7 +22,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from statek.store.errors import StoreDamaged, StoreLocked, StoreRefused, StoreUnwritable, StoreVersion
+from statek.store.errors import (
+    StoreDamaged,
+    StoreLocked,
+    StoreRefused,
+    StoreUnreadable,
+    StoreUnwritable,
+    StoreVersion,
+)
 
 FORMAT: Final = 1
 """Format of the directory's layout; the ledger has one of its own."""
@@ -178,6 +185,19 @@ def write_durably(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def refuse_unreadable(path: Path) -> None:
+    """Raise `StoreUnreadable` for a file or directory that is there and cannot be read, which is no damage of it."""
+    try:
+        if path.is_dir():
+            os.listdir(path)
+        else:
+            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreUnreadable(path, _reason(error)) from error
 
 
 def sync_directory(path: Path) -> None:

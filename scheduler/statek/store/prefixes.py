@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from statek.store.copies import Copies, Copy, CopyDamaged, prefix_files
+from statek.store.directory import refuse_unreadable
 from statek.store.errors import StoreUnwritable
 from statek.store.history import History
 from statek.store.missing_calls import calls_since
@@ -34,7 +35,13 @@ def recover_prefixes(directory: Path, copies: Copies, ledger: History) -> list[R
 
 
 def troubles(directory: Path, copies: Copies) -> Iterator[tuple[str, str]]:
-    """Yield each prefix that cannot be gone on from, with the reason; one that only has copies is one of them."""
+    """Yield each prefix that cannot be gone on from, with the reason; one that only has copies is one of them.
+
+    Raises `StoreUnreadable` for what nobody lets us read, and `ProbeEnded`: neither tells how it is.
+    """
+    refuse_unreadable(directory)
+    for file in prefix_files(directory):
+        refuse_unreadable(file)
     sizes = {file.stem: file.stat().st_size for file in prefix_files(directory)}
     yield from ((name, _GONE) for name in copies.prefixes() if name not in sizes)
     short = {name: reason for name, size in sizes.items() if (reason := _shortness(copies, name, size))}

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from statek.core.events import JobForgotten
 from statek.store.closed_note import read_note
-from statek.store.directory import sync_directory
+from statek.store.directory import refuse_unreadable, sync_directory
 from statek.store.errors import ProbeEnded, StoreUnwritable
 from statek.store.history import History
 
@@ -110,7 +110,7 @@ def recover(directory: Path, ledger: History, *, thorough: bool = False) -> Reco
     """Probe the store, if there is one, and set it aside when it cannot be gone on from.
 
     One that was closed in good order and is as it was left is not read through, unless that is asked for. Raises
-    `ProbeEnded` where the probe was ended from outside: the store stays as it is.
+    `ProbeEnded` where the probe was ended from outside, and `StoreUnreadable`: the store stays as it is.
     """
     found = _look_at(directory, ledger, thorough=thorough)
     if found is None:
@@ -127,6 +127,8 @@ def objection(directory: Path, ledger: History) -> str | None:
 
 def _look_at(directory: Path, ledger: History, *, thorough: bool) -> tuple[str, int] | None:
     """Probe the store: the reason why it cannot be gone on from, and the last event in it, as far as that is known."""
+    refuse_unreadable(directory)
+    refuse_unreadable(directory / _PREFIX_FILE)
     if not (directory / _PREFIX_FILE).exists():
         return None
     noted = None if thorough else _noted(directory)

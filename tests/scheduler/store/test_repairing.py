@@ -22,7 +22,7 @@ from statek.audit.records import Draft, canonical
 from statek.store.checking import Finding, check, is_whole
 from statek.store.copies import Copies
 from statek.store.directory import StoreDirectory
-from statek.store.errors import StoreDamaged, StoreError, StoreLocked
+from statek.store.errors import StoreDamaged, StoreError, StoreLocked, StoreUnreadable
 from statek.store.history import History
 from statek.store.ledger import Ledger
 from statek.store.ledger_scan import scan
@@ -111,6 +111,24 @@ def test_a_prefix_without_any_good_copy_is_not_promised_back(written: StoreDirec
         "its objects are lost: there is no good copy",
         False,
     )
+
+
+@pytest.mark.parametrize("name", ["dbzero/statek.db0", f"dbzero/{PREFIX}.db0", f"copies/{PREFIX}"])
+def test_what_nobody_lets_us_read_is_not_damaged_and_nothing_takes_its_place(
+    written: StoreDirectory, name: str
+) -> None:
+    path = written.path / name
+    kept = path.rename(written.path / "kept")
+    path.symlink_to(path)  # cannot be read by root either
+    [found, *_] = damaged(written).values()
+    assert f"cannot read {path}" in found.what
+    assert found.way_out == f"let this user read {path}"
+    with pytest.raises(StoreUnreadable):
+        list(repair(written))
+    assert not list(written.path.glob("*.damaged-*"))
+    path.unlink()
+    kept.rename(path)
+    assert damaged(written) == {}
 
 
 def test_a_ledger_that_has_lost_its_end_is_not_said_to_have_it_all(written: StoreDirectory) -> None:
