@@ -122,7 +122,7 @@ def test_where_there_is_no_room_the_log_grows_as_it_may(
         raise OSError(errno.ENOSPC, "no space left")
 
     with monkeypatch.context() as patched:
-        patched.setattr(log_keeping.os, "pwrite", refuse)
+        patched.setattr(os, "pwrite", refuse)
         log_keeping.lay_out(store.ledger)
     assert log_of(store).stat().st_size == 0
     fill(ledger, 1)
