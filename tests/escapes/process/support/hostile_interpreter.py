@@ -23,7 +23,6 @@ from statek_protocol.values import encode_value
 MARK = b"# native"
 
 warm_up = honest.warm_up
-settle = honest.settle
 serve = honest.serve
 serve_rehearsed = honest.serve_rehearsed
 
