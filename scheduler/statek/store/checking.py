@@ -153,7 +153,8 @@ def _check_prefixes(store: StoreDirectory) -> Iterator[Finding]:
     bad = dict(troubles(store.dbzero, copies))
     for file in prefix_files(store.dbzero):
         if file.stem not in bad:
-            yield Finding(f"prefix {file.stem}", "good", "every object of it can be read")
+            what = f"every object of it can be read; its file has {file.stat().st_size} bytes"
+            yield Finding(f"prefix {file.stem}", "good", what)
     for name, reason in bad.items():
         yield _lost_prefix(name, reason, copies)
 
@@ -207,7 +208,7 @@ def _check_copy(copy: Copy) -> Finding:
         return Finding(part, "unknown", str(ended))
     except CopyDamaged as damage:
         return Finding(part, "damaged", str(damage), "it is never put back; older ones are", f"remove {copy.directory}")
-    return Finding(part, "good", f"as of event {copy.cursor}, {copy.objects} objects")
+    return Finding(part, "good", f"as of event {copy.cursor}, {copy.objects} objects in {copy.bytes} bytes")
 
 
 def _reports(store: StoreDirectory) -> Iterator[Finding]:
