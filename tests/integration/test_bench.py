@@ -17,7 +17,7 @@ ROWS = {
     "compute": {"compute: geometric mean of the ten", "compute: the worst of them", "compute: json"},
     "compiling": {"check + compile: ten statements"},
     "starting": {"locked-down child ready", "first batch, nothing there yet", "first batch, child from the stock"},
-    "warm": {"warm batch, compiled before", "warm batch, new source"},
+    "warm": {"warm batch, compiled before, other core", "warm batch, new source, same core"},
     "memory": {"interpreters that wait", "interpreters after a batch"},
     "hop": {"tool call, end to end"},
     "ledger": {"ledger: one event", "ledger: rate of group commits"},

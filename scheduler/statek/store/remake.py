@@ -22,7 +22,8 @@ from statek.store.history import History
 from statek.store.prefix_probe import SUFFIX
 from statek.store.session import Session
 
-_NICENESS: Final = 19
+_NICENESS: Final = 10
+"""It gives way to whoever serves, and is done some day also where the processors are never idle: at 19 it was not."""
 _STEP: Final = 500
 """Events between two looks at whether anybody still wants the file."""
 

@@ -70,7 +70,7 @@ def test_a_file_that_only_looks_newer_is_read_through(closed: StoreDirectory, pr
 
 
 def test_a_file_whose_scheduler_was_killed_is_read_through(store: StoreDirectory, probes: list[Path]) -> None:
-    run_and_kill(store.path, 60, "mirror")
+    run_and_kill(store.path, 60, "mirror", until=(store.dbzero / "statek.db0").exists)
     with mirror_of(store):
         pass
     assert len(probes) == 1
