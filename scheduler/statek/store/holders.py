@@ -26,7 +26,7 @@ def holds_queries(prefix: str) -> bool:
     """
     kinds = _kinds(prefix)
     found: list[Any] = []
-    holders = gc.get_objects()
+    holders = _tracked()
     for start in range(0, len(holders), _PORTION):
         found += [part for part in gc.get_referents(*holders[start : start + _PORTION]) if type(part) in kinds]
     frames = sys._current_frames()
@@ -34,6 +34,18 @@ def holds_queries(prefix: str) -> bool:
     for frame in frames.values():
         found += [part for part in _variables(frame) if type(part) in kinds]
     return any(_is_on(part, prefix) for part in found)
+
+
+def _tracked() -> list[Any]:
+    """Return what the collector knows, also what it was told to leave alone (`gc.freeze`) and does not list."""
+    frozen = gc.get_freeze_count() > 0
+    if frozen:
+        gc.unfreeze()
+    try:
+        return gc.get_objects()
+    finally:
+        if frozen:
+            gc.freeze()
 
 
 def _kinds(prefix: str) -> frozenset[type]:

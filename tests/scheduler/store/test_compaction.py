@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import select
@@ -239,6 +240,25 @@ def test_whatever_somebody_holds_of_our_objects_is_noticed(store: StoreDirectory
                 held.clear()
             assert not session.is_held()
         finally:
+            session.close()
+
+
+def test_what_the_collector_was_told_to_leave_alone_may_hold_something(store: StoreDirectory) -> None:
+    from statek.store.session import Session
+
+    with Ledger.open(store.ledger) as ledger:
+        fill(ledger, 2)
+        session = Session(store.dbzero, 0.0)
+        try:
+            session.apply_next(ledger, 1_000)
+            held = [HELD[kind]() for kind in ("query", "snapshot")]
+            gc.freeze()
+            assert session.is_held()
+            assert gc.get_freeze_count() > 0, "it was only looked into"
+            held.clear()
+            assert not session.is_held()
+        finally:
+            gc.unfreeze()
             session.close()
 
 
