@@ -8,6 +8,8 @@ to be gone; a guest program meets those that the order names.
 from __future__ import annotations
 
 import builtins
+import copy
+import copyreg
 import ctypes
 import errno
 import importlib
@@ -126,6 +128,7 @@ def _guest(program: str, loot: dict[str, Any], language: frozenset[str]) -> obje
     names = environment.globals
     if "runtime" not in language:
         names["__builtins__"] = _unguarded(names["__builtins__"], host)
+        vars(copy)["dispatch_table"] = copyreg.dispatch_table  # the language's own asks no guest for its reducer
     try:
         exec(_compiled(source, guarded="compile" in language), names)  # noqa: S102
     except Exception as error:  # noqa: BLE001  # it is part of what the program brought home
