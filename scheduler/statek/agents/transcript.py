@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Final, Literal, TypeAlias
 
 from statek.agents.excerpts import Excerpt
+from statek.core.agents import Prose
 from statek.core.events import Progress
 from statek.core.jobs import Outcome
-from statek_protocol.messages.base import SOURCE_LIMIT, Word
+from statek_protocol.messages.base import Word
 from statek_protocol.messages.interpreter import GuestError, Layer, LimitBreach, TransientValue
 from statek_protocol.schema import Bounds
 
@@ -20,7 +21,6 @@ Style: TypeAlias = Literal["fenced", "tool"]
 
 CALLS_LIMIT: Final = 32
 """Tool calls of one reply."""
-Prose = Annotated[str, Bounds(0, SOURCE_LIMIT)]
 
 
 @dataclass(frozen=True, slots=True)

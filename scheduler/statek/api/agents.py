@@ -5,9 +5,10 @@ What a client sends is a plain value of anybody's making: it is read once, withi
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from functools import partial
 from typing import Final, assert_never
 
+from statek.api.kept_answers import KeptAnswers
 from statek.errors import AgentRefused, SubmissionRefused
 from statek.loop.loop import Loop
 from statek.loop.queueing import NewItem
@@ -32,8 +33,6 @@ AgentRequest = StartJobs | Push | ReviseAgent | Redrive
 
 SOURCE: Final = "client"
 """Who pushes what comes from another process."""
-ANSWERS_KEPT: Final = 1_000
-"""Answers that are given again when the client did not hear them, to requests that have no key in the ledger."""
 
 
 class AgentRequests:
@@ -41,22 +40,19 @@ class AgentRequests:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._answered: OrderedDict[str, Message] = OrderedDict()
+        self._kept: KeptAnswers[Message] = KeptAnswers()
 
     def answer(self, request: AgentRequest, tick: Tick) -> Message:
         """Decide, and return what the client is told once it is durable; raises `SubmissionRefused`."""
-        known = self._answered.get(request.request)
-        if known is not None:
-            return known
         match request:
             case StartJobs():
                 return self._start(request, tick)
             case Push():
                 return self._push(request, tick)
             case ReviseAgent():
-                return self._keep(self._revise(request, tick), request)
-            case Redrive(key, queue, number, act):
-                return self._keep(Redriven(key, self._loop.queueing.redrive(tick, queue, number, act)), request)
+                return self._kept.answer(request.request, partial(self._revise, request, tick))
+            case Redrive():
+                return self._kept.answer(request.request, partial(self._redrive, request, tick))
             case _:
                 assert_never(request)
 
@@ -80,11 +76,9 @@ class AgentRequests:
             raise SubmissionRefused("changes", str(error)) from error
         return Revised(request.request, request.agent, revised)
 
-    def _keep(self, answer: Message, request: AgentRequest) -> Message:
-        self._answered[request.request] = answer
-        if len(self._answered) > ANSWERS_KEPT:
-            self._answered.popitem(last=False)
-        return answer
+    def _redrive(self, request: Redrive, tick: Tick) -> Redriven:
+        items = self._loop.queueing.redrive(tick, request.queue, request.number, request.act)
+        return Redriven(request.request, items)
 
 
 def _variables(job: NewJob) -> bytes | None:

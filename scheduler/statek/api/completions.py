@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from functools import partial
 from typing import Final
 
+from statek.api.kept_answers import KeptAnswers
 from statek.core.futures import Settlement
 from statek.errors import SubmissionRefused
 from statek.futures.results import checked_key
@@ -17,8 +18,6 @@ from statek_protocol.values import MalformedValue, decode_value
 
 FutureRequest = Complete | CancelWait
 
-ANSWERS_KEPT: Final = 1_000
-"""Answers that are given again when the client did not hear them."""
 COMPLETION_BYTES: Final = MIB
 COMPLETION_DEPTH: Final = 64
 
@@ -28,17 +27,12 @@ class FutureRequests:
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._answered: OrderedDict[str, Completed] = OrderedDict()
+        self._kept: KeptAnswers[Completed] = KeptAnswers()
 
     def answer(self, request: FutureRequest, tick: Tick) -> Completed:
         """Decide, and return what the client is told once it is durable; raises `SubmissionRefused`."""
-        answer = self._answered.get(request.request)
-        if answer is None:
-            decide = self._complete(request, tick) if isinstance(request, Complete) else self._cancel(request, tick)
-            answer = self._answered[request.request] = decide
-            if len(self._answered) > ANSWERS_KEPT:
-                self._answered.popitem(last=False)
-        return answer
+        decide = partial(self._complete, request) if isinstance(request, Complete) else partial(self._cancel, request)
+        return self._kept.answer(request.request, partial(decide, tick))
 
     def _complete(self, request: Complete, tick: Tick) -> Completed:
         """Complete a key from outside; the value is read once, so that no guest is given what is none."""

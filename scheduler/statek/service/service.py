@@ -117,7 +117,8 @@ class Service:
     def _open_loop(self, ends: contextlib.AsyncExitStack) -> Loop:
         ledger = Ledger.open(self._directory.ledger)
         ends.callback(ledger.close)
-        ledger.keep_log_beside()
+        if not self._options.passing:  # which is not there for long, and is waited for
+            ledger.keep_log_beside()
         loop = Loop(
             ledger,
             max_concurrency=self._options.max_concurrency,

@@ -8,7 +8,6 @@ from statek_protocol.messages.base import SOURCE_LIMIT
 from statek_protocol.schema import Bounds
 
 Text = Annotated[bytes, Bounds(0, SOURCE_LIMIT)]
-Prose = Annotated[str, Bounds(0, SOURCE_LIMIT)]
 
 
 class Event:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from statek.core.agents import BatchRole
-from statek.core.events.base import Event, Prose, Text
+from statek.core.agents import BatchRole, Prose
+from statek.core.events.base import Event, Text
 from statek.core.jobs import Digest, Outcome, Usage
 from statek.core.workspaces import StoredSegment
 from statek_policies.rules import OnViolation

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from statek.core.agents import Harness
-from statek.core.events.base import Event, Prose
+from statek.core.agents import Harness, Prose
+from statek.core.events.base import Event
 from statek.core.jobs import Digest, Outcome
 from statek_protocol.messages.base import (
     BatchNumber,

@@ -14,6 +14,7 @@ from statek_protocol.messages.base import (
     Count,
     Identifier,
     Sentence,
+    Word,
 )
 from statek_protocol.messages.interpreter import GuestError
 from statek_protocol.schema import Bounds
@@ -26,13 +27,13 @@ class FutureCreated(Event):
     kind: ClassVar[str] = "future_created"
     number: Count
     shape: FutureShape
-    function: Annotated[str, Bounds(0, 200)] = ""
+    function: Word = ""
     """Of a "temporal": the name of the tool whose condition and complement it has."""
     deps: Annotated[bytes, Bounds(0, ARGUMENTS_LIMIT)] = b""
     """Of a "temporal": what its condition looks at, as `futures.dependencies` writes it."""
     state_num: Count | None = None
     parts: Parts = ()
-    key: Annotated[str, Bounds(0, 200)] = ""
+    key: Word = ""
     deadline_us: Count | None = None
 
 
