@@ -58,12 +58,10 @@ class StoreDirectory:
         path = Path(os.path.abspath(path))
         _check_length(path)
         try:
-            if path.is_dir():
-                return cls._open(path)
-            if os.path.lexists(path):
-                raise StoreRefused(path, "is not a directory", "name another path for the store")
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)  # another process may make the same store just now
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)  # one step: others may make the same store just now
             return cls._open(path)
+        except FileExistsError as error:
+            raise StoreRefused(Path(error.filename), "is not a directory", "name another path for the store") from None
         except OSError as error:
             raise StoreUnwritable(path, _reason(error)) from error
 

@@ -146,23 +146,27 @@ def test_a_scheduler_does_not_wait_for_another_one_for_ever(store: StoreDirector
         asyncio.run(take(store, 0.05))
 
 
-MAKE_AND_LOCK = """
+MAKE_STORES = """
 import pathlib, sys
 from statek.store.directory import StoreDirectory
-sys.stdin.readline()
-directory = StoreDirectory.create_or_open(pathlib.Path(sys.argv[1]))
-print("made" if (directory.path / "statek-store").exists() else "no marker")
+for line in sys.stdin:
+    directory = StoreDirectory.create_or_open(pathlib.Path(line.strip()))
+    print("made" if (directory.path / "statek-store").exists() else "no marker", flush=True)
 """
 
 
 def test_processes_that_make_the_same_store_at_once_all_get_it(tmp_path: Path) -> None:
-    for attempt in range(5):
-        command = [sys.executable, "-P", "-c", MAKE_AND_LOCK, str(tmp_path / f"deep-{attempt}" / "store")]
-        pipe = subprocess.PIPE
-        makers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(4)]
+    command = [sys.executable, "-P", "-c", MAKE_STORES]
+    pipe = subprocess.PIPE
+    makers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(4)]
+    for attempt in range(200):
         for maker in makers:
-            assert maker.stdin is not None
-            maker.stdin.write("go\n")
+            assert maker.stdin is not None and maker.stdout is not None
+            maker.stdin.write(f"{tmp_path / f'deep-{attempt}' / 'store'}\n")
             maker.stdin.flush()
-        ends = [maker.communicate(timeout=60) for maker in makers]
-        assert [out for out, _ in ends] == ["made\n"] * len(makers), ends
+        answers = [maker.stdout.readline() for maker in makers if maker.stdout]
+        if answers != ["made\n"] * len(makers):
+            break
+    ends = [maker.communicate(timeout=60) for maker in makers]
+    assert [(maker.returncode, errors) for maker, (_, errors) in zip(makers, ends, strict=True)] == [(0, "")] * 4
+    assert answers == ["made\n"] * len(makers)
