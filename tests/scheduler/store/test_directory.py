@@ -161,7 +161,7 @@ def test_processes_that_make_the_same_store_at_once_all_get_it(tmp_path: Path) -
     makers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(4)]
     for attempt in range(200):
         for maker in makers:
-            assert maker.stdin is not None and maker.stdout is not None
+            assert maker.stdin is not None
             maker.stdin.write(f"{tmp_path / f'deep-{attempt}' / 'store'}\n")
             maker.stdin.flush()
         answers = [maker.stdout.readline() for maker in makers if maker.stdout]
