@@ -34,6 +34,8 @@ from statek.store.remaking import Remaking
 
 SMALL = 1_000
 """Bytes; every file of these tests is larger."""
+PACE = 0.05
+"""Seconds between two jobs while a new file is in the making, at the lowest priority."""
 
 
 @db0.memo(singleton=True, id="test/Stranger", prefix="statek")
@@ -132,11 +134,12 @@ class Running:
         return file_of(self.store).stat().st_ino
 
     def grow_until(self, condition: Callable[[], bool]) -> None:
-        """Let jobs live until a condition holds."""
+        """Let jobs live until a condition holds, and leave some of a busy machine to whoever makes a new file."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline
             self.grow()
+            select.select([], [], [], PACE if leftovers(self.store) else 0)
 
     def until_replaced(self, before: int) -> None:
         """Let jobs live until another file is in the place of the one with that inode, and a smaller one."""
