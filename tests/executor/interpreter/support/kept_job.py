@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import functools
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from interpreter_stand import changed
@@ -88,7 +88,7 @@ def describe(variables: Mapping[str, object]) -> list[object]:
         step, item = pending.pop()
         if type(item) in (int, float, str, bool, bytes, type(None)):
             told.append((step, item))
-        elif type(item) in _GONE or (type(item) is datetime.datetime and item.tzinfo is not None):
+        elif _is_gone(item):
             told.append((step, "gone"))
         elif id(item) in numbers:
             told.append((step, "again", numbers[id(item)]))
@@ -101,7 +101,14 @@ def describe(variables: Mapping[str, object]) -> list[object]:
     return told
 
 
-_GONE = (Lost, memoryview, types.GeneratorType, type(iter([])), type(iter(())), type(iter({})), types.TracebackType)
+def _is_gone(item: object) -> bool:
+    """Tell whether it is what no job keeps, or stands for that; each kind of container has iterators of its own."""
+    if type(item) is datetime.datetime:
+        return item.tzinfo is not None
+    return type(item) in _GONE or (isinstance(item, Iterator) and type(item).__module__ == "builtins")
+
+
+_GONE = (Lost, memoryview, types.TracebackType)
 _HIDDEN = ("__dict__", "__weakref__", "__doc__", "__module__", "_abc_impl")
 
 
