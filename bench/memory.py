@@ -1,4 +1,4 @@
-"""How many interpreters fit into a gibibyte beside their zygote, lean ones that wait, and after a batch?"""
+"""How many interpreters fit into a gibibyte beside their zygote: lean ones, after a batch, and waiting after it?"""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from bench.measuring import Effort
 from bench.nursery import Child, nursery, run_message
 from bench.programs import ten_statements
 from bench.rows import Row, Target
+from statek_protocol.codec import encode
+from statek_protocol.framing import frame
+from statek_protocol.messages.interpreter import Rest
 
 CHILDREN: Final = 100
 CHILDREN_QUICK: Final = 3
@@ -21,6 +24,8 @@ IDLE_TARGET: Final = Target(least=2000)
 USED_TARGET: Final = Target(least=500)
 
 _BATCH: Final = run_message(1, ten_statements(1))
+_REST: Final = frame(encode(Rest()))
+"""What a supervisor says after a second in which it had nothing for an interpreter to do."""
 
 
 def measure(effort: Effort) -> Iterator[Row]:
@@ -38,7 +43,7 @@ def measure(effort: Effort) -> Iterator[Row]:
         before = _proportional_bytes(family)
         children = [alive.enter_context(zygote.child("interpreter")) for _ in range(number)]
 
-        def row(name: str, target: Target) -> Row:
+        def row(name: str, target: Target | None) -> Row:
             for child in children:
                 child.come_to_rest()
             processes = [child.pid for child in children]
@@ -46,11 +51,14 @@ def measure(effort: Effort) -> Iterator[Row]:
             each = added / number + statistics.median(map(_page_table_bytes, processes))
             return Row(name, GIB / each, "per GiB", target=target)
 
-        yield row("interpreters that wait", IDLE_TARGET)
+        yield row("interpreters without a job", IDLE_TARGET)
         for child in children:
             child.load()
             child.run(_BATCH)
-        yield row("interpreters after a batch", USED_TARGET)
+        yield row("interpreters just after a batch", None)
+        for child in children:
+            child.send(_REST)
+        yield row("interpreters after a batch, told to rest", USED_TARGET)
 
 
 def _family_of(child: Child) -> list[int]:

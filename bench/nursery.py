@@ -70,18 +70,29 @@ class Child:
 
     def load(self, data: bytes = LOAD) -> None:
         """Begin a job with an interpreter, one without variables unless another order is given."""
-        self._socket.sendall(data)
+        self.send(data)
 
     def run(self, data: bytes) -> Finished:
         """Have an interpreter run a batch, framed already, to its good end."""
-        self._socket.sendall(data)
+        self.send(data)
         while True:
-            for answer in self._reader.feed(self._socket.recv(RECEIVE_BYTES)):
+            for answer in self._reader.feed(self.receive()):
                 message = decode(answer, FROM_INTERPRETER)
                 if isinstance(message, Finished):
                     if message.outcome != "ok":
                         raise NurseryFailed(f"the batch ended with {message}")
                     return message
+
+    def send(self, data: bytes) -> None:
+        """Write bytes to it as they are."""
+        self._socket.sendall(data)
+
+    def receive(self) -> bytes:
+        """Read what it has written, at least a byte."""
+        data = self._socket.recv(RECEIVE_BYTES)
+        if not data:
+            raise NurseryFailed("the child has ended")
+        return data
 
     def kill(self) -> None:
         signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)

@@ -32,9 +32,10 @@ _GROUPS: Final[Sequence[tuple[str, frozenset[type[Message]]]]] = (
     ("Supervisor to scheduler", executor.FROM_SUPERVISOR),
     ("Scheduler to supervisor", executor.TO_SUPERVISOR),
     ("Leased, supervisor to scheduler", executor.FROM_SUPERVISOR_LEASED - interpreter.FROM_INTERPRETER),
-    ("Leased, scheduler to supervisor", executor.TO_SUPERVISOR_LEASED - interpreter.TO_INTERPRETER),
+    ("Leased, scheduler to supervisor", executor.TO_SUPERVISOR_LEASED - interpreter.PASSED_TO_INTERPRETER),
     ("Leased, interpreter to scheduler", interpreter.FROM_INTERPRETER),
-    ("Leased, scheduler to interpreter", interpreter.TO_INTERPRETER),
+    ("Leased, scheduler to interpreter", interpreter.PASSED_TO_INTERPRETER),
+    ("Supervisor to interpreter", interpreter.TO_INTERPRETER - interpreter.PASSED_TO_INTERPRETER),
     ("Client to scheduler", client.FROM_CLIENT),
     ("Scheduler to client", client.TO_CLIENT),
 )

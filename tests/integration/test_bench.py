@@ -18,7 +18,7 @@ ROWS = {
     "compiling": {"check + compile: ten statements"},
     "starting": {"locked-down child ready", "first batch, nothing there yet", "first batch, child from the stock"},
     "warm": {"warm batch, compiled before, other core", "warm batch, new source, same core"},
-    "memory": {"interpreters that wait", "interpreters after a batch"},
+    "memory": {"interpreters without a job", "interpreters after a batch, told to rest"},
     "hop": {"tool call, end to end"},
     "ledger": {"ledger: one event", "ledger: rate of group commits"},
     "commands": {"statek exec, scheduler running"},

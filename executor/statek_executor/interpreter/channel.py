@@ -6,10 +6,11 @@ import os
 from typing import Final, TypeVar
 
 from statek_executor.errors import ChannelClosed
+from statek_executor.sharing.image import IMAGE
 from statek_protocol.codec import decode, encode
 from statek_protocol.framing import HEADER_BYTES, frame, frame_length
 from statek_protocol.messages.base import Message
-from statek_protocol.messages.interpreter import TO_INTERPRETER
+from statek_protocol.messages.interpreter import TO_INTERPRETER, Rest
 
 M = TypeVar("M", bound=Message)
 
@@ -37,6 +38,9 @@ class Channel:
     def receive(self, kind: type[M]) -> M:
         """Read the next message, which must be of that kind; raises `ChannelClosed` at the end of the stream."""
         message = decode(self._next_frame(), TO_INTERPRETER)
+        while isinstance(message, Rest):
+            IMAGE.give_back()
+            message = decode(self._next_frame(), TO_INTERPRETER)
         if not isinstance(message, kind):
             raise ChannelClosed(f"a {message.kind} came where a {kind.kind} was due")
         return message

@@ -80,12 +80,12 @@ def warm_up() -> None:
         _KNOWN_POLICIES.learn(Policy.load(name))
     _FOR_REHEARSAL.make(_NoChannel())
     for _ in range(REHEARSALS):
-        _rehearse()
+        rehearse()
     _PREPARED.make(_NoChannel())
     SOFT_LIMITS.install()
 
 
-def _rehearse() -> None:
+def rehearse() -> None:
     """Run a job as a child will, from its first message on; in one namespace, since nothing lets go of what it was."""
     batch = next(_rehearsals)
     load = _through_the_wire(Load(Policy().to_wire(), (), (), ()))
@@ -109,7 +109,7 @@ def serve_rehearsed(fd: int) -> None:
     To copy those pages takes longer than all else in a first batch. It costs the memory of an interpreter that has
     worked, so few of those that wait do it.
     """
-    _rehearse()
+    rehearse()
     serve(fd)
 
 

@@ -7,6 +7,8 @@ pages than the system call itself.
 from __future__ import annotations
 
 import ctypes
+import errno
+import mmap
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +27,9 @@ PR_CAP_AMBIENT: Final = 47
 PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
 
 CLONE_PARENT: Final = 0x8000
+
+MAP_FIXED: Final = 0x10
+MADV_DONTNEED: Final = 4
 
 KEYCTL_JOIN_SESSION_KEYRING: Final = 1
 KEYCTL_READ: Final = 11
@@ -49,9 +54,12 @@ class Machine:
     close: int
     getppid: int
     keyctl: int
+    madvise: int
+    mmap: int
     pivot_root: int
     prctl: int
     prlimit: int
+    pwrite: int
     recvmsg: int
     seccomp: int
     setsid: int
@@ -68,9 +76,12 @@ MACHINES: Final = {
         close=3,
         getppid=110,
         keyctl=250,
+        madvise=28,
+        mmap=9,
         pivot_root=155,
         prctl=157,
         prlimit=302,
+        pwrite=18,
         recvmsg=47,
         seccomp=317,
         setsid=112,
@@ -85,9 +96,12 @@ MACHINES: Final = {
         close=57,
         getppid=173,
         keyctl=219,
+        madvise=233,
+        mmap=222,
         pivot_root=41,
         prctl=167,
         prlimit=261,
+        pwrite=67,
         recvmsg=212,
         seccomp=277,
         setsid=157,
@@ -129,6 +143,11 @@ _mount = _bind("mount", ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, _ulon
 _umount2 = _bind("umount2", ctypes.c_char_p, ctypes.c_int)
 _unshare = _bind("unshare", ctypes.c_int)
 _clearenv = _bind("clearenv")
+_mprotect = _bind("mprotect", ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+_malloc_trim = _bind("malloc_trim", ctypes.c_size_t)
+_mincore = _bind("mincore", ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+_mmap = _bind("mmap", ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_int64)
+_mmap.restype = ctypes.c_void_p  # type: ignore[attr-defined]
 _environ = ctypes.c_void_p.in_dll(_libc, "environ")
 
 raw: Final[Callable[..., int]] = _holding_the_gil.syscall
@@ -178,6 +197,38 @@ def detach(target: str) -> None:
     """Unmount lazily (MNT_DETACH): the mount disappears from the tree at once."""
     if _umount2(target.encode(), 2) == -1:
         _fail(f"unmount {target}")
+
+
+def make_executable(address: int, length: int) -> None:
+    """Let memory be read and executed, and no longer written; some hosts refuse that (systemd's MDWE, SELinux)."""
+    if _mprotect(address, length, mmap.PROT_READ | mmap.PROT_EXEC) == -1:
+        _fail("memory cannot be made executable, see MemoryDenyWriteExecute of systemd and execmem of SELinux")
+
+
+def trim_heap() -> None:
+    """Let malloc give back what nobody uses."""
+    _malloc_trim(0)
+
+
+def resident_pages(addresses: range) -> bytes:
+    """Tell of each page of this process's memory whether it is there, by the lowest bit of a byte.
+
+    Empty where the addresses are not all mapped.
+    """
+    pages = ctypes.create_string_buffer(-(-len(addresses) // mmap.PAGESIZE))
+    if _mincore(addresses.start, len(addresses), ctypes.addressof(pages)) == 0:
+        return pages.raw
+    if ctypes.get_errno() == errno.ENOMEM:
+        return b""
+    _fail("mincore")
+
+
+def map_to_read(descriptor: int, length: int) -> int:
+    """Map the beginning of a file for reading, with no way to write to it; returns the address."""
+    address = _mmap(None, length, mmap.PROT_READ, mmap.MAP_PRIVATE, descriptor, 0)
+    if address == ctypes.c_void_p(-1).value:
+        _fail("mmap")
+    return address
 
 
 def pivot_root(new_root: str, old_root: str) -> None:

@@ -4,10 +4,10 @@ The verdict for anything that is not in the table is KILL_PROCESS: the superviso
 reports a violation of this layer. Calls that honest library code makes on its own account (a traceback that looks for
 source lines, a late import) are answered with EPERM instead.
 
-Not there on purpose: futex (one thread never waits for a lock), mprotect (memory never changes its rights), madvise
-(its MERGEABLE would let one guest measure another's pages), poll and recvmsg (read is enough, and receives no
-descriptors), clone, kill and prctl (there is nobody else). Recent x86-64 kernels let uprobe and uretprobe pass every
-filter; they refuse callers that the kernel did not put a probe into.
+Not there on purpose: futex (one thread never waits for a lock), mprotect (memory never changes its rights), any other
+advice about memory (MERGEABLE would let one guest measure another's pages), poll and recvmsg (read is enough, and
+receives no descriptors), clone, kill and prctl (there is nobody else). Recent x86-64 kernels let uprobe and uretprobe
+pass every filter; they refuse callers that the kernel did not put a probe into.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ _OWN_SOCKET: Final = (Bits(0, _WORD, CHILD_FD),)
 _COMMON_CLOCKS: Final = (Bits(0, _WORD & ~0xF, 0),)
 """The host's clocks and this process's own. Other numbers are made of pids and descriptors: a neighbour's CPU time."""
 _DATA_ONLY: Final = (Bits(2, _WORD & ~_READ_OR_WRITE, 0), Bits(3, _WORD & ~_NORESERVE, _ANONYMOUS_PRIVATE))
+_GIVE_BACK: Final = (Bits(2, _WORD, kernel.MADV_DONTNEED),)
 
 ALLOWED: Final = (
     Rule("read", 0, 63, "receive from the supervisor", _OWN_SOCKET),
@@ -68,6 +69,7 @@ ALLOWED: Final = (
     Rule("munmap", 11, 215, "give memory back"),
     Rule("mremap", 25, 216, "grow a large block in place"),
     Rule("brk", 12, 214, "the heap of malloc"),
+    Rule("madvise", 28, 233, "give back pages that are as they were at the fork", _GIVE_BACK),
     Rule("clock_gettime", 228, 113, "clocks that the vDSO cannot read, such as CPU time", _COMMON_CLOCKS),
     Rule("getrandom", 318, 278, "seeds of random generators"),
     Rule("rt_sigreturn", 15, 139, "the way out of the handler for the CPU limit's soft signal"),

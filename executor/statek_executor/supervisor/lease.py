@@ -24,6 +24,7 @@ from statek_executor.supervisor.flow import Flow, FromInterpreter, check_honest
 from statek_executor.supervisor.frames import Frames
 from statek_executor.supervisor.printed import Printed
 from statek_executor.supervisor.quotas import OUTPUT_LIMITS, OutputExceeded, QuotaExceeded
+from statek_executor.supervisor.resting import Resting
 from statek_executor.supervisor.stock import Child, NoInterpreter, Stock
 from statek_executor.supervisor.zygote_client import Exited, describe_exit, set_memory_limits
 from statek_policies import Policy, PolicyError
@@ -60,9 +61,6 @@ FRAME_SLACK = 2 * MIB
 
 FRAMES_IN_A_ROW: Final = 16
 """Frames of one child that are read, where many wait, before the other leases have their turn."""
-
-COPIED_BYTES = 2 * MIB
-"""What every interpreter that ran a batch has copied of the zygote's pages; it cannot be seen from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +103,7 @@ class LeaseServer:
         self._printed = Printed()
         self._watch: BatchWatch | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._resting = Resting()
         self._child: Child | None = None
         self._anonymous_at_start = 0
         self.waiting_since: float | None = None
@@ -138,8 +137,7 @@ class LeaseServer:
         """Return what the interpreter holds beyond a fresh one, as far as it can be seen from outside."""
         if self._child is None:
             return 0
-        grown = metering.anonymous_bytes(self._child.pid) - self._anonymous_at_start
-        return COPIED_BYTES + max(0, grown)
+        return max(0, metering.anonymous_bytes(self._child.pid) - self._anonymous_at_start)
 
     def end(self, cause: Cause, detail: str, limit: LimitBreach | None = None) -> None:
         """End the lease from outside its own task; the first cause stands."""
@@ -171,6 +169,7 @@ class LeaseServer:
         """Pass messages both ways; returns when the end of the lease is reported."""
         reader, writer = await child.connect()
         self._frames = frames = Frames(reader, FRAME_SLACK)
+        self._resting.write = writer.write
         feeder = asyncio.create_task(self._feed(child, writer))
         try:
             await self._listen(child, frames, writer)
@@ -181,6 +180,7 @@ class LeaseServer:
                 raise
         finally:
             self._stop_timer()
+            self._resting.end()
             feeder.cancel()
             await asyncio.gather(feeder, return_exceptions=True)
         child.signal(signal.SIGKILL)
@@ -237,6 +237,7 @@ class LeaseServer:
         if flow.is_spare(message, time.monotonic()):
             return
         if isinstance(message, Call):
+            self._resting.begin()
             watch.deadlines.pause(time.monotonic())
             self.waiting_since = time.monotonic() if message.tool == FUTURE_VALUE else None
         if isinstance(message, Console):
@@ -250,6 +251,7 @@ class LeaseServer:
         await self._pass_on_printed()
         if isinstance(message, Finished | Failed):
             self._stop_timer()
+            self._resting.begin()
             self._watch, self.waiting_since = None, time.monotonic()
             await self._emit(encode(watch.metered()))
         await self._emit(data)
@@ -334,6 +336,7 @@ class LeaseServer:
             self.end("stopped", f"the policy in the lease cannot be held: {error}")
 
     def _before(self, child: Child, message: Message) -> None:
+        self._resting.end()
         match message:
             case Load():
                 self._policy = Policy.from_wire(message.policy)

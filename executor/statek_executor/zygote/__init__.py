@@ -3,7 +3,6 @@
 messages    what the supervisor and the zygote say to each other
 events      what the supervisor makes of it
 entries     what a child can be, and what is imported for it
-gaps        why objects that a child makes lie together
 launcher    the first process: imports, walls, the fork that becomes the zygote
 service     the zygote's loop
 template    the process that every child is a copy of

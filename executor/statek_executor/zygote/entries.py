@@ -1,7 +1,8 @@
 """What a child can be, and everything that must be in memory before the file system is gone.
 
 An entry is a module with a function `serve(descriptor)`. It may have `prepare()`, called in each child before system
-calls are filtered, and `warm_up()`, called once in the launcher so that what the first run builds is built only once.
+calls are filtered, `warm_up()`, called once in the launcher so that what the first run builds is built only once, and
+`rehearse()`, called once more in the template, where all children come from.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from functools import cache
 from types import ModuleType
 from typing import Final
 
-from statek_executor.zygote.gaps import fill_gaps
+from statek_executor.sharing.gaps import fill_gaps
+from statek_executor.sharing.image import IMAGE
 from statek_policies.encodings import load_encodings
 
 KINDS: Final[Mapping[str, str]] = {
@@ -58,6 +60,7 @@ class Entry:
 
     serve: Callable[[int], None]
     prepare: Callable[[], None]
+    rehearse: Callable[[], None]
 
 
 def preload(kinds: Mapping[str, str]) -> dict[str, Entry]:
@@ -67,6 +70,7 @@ def preload(kinds: Mapping[str, str]) -> dict[str, Entry]:
     load_encodings()
     entries = {kind: _load(reference) for kind, reference in kinds.items()}
     _check_absent()
+    IMAGE.prepare()
     fill_gaps()
     gc.freeze()
     return entries
@@ -75,7 +79,8 @@ def preload(kinds: Mapping[str, str]) -> dict[str, Entry]:
 def _load(reference: str) -> Entry:
     module_name, _, function_name = reference.partition(":")
     module = _warmed(module_name)
-    return Entry(getattr(module, function_name), getattr(module, "prepare", _nothing))
+    hooks = (getattr(module, name, _nothing) for name in ("prepare", "rehearse"))
+    return Entry(getattr(module, function_name), *hooks)
 
 
 @cache

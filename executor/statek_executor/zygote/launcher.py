@@ -151,8 +151,8 @@ def _be_zygote(
             template = Template(_kinds(entries, without, enclosure.ruleset is not None), enclosure.ruleset)
         if enclosure.ruleset is not None:
             enclosure.ruleset.close()
-        _announce(control, enclosure)
-    except OSError as error:
+        _announce(control, enclosure, template.image_bytes)
+    except (OSError, TemplateGone) as error:
         return _fail(control, error)
     try:
         Service(control, list(entries), template).run()
@@ -189,10 +189,10 @@ def _no_streams() -> Iterator[None]:
             setattr(sys, name, stream)
 
 
-def _announce(control: socket.socket, enclosure: Enclosure) -> None:
+def _announce(control: socket.socket, enclosure: Enclosure, image_bytes: int) -> None:
     own = os.pidfd_open(os.getpid())
     try:
-        ready = ReadyMessage(enclosure.data_bytes, enclosure.address_bytes, enclosure.layers)
+        ready = ReadyMessage(enclosure.data_bytes, enclosure.address_bytes + image_bytes, enclosure.layers)
         socket.send_fds(control, [ready.encode()], [own])
     finally:
         os.close(own)

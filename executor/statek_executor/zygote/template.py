@@ -24,9 +24,10 @@ from statek_executor.isolation import kernel, privileges
 from statek_executor.isolation.landlock import RULESET_FD, Ruleset
 from statek_executor.isolation.lockdown import Birth, Plan
 from statek_executor.isolation.seccomp import CHILD_FD
+from statek_executor.sharing.gaps import fill_gaps
+from statek_executor.sharing.image import IMAGE
 from statek_executor.zygote.child import live
 from statek_executor.zygote.entries import Entry
-from statek_executor.zygote.gaps import fill_gaps
 
 _CHANNEL_FD: Final = 0
 """The template's end of the channel, and again as 1 and 2: a descriptor that it receives is then the next, CHILD_FD."""
@@ -69,7 +70,7 @@ class _Control(ctypes.Structure):
 
 
 class _Answer(ctypes.Structure):
-    """What the template says of a fork."""
+    """What the template says of a fork; and before the first one of its image, with the length in place of a pid."""
 
     _fields_ = (("pid", ctypes.c_int64), ("error", ctypes.c_int64))
 
@@ -97,13 +98,18 @@ class Template:
     """The template as the zygote holds it."""
 
     def __init__(self, kinds: Sequence[Kind], ruleset: Ruleset | None) -> None:
-        """Fork it. Runs in the zygote, when all its walls are up."""
+        """Fork it, and wait until it is ready. Runs in the zygote, when all its walls are up.
+
+        Raises OSError, or TemplateGone.
+        """
         self._channel, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         zygote = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
             _be_template(other.fileno(), kinds, zygote, ruleset)
         other.close()
+        self.image_bytes = self._answer("the memory that children share")
+        """Of address space, in each child, beside what the zygote has."""
 
     def fileno(self) -> int:
         """The channel's: readable while nothing is asked for only when the template has ended."""
@@ -113,14 +119,20 @@ class Template:
         """Make a child of that kind with that descriptor; returns its pid, raises OSError or TemplateGone."""
         try:
             socket.send_fds(self._channel, [bytes([kind])], [descriptor])
-            data = self._channel.recv(ctypes.sizeof(_Answer))
         except (BrokenPipeError, ConnectionResetError):
+            raise TemplateGone from None
+        return self._answer("clone")
+
+    def _answer(self, what: str) -> int:
+        try:
+            data = self._channel.recv(ctypes.sizeof(_Answer))
+        except ConnectionResetError:
             raise TemplateGone from None
         if not data:
             raise TemplateGone
         answer = _Answer.from_buffer_copy(data)
         if answer.pid < 0:
-            raise OSError(answer.error, f"clone: {os.strerror(answer.error)}")
+            raise OSError(answer.error, f"{what}: {os.strerror(answer.error)}")
         return int(answer.pid)
 
     def close(self) -> None:
@@ -138,12 +150,28 @@ def _be_template(channel: int, kinds: Sequence[Kind], zygote: int, ruleset: Rule
         _take_descriptors(channel, ruleset)
         lives = [(kind.plan, kind.entry.serve) for kind in kinds]
         exchange = _exchange()
-        fill_gaps()
-        gc.freeze()
+        _settle(kinds)
         if _is_copy(exchange):
             live(*lives[exchange.kind])
     finally:
         os._exit(1)
+
+
+def _settle(kinds: Sequence[Kind]) -> None:
+    """Put memory into the state that every copy begins with, and tell the zygote of it.
+
+    A rehearsal brings back what a first run looks at, and caches, as the way up to here has left them otherwise.
+    """
+    for rehearse in dict.fromkeys(kind.entry.rehearse for kind in kinds):
+        rehearse()
+    fill_gaps()
+    gc.freeze()
+    try:
+        IMAGE.take()
+    except OSError as error:
+        os.write(_CHANNEL_FD, bytes(_Answer(-1, error.errno or 0)))
+        raise
+    os.write(_CHANNEL_FD, bytes(_Answer(IMAGE.length)))
 
 
 def _take_descriptors(channel: int, ruleset: Ruleset | None) -> None:

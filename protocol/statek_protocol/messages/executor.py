@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from statek_protocol.messages.base import NAME_LIMIT, BatchNumber, Count, Identifier, Message, Sentence
-from statek_protocol.messages.interpreter import FROM_INTERPRETER, TO_INTERPRETER, LimitBreach
+from statek_protocol.messages.interpreter import FROM_INTERPRETER, PASSED_TO_INTERPRETER, LimitBreach
 from statek_protocol.schema import Bounds
 
 WORKERS_LIMIT = 10_000
@@ -193,7 +193,7 @@ STAMPS: frozenset[type[Message]] = frozenset({Stamp})
 FROM_SUPERVISOR: frozenset[type[Message]] = frozenset({Hello, Pull, Heartbeat, Goodbye})
 FROM_SUPERVISOR_LEASED: frozenset[type[Message]] = FROM_INTERPRETER | {Metered, Lost}
 TO_SUPERVISOR: frozenset[type[Message]] = frozenset({Welcome, Rejected, Unknown, Pong, Drain})
-TO_SUPERVISOR_LEASED: frozenset[type[Message]] = TO_INTERPRETER | {Grant, Credit, Cancel, Release}
+TO_SUPERVISOR_LEASED: frozenset[type[Message]] = PASSED_TO_INTERPRETER | {Grant, Credit, Cancel, Release}
 
 UNACKNOWLEDGED_LIMIT = 256
 """Messages of one lease that a supervisor may have sent beyond the last `Credit`."""

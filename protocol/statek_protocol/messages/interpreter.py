@@ -138,6 +138,16 @@ class Reply(Message):
     error: GuestError | None
 
 
+@dataclass(frozen=True, slots=True)
+class Rest(Message):
+    """supervisor to interpreter: nothing is expected of you for a while, so give back the memory that you can share.
+
+    May come whenever an interpreter waits for something to read. It has no answer.
+    """
+
+    kind: ClassVar[str] = "rest"
+
+
 # interpreter to supervisor
 
 
@@ -256,7 +266,9 @@ class Failed(Message):
     detail: Sentence
 
 
-TO_INTERPRETER: frozenset[type[Message]] = frozenset({Load, Run, Reply})
+PASSED_TO_INTERPRETER: frozenset[type[Message]] = frozenset({Load, Run, Reply})
+"""The scheduler's."""
+TO_INTERPRETER: frozenset[type[Message]] = PASSED_TO_INTERPRETER | {Rest}
 FROM_INTERPRETER: frozenset[type[Message]] = frozenset(
     {Console, Call, Observed, Checkpoint, Violated, Finished, Failed}
 )

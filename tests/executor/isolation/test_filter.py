@@ -83,6 +83,12 @@ def test_only_clocks_that_are_nobody_elses_are_read(machine: str) -> None:
     assert {decide(machine, number, clock) for clock in (16, 2**31, *made_of_pids)} == {KILL}
 
 
+def test_of_all_advice_about_memory_only_dropping_pages_is_given(machine: str) -> None:
+    number = number_of("madvise", machine)
+    allowed = {advice for advice in (*range(128), 2**31) if decide(machine, number, 0, 4096, advice) == ALLOW}
+    assert allowed == {kernel.MADV_DONTNEED}
+
+
 def test_another_architecture_dies(machine: str) -> None:
     [other] = set(kernel.MACHINES) - {machine}
     number = number_of("getrandom", machine)

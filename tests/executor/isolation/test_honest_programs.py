@@ -34,6 +34,15 @@ PROGRAMS = {
     "sorting": ("answer = sorted(random.Random(1).sample(range(10**6), 10**5))[0] >= 0", True),
     "printing to nowhere": ("print('x'); answer = sys.stdout", None),
     "classes": ("class A:\n    def __init__(self): self.x = 1\nanswer = A().x", 1),
+    "giving memory back": (
+        "from statek_executor.sharing.image import IMAGE\n"
+        "things = {str(i): [i] for i in range(20_000)}\n"
+        "for _ in range(3):\n"
+        "    IMAGE.give_back()\n"
+        "    things |= {str(i): [i] for i in range(0, 40_000, 3)}\n"
+        "answer = [IMAGE.length > 2**20, sum(things[name] == [int(name)] for name in things), len(things)]",
+        [True, 26_667, 26_667],
+    ),
     "encodings": ("answer = 'ä'.encode('latin-1').decode('utf-16-le', 'replace')", "\ufffd"),
     "encodings of other places": ("answer = b'\\xff'.decode('cp1251') + b'\\xba\\xc3'.decode('gbk')", "\u044f\u597d"),
 }

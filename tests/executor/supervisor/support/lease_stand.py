@@ -23,7 +23,7 @@ from statek_protocol.codec import decode, encode
 from statek_protocol.framing import frame
 from statek_protocol.messages.base import Message
 from statek_protocol.messages.executor import FROM_SUPERVISOR_LEASED, Grant, Lost, Metered, Stamp
-from statek_protocol.messages.interpreter import TO_INTERPRETER, Load, Run
+from statek_protocol.messages.interpreter import TO_INTERPRETER, Load, Rest, Run
 
 M = TypeVar("M", bound=Message)
 P = ParamSpec("P")
@@ -138,10 +138,16 @@ class Conversation:
     # the interpreter's end
 
     async def hears(self, kind: type[M]) -> M:
-        length = int.from_bytes(await self.reader.readexactly(4), "little")
-        message = decode(await self.reader.readexactly(length), TO_INTERPRETER)
+        """Return the next message, which must be of that kind; on a busy machine it may be told to rest meanwhile."""
+        message = await self._message()
+        while isinstance(message, Rest) and kind is not Rest:
+            message = await self._message()
         assert isinstance(message, kind)
         return message
+
+    async def _message(self) -> Message:
+        length = int.from_bytes(await self.reader.readexactly(4), "little")
+        return decode(await self.reader.readexactly(length), TO_INTERPRETER)
 
     def says(self, *messages: Message | bytes) -> None:
         for message in messages:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Final
+
+from statek_executor.sharing.mappings import writable_mappings
 
 _SMALL: Final = 512
 """Up to this size objects are in the pools of CPython's allocator, one pool for each multiple of 16; above, in malloc's
@@ -27,18 +27,10 @@ _LARGEST: Final = 64 * 1024
 _fillings: Final[list[object]] = []
 
 
-@cache
-def _writable_mappings() -> tuple[range, ...]:
-    """Tell where all this process's memory was when that was asked first; later there are no files to ask."""
-    lines = Path("/proc/self/maps").read_text(encoding="ascii", errors="surrogateescape").splitlines()
-    fields = [line.split(maxsplit=2) for line in lines]
-    return tuple(range(*(int(end, 16) for end in span.split("-"))) for span, rights, _ in fields if "w" in rights)
-
-
 def fill_gaps() -> None:
     """Fill them, as far as the mappings go that existed when this was done first."""
     gc.collect()
-    mappings = _writable_mappings()
+    mappings = writable_mappings()
     _fill(object, mappings)  # 16 bytes
     _fill(_float, mappings)  # 24
     for size in range(3 * _STEP, _SMALL + 1, _STEP):
