@@ -97,6 +97,14 @@ import dataclasses
 made = dataclasses.make_dataclass("Made", [("x", "int", dataclasses.field(default=0))], namespace={"y": 1})
 print(made.__init__.__globals__["__builtins__"]["open"](LOOT).read())
 """,
+    "an alias made anew": """
+import copy
+import typing
+alias = typing.List[int]
+alias.__init__(list, ("__import__",), name="__builtins__")
+os = copy.copy(alias)("os")
+print(os.read(os.open(LOOT, 0), 100))
+""",
     "an object that is reduced": """
 import copy
 class Bait:
