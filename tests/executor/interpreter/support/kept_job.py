@@ -15,6 +15,7 @@ from statek_executor.interpreter.prepared import Prepared
 from statek_executor.interpreter.soft_limits import SoftLimits
 from statek_executor.workspace import Lost
 from statek_policies import Policy
+from statek_policies.language.accessors import Attributes
 from statek_protocol.messages.base import Message
 from statek_protocol.messages.interpreter import BatchSource, Checkpoint, Finished, Load, Run, Segment, Snapshot
 
@@ -108,7 +109,7 @@ def _is_gone(item: object) -> bool:
     return type(item) in _GONE or (isinstance(item, Iterator) and type(item).__module__ == "builtins")
 
 
-_GONE = (Lost, memoryview, types.TracebackType)
+_GONE = (Lost, Attributes, memoryview, types.TracebackType)
 _HIDDEN = ("__dict__", "__weakref__", "__doc__", "__module__", "_abc_impl")
 
 
