@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import mmap
 import os
 from collections.abc import Callable
@@ -30,6 +31,10 @@ CLONE_PARENT: Final = 0x8000
 
 MAP_FIXED: Final = 0x10
 MADV_DONTNEED: Final = 4
+
+_MFD_NOEXEC_SEAL: Final = 0x8
+_MFD_EXEC: Final = 0x10
+_SEALS: Final = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
 KEYCTL_JOIN_SESSION_KEYRING: Final = 1
 KEYCTL_READ: Final = 11
@@ -143,7 +148,6 @@ _mount = _bind("mount", ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, _ulon
 _umount2 = _bind("umount2", ctypes.c_char_p, ctypes.c_int)
 _unshare = _bind("unshare", ctypes.c_int)
 _clearenv = _bind("clearenv")
-_mprotect = _bind("mprotect", ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 _malloc_trim = _bind("malloc_trim", ctypes.c_size_t)
 _mincore = _bind("mincore", ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
 _mmap = _bind("mmap", ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_int64)
@@ -199,12 +203,6 @@ def detach(target: str) -> None:
         _fail(f"unmount {target}")
 
 
-def make_executable(address: int, length: int) -> None:
-    """Let memory be read and executed, and no longer written; some hosts refuse that (systemd's MDWE, SELinux)."""
-    if _mprotect(address, length, mmap.PROT_READ | mmap.PROT_EXEC) == -1:
-        _fail("memory cannot be made executable, see MemoryDenyWriteExecute of systemd and execmem of SELinux")
-
-
 def trim_heap() -> None:
     """Let malloc give back what nobody uses."""
     _malloc_trim(0)
@@ -223,12 +221,29 @@ def resident_pages(addresses: range) -> bytes:
     _fail("mincore")
 
 
-def map_to_read(descriptor: int, length: int) -> int:
-    """Map the beginning of a file for reading, with no way to write to it; returns the address."""
-    address = _mmap(None, length, mmap.PROT_READ, mmap.MAP_PRIVATE, descriptor, 0)
+def memory_file(name: str, *, executable: bool) -> int:
+    """Make a file in memory that can be sealed; whether it may be executed is said to kernels that ask (Linux 6.3)."""
+    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+    try:
+        return os.memfd_create(name, flags | (_MFD_EXEC if executable else _MFD_NOEXEC_SEAL))
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return os.memfd_create(name, flags)
+        hint = "; vm.memfd_noexec=2 lets no file in memory be executed" if executable else ""
+        raise OSError(error.errno, f"memfd_create: {error.strerror}{hint}") from error
+
+
+def map_file(descriptor: int, length: int, rights: int) -> int:
+    """Map the beginning of a file privately; returns the address."""
+    address = _mmap(None, length, rights, mmap.MAP_PRIVATE, descriptor, 0)
     if address == ctypes.c_void_p(-1).value:
-        _fail("mmap")
+        _fail("mmap of a file in memory")
     return address
+
+
+def seal(descriptor: int) -> None:
+    """Let nobody write to a file in memory any more, or change its length, or lift the seals."""
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
 
 
 def pivot_root(new_root: str, old_root: str) -> None:

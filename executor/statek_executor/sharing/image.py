@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import mmap
 import os
 import struct
@@ -35,8 +34,6 @@ _SLICE: Final = 1024 * 1024
 """Bytes that are compared before the pages of the image are let go: what a child reads there counts as its memory."""
 _TWO_WORDS: Final = struct.Struct("=QQ")
 _IS_MMAPPED: Final = 2
-_NOEXEC_SEAL: Final = 0x8
-_SEALS: Final = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _END_OF_ROWS: Final = -1
 _WORD_BYTES: Final = 8
 
@@ -78,15 +75,15 @@ class Image:
         regions = list(_used_regions())
         offsets = [0, *accumulate(map(len, regions))]
         self.length = offsets.pop()
-        file = _memory_file()
+        file = kernel.memory_file("statek-image", executable=False)
         try:
             os.ftruncate(file, self.length)
             rows = _rows(file, regions, offsets)
             stopped = self._routines.calls(ctypes.addressof(rows))
             if ctypes.c_int64.from_address(stopped).value != _END_OF_ROWS:
                 raise OSError(errno.ENOMEM, "no room for a file with the memory that children share")
-            image = kernel.map_to_read(file, self.length)
-            fcntl.fcntl(file, fcntl.F_ADD_SEALS, _SEALS)
+            image = kernel.map_file(file, self.length, mmap.PROT_READ)
+            kernel.seal(file)
         finally:
             os.close(file)
         for region, offset in zip(regions, offsets, strict=True):
@@ -109,17 +106,6 @@ class Image:
 
 IMAGE: Final = Image()
 """This process's own: there is one memory."""
-
-
-def _memory_file() -> int:
-    """Make a file in memory that can be sealed, and never executed where the kernel knows how to say so (6.3)."""
-    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
-    try:
-        return os.memfd_create("statek-image", flags | _NOEXEC_SEAL)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        return os.memfd_create("statek-image", flags)
 
 
 def _used_regions() -> Iterator[range]:

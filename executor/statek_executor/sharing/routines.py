@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -141,15 +142,18 @@ def listings() -> tuple[str, str]:
 
 
 class Routines:
-    """Both routines in memory of their own, which can be read and executed and no longer written."""
+    """Both routines, mapped from a sealed file in memory: what is executed was never to be written to at its place."""
 
     def __init__(self) -> None:
-        """Map them. Raises OSError: no such machine, or the host lets nobody execute what was written before."""
+        """Map them. Raises OSError: no such machine, or a host that lets no file in memory be executed."""
         codes = [code_of(listing) for listing in listings()]
-        self._memory = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self._memory.write(b"".join(codes))
-        start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
-        kernel.make_executable(start, mmap.PAGESIZE)
+        file = kernel.memory_file("statek-routines", executable=True)
+        try:
+            os.write(file, b"".join(codes))
+            start = kernel.map_file(file, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_EXEC)
+            kernel.seal(file)
+        finally:
+            os.close(file)
         word = ctypes.c_size_t
         self.calls: Callable[[int], int] = _bound(start, word, word)
         self.give_back: Callable[[int, int, int, int], None] = _bound(start + len(codes[0]), None, *[word] * 4)
