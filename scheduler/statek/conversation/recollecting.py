@@ -143,6 +143,8 @@ def _may_begin(part: Part) -> bool:
 def _opening(ledger: History, job: str) -> Known:
     """Read what comes before the first turn: variables that were given, the warm-up, the first messages."""
     known = Known()
+    blocks: dict[str, int] = {}
+    """Where each block of the warm-up stands in the opening, by its name: submitted again, it is shown as it ran."""
     for stored in ledger.events(job, limit=OPENING_EVENTS, kinds=_OPENING):
         known.cursor = stored.cursor
         match stored.event:
@@ -151,7 +153,9 @@ def _opening(ledger: History, job: str) -> Known:
             case MessagePushed():
                 known.opening.append(_message(stored, stored.event))
             case BatchSubmitted() if stored.event.role == "warmup":
-                known.opening.append(_warm_up(ledger, job, stored.event))
+                shown = _warm_up(ledger, job, stored.event)
+                place = blocks.setdefault(stored.event.name, len(known.opening))
+                known.opening[place : place + 1] = [shown]
             case TurnRequested():
                 break
     return known

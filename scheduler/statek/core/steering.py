@@ -62,6 +62,13 @@ def retry(job: Job, to_do: Sequence[BatchSubmitted], request: str = "") -> tuple
     return (revived, *turns.next_turn(evolve(job, revived)))
 
 
+def warm_up(job: Job, to_do: Iterable[BatchSubmitted]) -> tuple[Event, ...]:
+    """Submit once more what of a warm-up is `to_do`; nothing for a job whose model was asked already."""
+    if job.conversation is None or job.conversation.turn:
+        return ()
+    return tuple(_anew(job, [batch for batch in to_do if batch.role in turns.WARM_UP]))
+
+
 def _anew(job: Job, to_do: Iterable[BatchSubmitted]) -> Iterable[Event]:
     """Submit batches once more, those of a submission together as before."""
     groups: dict[int, int] = {}

@@ -176,11 +176,16 @@ def asked_again(job: Job) -> tuple[Event, ...]:
     return (TurnRequested(talk.turn, talk.model, talk.provider, attempt),)
 
 
-def pushed(job: Job, text: bytes, source: str) -> tuple[Event, ...]:
-    """Take a message for a job of an agent: the model is told in its next turn, and one that had ended goes on."""
+def pushed(job: Job, text: bytes, source: str, warm_up: tuple[Event, ...] = ()) -> tuple[Event, ...]:
+    """Take a message for a job of an agent: the model is told in its next turn, and one that had ended goes on.
+
+    `warm_up` submits once more what one that had ended has not done of its warm-up; the model is asked after that.
+    """
     message = MessagePushed(talk_of(job).messages + 1, text, source[:TEXT_LIMIT], job.console_lines)
     if job.status != "DONE":
         return (message,)
+    if warm_up:
+        return (message, JobRevived("message"), *warm_up)
     return _revived(evolve(job, message), (message,))
 
 

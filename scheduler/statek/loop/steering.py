@@ -55,7 +55,9 @@ class Steering:
         job = self._loop.job_in_turn(tick, name)
         if job is None or self.why_no_message(tick, job) is not None:
             return False
-        after = self._loop.decide(tick, name, lambda job, lease: Decision(turns.pushed(job, text, source), (), lease))
+        warm_up = steering.warm_up(job, self._to_do(tick, job))
+        events = turns.pushed(job, text, source, warm_up)
+        after = self._loop.decide(tick, name, lambda _, lease: Decision(events, (), lease))
         if after is not None and after.awaited is not None:
             self._tell_waiting(tick, after, _shown(text), source)
         return True

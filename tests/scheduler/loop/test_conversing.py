@@ -294,6 +294,27 @@ def test_a_message_revives_a_job_with_its_history(here: TalkStand) -> None:
     assert (texts[-2], "and now?" in texts[-1], "hello" in texts[1]) == ("Hello yourself.", True, True)
 
 
+def test_a_message_revives_a_job_that_was_ended_before_its_warm_up_with_that(here: TalkStand) -> None:
+    job = here.start("rates = 1", "print('warm')", message="hello")
+    assert here.cancel(job) == "cancelled"
+    assert here.push(job, "and now?")
+    assert (here.base.job(job).status, here.asked) == ("READY", [])
+    executor = here.base.executor()
+    lease, run = lease_of(executor)
+    executor.send(lease, ended(run))
+    here.base.turn()
+    run = executor.all(Run)[-1]
+    executor.send(lease, printed(run, "warm\n"))
+    executor.send(lease, ended(run))
+    here.base.turn()
+    said = here.question.texts[1]
+    assert (said.count("print('warm')"), said.count("rates = 1"), "It printed nothing" in said) == (1, 1, True)
+    assert "warm\n" in said
+    assert ("hello" in said, "and now?" in here.question.texts[-1]) == (True, True)
+    assert here.push(job, "and then?"), "once is enough"
+    assert [event.batch for event in here.of(job, BatchSubmitted)] == [1, 2, 3, 4]
+
+
 def test_a_message_to_nobody_is_not_taken(here: TalkStand) -> None:
     assert not here.push("job-x", "hello")
     plain = here.base.submitted(b"source").job
