@@ -53,8 +53,8 @@ def retry(job: Job, to_do: Sequence[BatchSubmitted], request: str = "") -> tuple
         return ()
     revived = JobRevived("retry", request)
     talk = job.conversation
-    if talk is None or (to_do and not talk.turn):
-        return (revived, *_anew(job, to_do)) if to_do else ()
+    if talk is None or to_do:
+        return (revived, *anew(job, to_do)) if to_do else ()
     granted = harness.grants_needed(talk_of(evolve(job, revived)))
     if granted is None:
         return ()
@@ -62,18 +62,19 @@ def retry(job: Job, to_do: Sequence[BatchSubmitted], request: str = "") -> tuple
     return (revived, *turns.next_turn(evolve(job, revived)))
 
 
-def warm_up(job: Job, to_do: Iterable[BatchSubmitted]) -> tuple[Event, ...]:
-    """Submit once more what of a warm-up is `to_do`; nothing for a job whose model was asked already."""
-    if job.conversation is None or job.conversation.turn:
-        return ()
-    return tuple(_anew(job, [batch for batch in to_do if batch.role in turns.WARM_UP]))
+def does_batches_again(job: Job) -> bool:
+    """Tell whether a job that goes on after its end does batches again; one whose model was asked takes a turn."""
+    ended_short = job.status == "DONE" and job.outcome != "ok"
+    return ended_short and (job.conversation is None or not job.conversation.turn)
 
 
-def _anew(job: Job, to_do: Iterable[BatchSubmitted]) -> Iterable[Event]:
+def anew(job: Job, to_do: Iterable[BatchSubmitted]) -> tuple[Event, ...]:
     """Submit batches once more, those of a submission together as before."""
     groups: dict[int, int] = {}
-    for number, batch in enumerate(to_do, job.batches + 1):
-        yield replace(batch, batch=number, group=groups.setdefault(batch.group, number))
+    return tuple(
+        replace(batch, batch=number, group=groups.setdefault(batch.group, number))
+        for number, batch in enumerate(to_do, job.batches + 1)
+    )
 
 
 @dataclass(slots=True)

@@ -55,8 +55,7 @@ class Steering:
         job = self._loop.job_in_turn(tick, name)
         if job is None or self.why_no_message(tick, job) is not None:
             return False
-        warm_up = steering.warm_up(job, self._to_do(tick, job))
-        events = turns.pushed(job, text, source, warm_up)
+        events = turns.pushed(job, text, source, steering.anew(job, self._to_do(tick, job)))
         after = self._loop.decide(tick, name, lambda _, lease: Decision(events, (), lease))
         if after is not None and after.awaited is not None:
             self._tell_waiting(tick, after, _shown(text), source)
@@ -155,8 +154,8 @@ class Steering:
         return job
 
     def _to_do(self, tick: Tick, job: Job) -> tuple[BatchSubmitted, ...]:
-        """Return the batches of a job's last life that were skipped, or did not end as they should."""
-        if job.status != "DONE" or job.outcome == "ok":
+        """Return the batches of a job's last life that are to be done again: skipped, or not ended as they should."""
+        if not steering.does_batches_again(job):
             return ()
         found: list[Event] = []
         after = 0
