@@ -59,7 +59,6 @@ class Machine:
     close: int
     getppid: int
     keyctl: int
-    madvise: int
     mmap: int
     pivot_root: int
     prctl: int
@@ -81,7 +80,6 @@ MACHINES: Final = {
         close=3,
         getppid=110,
         keyctl=250,
-        madvise=28,
         mmap=9,
         pivot_root=155,
         prctl=157,
@@ -101,7 +99,6 @@ MACHINES: Final = {
         close=57,
         getppid=173,
         keyctl=219,
-        madvise=233,
         mmap=222,
         pivot_root=41,
         prctl=167,
@@ -149,6 +146,7 @@ _umount2 = _bind("umount2", ctypes.c_char_p, ctypes.c_int)
 _unshare = _bind("unshare", ctypes.c_int)
 _clearenv = _bind("clearenv")
 _malloc_trim = _bind("malloc_trim", ctypes.c_size_t)
+_madvise = _bind("madvise", ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 _mincore = _bind("mincore", ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
 _mmap = _bind("mmap", ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_int64)
 _mmap.restype = ctypes.c_void_p  # type: ignore[attr-defined]
@@ -206,6 +204,12 @@ def detach(target: str) -> None:
 def trim_heap() -> None:
     """Let malloc give back what nobody uses."""
     _malloc_trim(0)
+
+
+def drop_pages(start: int, length: int) -> None:
+    """Drop pages of this process's memory; of a file's the kernel brings back what the file holds."""
+    if _madvise(start, length, MADV_DONTNEED) == -1:
+        _fail("madvise")
 
 
 def resident_pages(addresses: range) -> bytes:

@@ -18,7 +18,6 @@ import mmap
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
@@ -38,16 +37,6 @@ _END_OF_ROWS: Final = -1
 _WORD_BYTES: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What is compared in one go."""
-
-    comparison: tuple[int, int, int, int]
-    """As `Routines.give_back` takes it."""
-    letting_go: tuple[int, int, int, int, int]
-    """The system call that lets go of the image's pages."""
-
-
 class Image:
     """The image of this process's memory, once it is taken, and of those that it is copied to."""
 
@@ -55,9 +44,10 @@ class Image:
         self.length = 0
         """Bytes of address space that it takes beside the memory that it is an image of; 0 until it is taken."""
         self._routines: Routines | None = None
-        self._parts: list[_Part] = []
-        self._letting_go = (0, 0, 0, 0, 0)
-        """Once more all of the image at once, which frees the tables of its pages too."""
+        self._start = 0
+        """Its address."""
+        self._slices: list[tuple[int, int, int]] = []
+        """What is compared in one go: from where to where, and how much further on the image has it."""
 
     def prepare(self) -> None:
         """Make ready what it takes, while there are files to ask; raises OSError."""
@@ -82,13 +72,12 @@ class Image:
             stopped = self._routines.calls(ctypes.addressof(rows))
             if ctypes.c_int64.from_address(stopped).value != _END_OF_ROWS:
                 raise OSError(errno.ENOMEM, "no room for a file with the memory that children share")
-            image = kernel.map_file(file, self.length, mmap.PROT_READ)
+            self._start = kernel.map_file(file, self.length, mmap.PROT_READ)
             kernel.seal(file)
         finally:
             os.close(file)
         for region, offset in zip(regions, offsets, strict=True):
-            self._parts += _parts(region, image + offset)
-        self._letting_go = _letting_go(image, self.length)
+            self._slices += _slices(region, self._start + offset - region.start)
 
     def give_back(self) -> None:
         """Drop every page that is as it was at the fork, and what malloc has left over.
@@ -98,10 +87,10 @@ class Image:
         kernel.trim_heap()
         if self._routines is None or not self.length:
             return  # a process that is nobody's copy has nothing in common with anybody
-        for part in self._parts:
-            self._routines.give_back(*part.comparison)
-            kernel.raw(*part.letting_go)
-        kernel.raw(*self._letting_go)
+        for start, stop, distance in self._slices:
+            self._routines.give_back(start, stop, distance, mmap.PAGESIZE)
+            kernel.drop_pages(start + distance, stop - start)
+        kernel.drop_pages(self._start, self.length)  # once more as a whole, which frees the tables of its pages too
 
 
 IMAGE: Final = Image()
@@ -159,13 +148,7 @@ def _rows(file: int, regions: Iterable[range], offsets: Iterable[int]) -> ctypes
     return (ctypes.c_int64 * len(words)).from_buffer(outside)
 
 
-def _parts(region: range, image: int) -> Iterator[_Part]:
-    """Cut a region, whose image begins at that address, into slices."""
+def _slices(region: range, distance: int) -> Iterator[tuple[int, int, int]]:
+    """Cut a region, which the image has that much further on, into slices."""
     for start in range(region.start, region.stop, _SLICE):
-        stop = min(start + _SLICE, region.stop)
-        place = image + start - region.start
-        yield _Part((start, stop, place - start, mmap.PAGESIZE), _letting_go(place, stop - start))
-
-
-def _letting_go(start: int, length: int) -> tuple[int, int, int, int, int]:
-    return kernel.machine().madvise, start, length, kernel.MADV_DONTNEED, 0
+        yield start, min(start + _SLICE, region.stop), distance
