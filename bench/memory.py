@@ -13,9 +13,6 @@ from bench.measuring import Effort
 from bench.nursery import Child, nursery, run_message
 from bench.programs import ten_statements
 from bench.rows import Row, Target
-from statek_protocol.codec import encode
-from statek_protocol.framing import frame
-from statek_protocol.messages.interpreter import Rest
 
 CHILDREN: Final = 100
 CHILDREN_QUICK: Final = 3
@@ -24,8 +21,6 @@ IDLE_TARGET: Final = Target(least=2000)
 USED_TARGET: Final = Target(least=500)
 
 _BATCH: Final = run_message(1, ten_statements(1))
-_REST: Final = frame(encode(Rest()))
-"""What a supervisor says after a second in which it had nothing for an interpreter to do."""
 
 
 def measure(effort: Effort) -> Iterator[Row]:
@@ -57,7 +52,7 @@ def measure(effort: Effort) -> Iterator[Row]:
             child.run(_BATCH)
         yield row("interpreters just after a batch", None)
         for child in children:
-            child.send(_REST)
+            child.rest()
         yield row("interpreters after a batch, told to rest", USED_TARGET)
 
 

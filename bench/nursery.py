@@ -17,7 +17,7 @@ from statek_executor.supervisor.zygote_client import Exited, Forked, ForkRefused
 from statek_policies import Policy
 from statek_protocol.codec import decode, encode
 from statek_protocol.framing import FrameReader, frame
-from statek_protocol.messages.interpreter import FROM_INTERPRETER, Finished, Load, Run
+from statek_protocol.messages.interpreter import FROM_INTERPRETER, Finished, Load, Rest, Run
 
 ZYGOTE: Final = Path(__file__).with_name("zygote.py")
 ANSWER_SECONDS: Final = 20.0
@@ -31,6 +31,7 @@ FILTERED: Final = 2
 E = TypeVar("E", Forked, Exited)
 
 LOAD: Final = frame(encode(Load(Policy().to_wire(), (), (), ())))
+REST: Final = frame(encode(Rest()))
 
 
 class NurseryFailed(Exception):
@@ -82,6 +83,10 @@ class Child:
                     if message.outcome != "ok":
                         raise NurseryFailed(f"the batch ended with {message}")
                     return message
+
+    def rest(self) -> None:
+        """Tell it to rest, as its supervisor does after a second in which there was nothing to do."""
+        self.send(REST)
 
     def send(self, data: bytes) -> None:
         """Write bytes to it as they are."""

@@ -20,7 +20,6 @@ from statek_protocol.messages.interpreter import FROM_INTERPRETER, Call, Console
 from statek_protocol.values import encode_value
 
 FINISHED = Finished(1, "ok", None, None, None)
-REST = frame(encode(Rest()))
 SOON = 0.02
 QUIET_SECONDS = 0.2
 
@@ -93,7 +92,7 @@ def child() -> Iterator[Child]:
 
 def rests(child: Child) -> None:
     """Have it rest, and wait until it does."""
-    child.send(REST)
+    child.rest()
     child.come_to_rest()
 
 

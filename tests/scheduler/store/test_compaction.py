@@ -31,6 +31,7 @@ from statek.store.directory import StoreDirectory
 from statek.store.ledger import Ledger
 from statek.store.mirror import Mirror
 from statek.store.remaking import Remaking
+from statek.store.session import Session
 
 SMALL = 1_000
 """Bytes; every file of these tests is larger."""
@@ -228,41 +229,40 @@ def _begun(jobs: Iterator[str]) -> Iterator[str]:
     return jobs
 
 
-def test_whatever_somebody_holds_of_our_objects_is_noticed(store: StoreDirectory) -> None:
-    from statek.store.session import Session
-
+@contextmanager
+def session_of(store: StoreDirectory) -> Iterator[Session]:
+    """Have two jobs' objects, in this thread."""
     with Ledger.open(store.ledger) as ledger:
         fill(ledger, 2)
         session = Session(store.dbzero, 0.0)
         try:
             session.apply_next(ledger, 1_000)
-            for kind, hold in HELD.items():
-                assert not session.is_held(), kind
-                held = [hold()]
-                assert session.is_held(), kind
-                held.clear()
-            assert not session.is_held()
+            yield session
         finally:
             session.close()
 
 
-def test_what_the_collector_was_told_to_leave_alone_may_hold_something(store: StoreDirectory) -> None:
-    from statek.store.session import Session
+def test_whatever_somebody_holds_of_our_objects_is_noticed(store: StoreDirectory) -> None:
+    with session_of(store) as session:
+        for kind, hold in HELD.items():
+            assert not session.is_held(), kind
+            held = [hold()]
+            assert session.is_held(), kind
+            held.clear()
+        assert not session.is_held()
 
-    with Ledger.open(store.ledger) as ledger:
-        fill(ledger, 2)
-        session = Session(store.dbzero, 0.0)
+
+def test_what_the_collector_was_told_to_leave_alone_may_hold_something(store: StoreDirectory) -> None:
+    with session_of(store) as session:
+        held = [HELD[kind]() for kind in ("query", "snapshot")]
+        gc.freeze()
         try:
-            session.apply_next(ledger, 1_000)
-            held = [HELD[kind]() for kind in ("query", "snapshot")]
-            gc.freeze()
             assert session.is_held()
             assert gc.get_freeze_count() > 0, "it was only looked into"
             held.clear()
             assert not session.is_held()
         finally:
             gc.unfreeze()
-            session.close()
 
 
 def test_a_file_whose_objects_somebody_holds_stays_until_they_are_let_go(
