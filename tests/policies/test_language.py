@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import textwrap
+from contextlib import suppress
 
 import pytest
 from guest_program import RecordingHost, check_runs, run_guest
@@ -143,6 +144,31 @@ def test_a_source_has_limits() -> None:
     with pytest.raises(SourceTooLarge) as caught:
         _compile("x = [1, 2, 3]", Policy().with_limits(ast_nodes=3))
     assert (caught.value.name, caught.value.allowed) == ("ast_nodes", 3)
+
+
+@pytest.mark.parametrize(
+    ("source", "more"),
+    [
+        ("x = -1", "x = - -1"),  # one inside another, and no list after it
+        ("x = f(1)", "x = f(1, 2)"),
+        ("x = {1: 2}", "x = {1: 2, **y}"),
+        ("if x: pass", "if x: pass\nelse: pass"),
+    ],
+)
+def test_every_node_counts(source: str, more: str) -> None:
+    fewest = _fewest_nodes(source)
+    with pytest.raises(SourceTooLarge):
+        _compile(more, Policy().with_limits(ast_nodes=fewest))
+    assert _compile(source, Policy().with_limits(ast_nodes=fewest))
+
+
+def _fewest_nodes(source: str) -> int:
+    """Find the smallest limit under which a source passes."""
+    for allowed in range(1, 100):
+        with suppress(SourceTooLarge):
+            _compile(source, Policy().with_limits(ast_nodes=allowed))
+            return allowed
+    raise AssertionError("more than 100 nodes")
 
 
 def test_a_byte_order_mark_and_a_coding_cookie_change_nothing() -> None:

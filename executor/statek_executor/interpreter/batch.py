@@ -237,6 +237,8 @@ class BatchRunner:
             end = self._at_limit(end, "memory_bytes")
         finished = Finished(run.batch, end.outcome, end.error, end.limit, snapshot, end.exited, end.exit_status)
         self._host.send(finished)
+        if snapshot is not None:
+            self._session.settle()
         if self._ballast is None:
             self._ballast = _ballast()
 

@@ -73,6 +73,8 @@ class Session:
         self._lost: tuple[Transient, ...] = ()
         """What could not be put together again, until it is told with the end of the batch."""
         self._baseline = Baseline(self.definitions, self, self._find)
+        self._told: Changes | None = None
+        """What the last final snapshot told, until it is the baseline."""
         self._touched = _NOTHING
         """The names that the code of the batch in hand can load or store."""
         self._all_touched = False
@@ -81,8 +83,8 @@ class Session:
         """Whether some code of the job makes what runs code when it is collected as garbage."""
         self._fits = False
         """Whether the variables were within their limits when they were compared last."""
-        self._collections = 0
-        """How often the garbage collector had run when the baseline was made."""
+        self._collections = self._collections_seen = 0
+        """How often the garbage collector had run when the baseline was made, and before variables were compared."""
 
     def begin(self, load: Load, policy: Policy) -> None:
         """Be the session of this job from here on."""
@@ -161,11 +163,12 @@ class Session:
                 compiled = self._compiled[source] = compile_batch(
                     source, name=batch_filename(batch), policy=self.policy, futures=self._host.meets_futures
                 )
-            names = self._names[compiled.name] = names_in(compiled.code)
-            self._all_touched |= not names.isdisjoint(_REACHES_BEYOND)
-            self._has_finalisers |= runs_when_collected(compiled.code)
         self._sources[batch] = (name, source)
-        self.definitions.add(batch, compiled.code)
+        codes = self.definitions.add(batch, compiled.code)
+        if codes:
+            names = self._names[compiled.name] = names_in(codes)
+            self._all_touched |= not names.isdisjoint(_REACHES_BEYOND)
+            self._has_finalisers |= runs_when_collected(codes)
         return compiled
 
     def note_touched(self, compiled: CompiledBatch) -> None:
@@ -182,24 +185,32 @@ class Session:
         return self._snapshot(instruction, changes)
 
     def final_snapshot(self, instruction: int) -> Snapshot:
-        """Encode at the end of the batch, and begin the next one from there; raises `WorkspaceTooLarge`.
+        """Encode at the end of the batch; `settle` begins the next one from there. Raises `WorkspaceTooLarge`.
 
         The living namespace gets what a restored one would have in place of variables that are not kept. Otherwise the
         next batch would find them or not, depending on whether this process is still there.
         """
         beside = self._beside()
         if self._is_as_it_was(beside):
-            self._touched = _NOTHING
             return Snapshot(instruction, (), (), ())
-        changes = self._compare(beside)
-        snapshot = self._snapshot(instruction, changes)
-        self._baseline.advance(changes)
-        self._touched = _NOTHING
         if self._has_finalisers:
-            self._collections = _collections()
+            self._collections_seen = _collections()
+        self._told = self._compare(beside)
+        snapshot = self._snapshot(instruction, self._told)
         if snapshot.transient:
+            self.settle()
             self._forget_transient(snapshot)
+            if self._has_finalisers:
+                gc.collect()  # what runs with it belongs to this batch, whoever goes on with the next one
         return snapshot
+
+    def settle(self) -> None:
+        """Make what the final snapshot told the baseline. No code of the guest runs, and nobody has to wait for it."""
+        told, self._told = self._told, None
+        self._touched = _NOTHING
+        if told is not None:
+            self._baseline.advance(told)
+            self._collections = self._collections_seen
 
     def _is_as_it_was(self, beside: Mapping[str, object]) -> bool:
         """Tell whether a glance is enough to see that nothing has changed; mostly where a batch runs once more."""

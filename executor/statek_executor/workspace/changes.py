@@ -179,8 +179,7 @@ class Baseline:
         written: dict[str, Encoded] = {}
         if not are_apart(values.values()):
             return written
-        for name in list(values):
-            expression = self._plain.expression(values[name])
+        for name, expression in zip(list(values), self._plain.expressions(values.values()), strict=True):
             if expression is None:
                 continue
             number = self._places.get(name, BESIDE)

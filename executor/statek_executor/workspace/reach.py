@@ -57,7 +57,7 @@ class Reach:
         """Give what is one step away from an object that is not plain; names that its code loads go to `names`."""
         kind = type(obj)
         if kind is types.CodeType:
-            names |= names_in(obj)
+            names |= names_in(code_in(obj))
             return ()
         if kind is types.FunctionType:
             around = (obj.__globals__, obj.__builtins__)
@@ -93,33 +93,32 @@ def foreign_zones(level: Iterable[Any]) -> list[Any]:
     return [zone for zone in found if type(zone) not in _ZONES]
 
 
-def names_in(code: types.CodeType) -> frozenset[str]:
-    """Give all names that a code object, or one inside it, can load or store outside its own frame.
+def code_in(code: types.CodeType) -> list[types.CodeType]:
+    """Give a code object and all that are inside it."""
+    found = [code]
+    for each in found:
+        found += [constant for constant in each.co_consts if type(constant) is types.CodeType]
+    return found
+
+
+def names_in(codes: Iterable[types.CodeType]) -> frozenset[str]:
+    """Give all names that code objects can load or store outside their own frames.
 
     Attributes are among them; they only make more variables seem touched than are.
     """
-    found: set[str] = set()
-    pending = [code]
-    while pending:
-        current = pending.pop()
-        found.update(current.co_names)
-        pending += [constant for constant in current.co_consts if type(constant) is types.CodeType]
-    return frozenset(found)
+    return frozenset(itertools.chain.from_iterable([code.co_names for code in codes]))
 
 
-def runs_when_collected(code: types.CodeType) -> bool:
-    """Tell whether something that the code makes can run code when it is collected as garbage.
+def runs_when_collected(codes: Iterable[types.CodeType]) -> bool:
+    """Tell whether something that the code objects make can run code when it is collected as garbage.
 
     That is a generator that stands inside a `try` or `with`, or an object with a finaliser of its own.
     """
-    pending = [code]
-    while pending:
-        current = pending.pop()
-        if current.co_exceptiontable and current.co_flags & _SUSPENDS:
+    for code in codes:
+        if code.co_exceptiontable and code.co_flags & _SUSPENDS:
             return True
-        if _FINALISER in current.co_names or _FINALISER in current.co_consts:
+        if _FINALISER in code.co_names or _FINALISER in code.co_consts:
             return True
-        pending += [constant for constant in current.co_consts if type(constant) is types.CodeType]
     return False
 
 

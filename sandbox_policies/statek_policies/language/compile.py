@@ -122,7 +122,7 @@ def _first_line(statement: ast.stmt) -> int:
 
 
 def _defers_annotations(tree: ast.Module) -> bool:
-    return any(
+    return ast.ImportFrom in map(type, tree.body) and any(
         isinstance(statement, ast.ImportFrom)
         and statement.module == "__future__"
         and any(alias.name == "annotations" for alias in statement.names)

@@ -6,7 +6,6 @@ transformer, and the source is refused. Written for CPython 3.11; an operation t
 """
 
 import opcode
-import re
 import types
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
@@ -52,10 +51,10 @@ _NAMING = _LOADS | _STORES | _BINDERS | {_LOAD_NAME}
 _CAREFUL = _STORES | {_MATCH_CLASS, _EXTENDED} | (set(range(256)) - _ALLOWED)
 """Operations of which the surroundings count."""
 _CAREFREE = bytes(set(range(256)) - _CAREFUL)
-_WITH_FIRST_NAME = re.compile(b"[%s]\0" % re.escape(bytes(_NAMING)), re.DOTALL)
-"""An operation on the first of a code object's names. Operations are at even places; a match that begins at an odd one
-has a 0 at an even one, which is no operation on a name, so it hides no other match."""
-_JUMPED_AT = bytes([_LOAD_NAME, 0, _JUMP_IF_FALSE])
+_FIRST_LOADED = bytes([_LOAD_NAME, 0])
+_FIRST_OTHERWISE = tuple(bytes([operation, 0]) for operation in _NAMING - {_LOAD_NAME})
+"""Loading the first of a code object's names, and whatever else can be done with it."""
+_JUMP = frozenset({bytes([_JUMP_IF_FALSE])})
 _INPLACE = 13
 """BINARY_OP's argument from which on it is `+=` and its like."""
 
@@ -103,10 +102,12 @@ def is_plain(code: types.CodeType, scope: Scope) -> bool:
     if scope is Scope.BATCH and names[:1] == (BOUNDARY,):
         if _LOAD_GLOBAL in operations or not _is_only_jumped_at(steps):
             return False
-        guards = {index for index, name in enumerate(names) if name in GUARD_NAMES}
-        if not _are_only_loaded(guards, operations, steps[1::2]):
-            return False
-        names = tuple([name for name in names[1:] if name not in GUARD_NAMES]) if guards else names[1:]
+        names = names[1:]
+        if not GUARD_NAMES.isdisjoint(names):
+            guards = {index for index, name in enumerate(code.co_names) if name in GUARD_NAMES}
+            if not _are_only_loaded(guards, operations, steps[1::2]):
+                return False
+            names = tuple([name for name in names if name not in GUARD_NAMES])
     return (
         all(map(_is_plain_name, names))
         and all(map(_is_variable, code.co_varnames))
@@ -119,15 +120,16 @@ def is_plain(code: types.CodeType, scope: Scope) -> bool:
 def _is_only_jumped_at(steps: bytes) -> bool:
     """Tell whether a batch's own code does nothing with its first name, the boundary, but let a jump take its value.
 
-    For code without extended arguments, as below: those are looked at long.
+    For code without extended arguments, as below: those are looked at long. So is what only looks like an operation on
+    the name, an argument and the 0 of a cache behind it; as no operation on a name is a 0, it hides none.
     """
-    found = [met.start() for met in _WITH_FIRST_NAME.finditer(steps)]
-    return {steps[place : place + 3] for place in found if place % 2 == 0} <= {_JUMPED_AT}
+    after_loads = steps.split(_FIRST_LOADED)[1:]
+    return {after[:1] for after in after_loads} <= _JUMP and True not in map(steps.__contains__, _FIRST_OTHERWISE)
 
 
 def _are_only_loaded(names: set[int], operations: bytes, arguments: bytes) -> bool:
     """Tell whether code does nothing with some of its names, the guards, but load them."""
-    return not names or all(
+    return all(
         operation == _LOAD_NAME
         for operation, argument in zip(operations, arguments, strict=True)
         if argument in names and operation in _NAMING

@@ -68,6 +68,7 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
     def transform(self, statements: list[ast.stmt]) -> list[list[ast.stmt]]:
         """Transform each top-level statement; refusals are collected, not raised."""
         transformed = [made if type(made) is list else [made] for made in map(self.visit, statements)]
+        self._count(0)  # what was counted since the last look
         self._report_refused_calls()
         self.violations.sort(key=lambda violation: violation.line or 0)
         return transformed
@@ -76,15 +77,13 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         """Note a violation at the node's line."""
         self.violations.append(Violation(rule, detail, getattr(node, "lineno", None), "compile"))
 
-    # Walking: by a table of node types, which is three times faster than a method's name built for each node.
+    # Walking: by a table of node types, which is three times faster than a method's name built for each node. Most are
+    # in lists and fields, and those are walked without a call of `visit` for each.
 
     def visit(self, node: ast.AST) -> Any:
         """Transform one node."""
-        self._nodes = count = self._nodes + 1
-        if count > self._allowed_nodes:
-            self._say_too_many()
-        kind = type(node)
-        return node if kind in _LEAVES else _HANDLERS.get(kind, _refuse_node)(self, node)
+        self._count(1)
+        return _HANDLERS[type(node)](self, node)
 
     def _count_bindings(self, names: int) -> None:
         self._count(_NODES_OF_A_BINDING * names)
@@ -99,18 +98,29 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         raise SourceTooLarge("ast_nodes", allowed=self._allowed_nodes, used=self._nodes)
 
     def contents(self, node: ast.AST) -> Any:
-        """Transform the children of a node in place."""
+        """Transform the children of a node in place; they are counted, and the next list, or the end, looks at that."""
         for field in _CHILDREN[type(node)]:
             child = getattr(node, field)
-            if not child:  # None or an empty list
-                continue
-            result = self._all(child) if type(child) is list else self.visit(child)
-            if result is not child:
-                setattr(node, field, result)
+            kind = type(child)
+            if kind is list:
+                if child:
+                    setattr(node, field, self._all(child))
+            elif child is not None:
+                self._nodes += 1
+                if kind is not _CONSTANT:
+                    result = _HANDLERS[kind](self, child)
+                    if result is not child:
+                        setattr(node, field, result)
         return node
 
     def _all(self, children: list[Any]) -> list[Any]:
-        transformed = list(map(self.visit, children))
+        self._nodes += len(children)
+        if self._nodes > self._allowed_nodes:
+            self._say_too_many()
+        transformed = []
+        for child in children:
+            kind = type(child)
+            transformed.append(child if kind is _CONSTANT else _HANDLERS[kind](self, child))
         return _flattened(transformed) if list in map(type, transformed) else transformed
 
     # Variables
@@ -126,13 +136,14 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         """Check a variable."""
-        if type(node.ctx) is not ast.Load:
-            if is_bindable(node.id):
-                self._bound.add(node.id)
+        name = node.id
+        if type(node.ctx) is not _LOAD:
+            if is_bindable(name):
+                self._bound.add(name)
             else:
                 self._bind_name(node)
-        elif node.id.startswith("__") and not self._is_readable(node.id):
-            self.refuse(node, "name.dunder", f"the name {node.id!r} is not available; {self._instead(node.id)}")
+        elif name.startswith("__") and not self._is_readable(name):
+            self.refuse(node, "name.dunder", f"the name {name!r} is not available; {self._instead(name)}")
         return node
 
     def _is_readable(self, name: str) -> bool:
@@ -354,15 +365,24 @@ def _refuse_node(transformer: LeanTransformer, node: ast.AST) -> ast.AST:
     return node
 
 
+def _leave_node(_transformer: LeanTransformer, node: ast.AST) -> ast.AST:
+    return node
+
+
 _Handler = Callable[[LeanTransformer, Any], Any]
 
 
-def _handlers() -> dict[type[ast.AST], _Handler]:
-    table: dict[type[ast.AST], _Handler] = {getattr(ast, kind): LeanTransformer.contents for kind in _passing()}
+def _handlers() -> dict[type, _Handler]:
+    table: dict[type, _Handler] = dict.fromkeys(_kinds(), _refuse_node) | dict.fromkeys(_LEAVES, _leave_node)
+    table |= {getattr(ast, kind): LeanTransformer.contents for kind in _passing()}
     own = {**vars(PatternRules), **vars(AttributeRules), **vars(LeanTransformer)}
     visitors = {name.removeprefix("visit_"): method for name, method in own.items() if name.startswith("visit_")}
     table |= {getattr(ast, kind): method for kind, method in visitors.items()}
     return table
+
+
+def _kinds() -> Iterable[type[ast.AST]]:
+    return (kind for kind in vars(ast).values() if isinstance(kind, type) and issubclass(kind, ast.AST))
 
 
 def _passing() -> Iterable[str]:
@@ -373,11 +393,10 @@ def _passing() -> Iterable[str]:
     yield from _ADDED.split()
 
 
-_LEAVES = frozenset({ast.Constant, ast.MatchSingleton, ast.Pass, type(None)})
+_CONSTANT, _LOAD = ast.Constant, ast.Load
+_LEAVES = frozenset({_CONSTANT, ast.MatchSingleton, ast.Pass, type(None)})
 """What there is nothing to look at in; None stands in a list for what was left out."""
 _HANDLERS = _handlers()
 _CHILDREN: dict[type[ast.AST], tuple[str, ...]] = {
-    kind: tuple(field for field in kind._fields if field not in _UNVISITED.split())
-    for kind in vars(ast).values()
-    if isinstance(kind, type) and issubclass(kind, ast.AST)
+    kind: tuple(field for field in kind._fields if field not in _UNVISITED.split()) for kind in _kinds()
 }

@@ -54,6 +54,14 @@ def test_the_line_of_an_error_is_the_batchs_own_where_an_earlier_batch_raised_it
         assert process.run("x = 1\nfail()\n", 2).error.line == 2
 
 
+def test_what_a_value_prints_that_is_not_kept_is_printed_before_the_batch_ends() -> None:
+    with interpreter() as process:
+        source = "def held():\n    try:\n        yield 1\n    finally:\n        print('closed')\ng = held()\nnext(g)\n"
+        first = process.run(source)
+        assert [value.name for value in first.snapshot.transient] == ["g"]
+        assert (first.console, process.run("x = 1\n", 2).console) == ("closed\n", "")
+
+
 def test_what_was_done_before_an_error_is_kept() -> None:
     with interpreter() as process:
         assert process.run("x = 1\n1 / 0\n").end.outcome == "error"
