@@ -48,6 +48,8 @@ class Child:
         self._socket = forked.sock
         self._socket.settimeout(ANSWER_SECONDS)
         self._reader = FrameReader()
+        self.heard_at = 0.0
+        """When it was heard last, on the performance counter."""
 
     def age_seconds(self) -> float:
         """How long the child had taken to be ready, by its own account; for the kinds that tell it."""
@@ -95,6 +97,7 @@ class Child:
     def receive(self) -> bytes:
         """Read what it has written, at least a byte."""
         data = self._socket.recv(RECEIVE_BYTES)
+        self.heard_at = time.perf_counter()
         if not data:
             raise NurseryFailed("the child has ended")
         return data

@@ -5,6 +5,7 @@ Runs inside the wall, and so decides nothing that the scheduler would have to be
 
 from __future__ import annotations
 
+import ast
 import gc
 import types
 from collections.abc import Iterable, Mapping
@@ -59,6 +60,8 @@ class Session:
         self._sources: dict[int, tuple[str, bytes]] = {}
         self._compiled: dict[bytes, CompiledBatch] = {}
         """By the source: an agent that repeats itself is not compiled again."""
+        self._litter: list[ast.AST] = []
+        """What compiling has left, until there is time to let go of it."""
         self._names: dict[str, frozenset[str]] = {}
         """What the code of a batch can load or store, by its name."""
         self.definitions = Definitions(self.globals, self._load_batch)
@@ -159,9 +162,14 @@ class Session:
         """Compile a batch through the one compile path and remember what it defines."""
         compiled = self._compiled.get(source)
         if compiled is None:
+            self._litter.clear()
             with _NoCollections():  # a syntax tree has no circles
                 compiled = self._compiled[source] = compile_batch(
-                    source, name=batch_filename(batch), policy=self.policy, futures=self._host.meets_futures
+                    source,
+                    name=batch_filename(batch),
+                    policy=self.policy,
+                    futures=self._host.meets_futures,
+                    litter=self._litter,
                 )
         self._sources[batch] = (name, source)
         codes = self.definitions.add(batch, compiled.code)
@@ -206,6 +214,7 @@ class Session:
 
     def settle(self) -> None:
         """Make what the final snapshot told the baseline. No code of the guest runs, and nobody has to wait for it."""
+        self._litter.clear()
         told, self._told = self._told, None
         self._touched = _NOTHING
         if told is not None:
@@ -235,12 +244,9 @@ class Session:
     def _snapshot(self, instruction: int, changes: Changes) -> Snapshot:
         if not (changes.written or changes.dropped or changes.transient or self._lost):
             return Snapshot(instruction, (), (), ())
-        transient = [
-            TransientValue(value.name[:200], value.type[:200], value.reason[:500])
-            for value in (*self._lost, *changes.transient)[:TRANSIENT_LIMIT]
-        ]
         segments = [Segment(part.number, part.data, part.batches) for part in changes.written]
-        return Snapshot(instruction, tuple(segments), tuple(sorted(changes.dropped)), tuple(transient))
+        lost = (*self._lost, *changes.transient)[:TRANSIENT_LIMIT]
+        return Snapshot(instruction, tuple(segments), tuple(sorted(changes.dropped)), tuple(map(_transient, lost)))
 
     def _beside(self) -> dict[str, object]:
         """Give what is kept beside the variables: where chance and the monotonic clock stand."""
@@ -288,6 +294,10 @@ class Session:
     def _load_batch(self, batch: int) -> types.CodeType:
         name, source = self._sources[batch]
         return self.compile(batch, name, source).code
+
+
+def _transient(value: Transient) -> TransientValue:
+    return TransientValue(value.name[:200], value.type[:200], value.reason[:500])
 
 
 def batch_filename(batch: int) -> str:

@@ -31,6 +31,8 @@ _PYTHON = (3, 11)
 _NO_WARNINGS = [("ignore", None, Warning, None, 0)]
 """Filters as the `warnings` module keeps them. `catch_warnings` does the same with six calls, and copies the list."""
 _DECORATED = frozenset({ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef})
+_LITTER_BYTES = 4096
+"""Of a source; its tree takes up to a few hundred times as much, which is held while the batch runs."""
 _ANNOTATIONS = __future__.annotations.compiler_flag
 
 
@@ -45,17 +47,23 @@ class CompiledBatch:
     """Where each instruction begins, from 1; a decorated definition begins at its first decorator."""
 
 
-def compile_batch(source: bytes, *, name: str, policy: Policy, futures: bool = False) -> CompiledBatch:
+def compile_batch(
+    source: bytes, *, name: str, policy: Policy, futures: bool = False, litter: list[ast.AST] | None = None
+) -> CompiledBatch:
     """Check and compile a source; raises SourceRefused, SourceInvalid or SourceTooLarge and nothing else.
 
-    `futures` says that the guest can meet values that are not there yet.
+    `futures` says that the guest can meet values that are not there yet. To let go of a syntax tree takes time: a small
+    one is put into `litter`, for whoever calls to let go of it when nobody waits.
     """
     if sys.version_info[:2] != _PYTHON:
         raise RuntimeError("the language was checked for CPython 3.11 only")
     _check_size(source, policy)
     filters, warnings.filters = warnings.filters, _NO_WARNINGS  # one about the guest's source is none about ours
     try:
-        return _compile(_decoded(source), name, policy, futures=futures)
+        tree = _parsed(_decoded(source), name)
+        if litter is not None and len(source) <= _LITTER_BYTES:
+            litter.append(tree)
+        return _compile(tree, name, policy, futures=futures)
     except SyntaxError as error:
         raise SourceInvalid(type(error).__name__, _said(error), error.lineno) from None
     except (RecursionError, MemoryError):
@@ -66,10 +74,13 @@ def compile_batch(source: bytes, *, name: str, policy: Policy, futures: bool = F
         warnings.filters = filters
 
 
-def _compile(text: str, name: str, policy: Policy, *, futures: bool) -> CompiledBatch:
-    tree = cast(ast.Module, compile(text, name, "exec", ast.PyCF_ONLY_AST, dont_inherit=True))
+def _parsed(text: str, name: str) -> ast.Module:
+    return cast(ast.Module, compile(text, name, "exec", ast.PyCF_ONLY_AST, dont_inherit=True))
+
+
+def _compile(tree: ast.Module, name: str, policy: Policy, *, futures: bool) -> CompiledBatch:
     transformer = LeanTransformer(_imports(policy.imports), policy.limits.ast_nodes)
-    lines = [_first_line(statement) for statement in tree.body]
+    lines = _first_lines(tree.body)
     flags = _ANNOTATIONS if _defers_annotations(tree) else 0
     transformer.violations += uses_of_withheld(tree, policy)
     transformed = transformer.transform(tree.body)
@@ -116,9 +127,12 @@ def _refuse(violations: list[Violation]) -> None:
         raise SourceRefused(tuple(violations))
 
 
-def _first_line(statement: ast.stmt) -> int:
-    decorators = statement.decorator_list if type(statement) in _DECORATED else None  # type: ignore[attr-defined]
-    return decorators[0].lineno if decorators else statement.lineno
+def _first_lines(statements: list[ast.stmt]) -> list[int]:
+    lines = [statement.lineno for statement in statements]
+    for place, statement in enumerate(statements):
+        if type(statement) in _DECORATED and statement.decorator_list:  # type: ignore[attr-defined]
+            lines[place] = statement.decorator_list[0].lineno  # type: ignore[attr-defined]
+    return lines
 
 
 def _defers_annotations(tree: ast.Module) -> bool:

@@ -52,15 +52,20 @@ _CAREFUL = _STORES | {_MATCH_CLASS, _EXTENDED} | (set(range(256)) - _ALLOWED)
 """Operations of which the surroundings count."""
 _CAREFREE = bytes(set(range(256)) - _CAREFUL)
 _FIRST_LOADED = bytes([_LOAD_NAME, 0])
-_FIRST_OTHERWISE = tuple(bytes([operation, 0]) for operation in _NAMING - {_LOAD_NAME})
-"""Loading the first of a code object's names, and whatever else can be done with it."""
-_JUMP = frozenset({bytes([_JUMP_IF_FALSE])})
+_FIRST_JUMPED_AT = bytes([_LOAD_NAME, 0, _JUMP_IF_FALSE])
+"""The first of a code object's names is loaded; it is loaded, and a jump takes its value."""
+_OTHER_NAMING = bytes(1 if byte in _NAMING - {_LOAD_NAME} else 2 if byte else 0 for byte in range(256))
+_FIRST_OTHERWISE = bytes([1, 0])
+"""What code looks like in which something else is done with its first name, when it is translated by this table."""
 _INPLACE = 13
 """BINARY_OP's argument from which on it is `+=` and its like."""
 
 _SET_BY_COMPILER = frozenset({"__module__", "__qualname__", "__annotations__", "__doc__", "__classcell__"})
 _READ_BY_COMPILER = frozenset({"__name__", "__annotations__", "__class__"})
 """What the compiler itself binds and loads in a class body."""
+
+_REMEMBERED = 4096
+"""Names of which it is remembered what was found out; a guest can make up as many as it likes."""
 
 _EVIDENCE = (NAME,)
 _Step = tuple[int, int, int]
@@ -109,10 +114,8 @@ def is_plain(code: types.CodeType, scope: Scope) -> bool:
                 return False
             names = tuple([name for name in names if name not in GUARD_NAMES])
     return (
-        all(map(_is_plain_name, names))
-        and all(map(_is_variable, code.co_varnames))
-        and all(map(_is_variable, code.co_cellvars))
-        and all(map(_is_variable, code.co_freevars))
+        _PLAIN_NAMES.have(names)
+        and _VARIABLES.have(code.co_varnames + code.co_cellvars + code.co_freevars)
         and not (_KW_NAMES in operations and any(map(_is_reserved, code.co_consts)))
     )
 
@@ -123,8 +126,8 @@ def _is_only_jumped_at(steps: bytes) -> bool:
     For code without extended arguments, as below: those are looked at long. So is what only looks like an operation on
     the name, an argument and the 0 of a cache behind it; as no operation on a name is a 0, it hides none.
     """
-    after_loads = steps.split(_FIRST_LOADED)[1:]
-    return {after[:1] for after in after_loads} <= _JUMP and True not in map(steps.__contains__, _FIRST_OTHERWISE)
+    jumped_at = steps.count(_FIRST_LOADED) == steps.count(_FIRST_JUMPED_AT)
+    return jumped_at and _FIRST_OTHERWISE not in steps.translate(_OTHER_NAMING)
 
 
 def _are_only_loaded(names: set[int], operations: bytes, arguments: bytes) -> bool:
@@ -150,7 +153,7 @@ class Look:
 
     def violations(self) -> list[Violation]:
         for variable in self._variables():
-            if not _is_variable(variable):
+            if not _VARIABLES.have((variable,)):
                 self._refuse(0, "bytecode.bind", variable)
         for index, (operation, argument, _offset) in enumerate(self._steps):
             check = _CHECKS.get(operation)
@@ -285,15 +288,34 @@ def _extended(steps: list[_Step]) -> Iterator[_Step]:
             high = 0
 
 
-@lru_cache(maxsize=4096)
+class _Names:
+    """All names that pass a test; some of them are remembered, and recognised without asking for each."""
+
+    def __init__(self, test: Callable[[str], bool]) -> None:
+        self._test = test
+        self._met: set[str] = set()
+
+    def have(self, names: tuple[str, ...]) -> bool:
+        """Tell whether all these are among them."""
+        if self._met.issuperset(names):
+            return True
+        if not all(map(self._test, names)):
+            return False
+        if len(self._met) + len(names) <= _REMEMBERED:
+            self._met.update(names)
+        return True
+
+
 def _is_plain_name(name: str) -> bool:
     """Tell whether a name may be a variable, bound or read, and an attribute that is read from anything."""
     return name[0] != "_" and name.isidentifier() and is_bindable(name) and reading(name) is Reading.NATIVE
 
 
-@lru_cache(maxsize=4096)
 def _is_variable(name: str) -> bool:
     return name[0] != RESERVED_MARK and is_bindable(name)
+
+
+_PLAIN_NAMES, _VARIABLES = _Names(_is_plain_name), _Names(_is_variable)
 
 
 def _is_reserved(constant: object) -> bool:
@@ -301,7 +323,7 @@ def _is_reserved(constant: object) -> bool:
     return type(constant) is tuple and any(type(name) is str and name[:1] == RESERVED_MARK for name in constant)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(_REMEMBERED)
 def _is_readable(name: str, in_class: bool) -> bool:
     if name.startswith(RESERVED_MARK):
         return name in GUARD_NAMES
