@@ -225,8 +225,8 @@ class BatchRunner:
         """Say how the batch ended, together with the variables it leaves."""
         snapshot = None
         try:
-            self._host.observations.check_all_told()
             snapshot = self._timed(self._session.final_snapshot)
+            self._host.observations.check_all_told()
         except ReplayDiverged as divergence:
             self._host.send(Failed(run.batch, "diverged", str(divergence)))
             return
@@ -238,9 +238,16 @@ class BatchRunner:
         finished = Finished(run.batch, end.outcome, end.error, end.limit, snapshot, end.exited, end.exit_status)
         self._host.send(finished)
         if snapshot is not None:
-            self._session.settle()
+            self._settle()
         if self._ballast is None:
             self._ballast = _ballast()
+
+    def _settle(self) -> None:
+        """Let the next batch begin from here. All is told, so whoever cannot simply ends."""
+        try:
+            self._session.settle()
+        except MemoryError as full:
+            raise ChannelClosed("there is no memory to go on with") from full
 
 
 def _ballast() -> mmap.mmap:

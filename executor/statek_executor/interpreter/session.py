@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import sys
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -31,6 +32,9 @@ from statek_policies.language import CompiledBatch, GuestEnvironment, GuestRando
 from statek_protocol.messages.interpreter import LimitBreach, Load, Segment, Snapshot, TransientValue
 
 TRANSIENT_LIMIT = 1_000
+RESTORING_FACTOR: Final = 4
+"""How many times as many frames a source may take when it is compiled again; with futures it takes three times as many
+as without."""
 _NOTHING: Final[frozenset[str]] = frozenset()
 _TOOL_PREFIX = "tools."
 _ERROR_PREFIX = "errors."
@@ -190,30 +194,30 @@ class Session:
         if changes.transient or self._lost:
             return None
         self._baseline.note_sent(changes)
-        return self._snapshot(instruction, changes)
+        return self._snapshot(instruction, changes, ())
 
     def final_snapshot(self, instruction: int) -> Snapshot:
         """Encode at the end of the batch; `settle` begins the next one from there. Raises `WorkspaceTooLarge`.
 
         The living namespace gets what a restored one would have in place of variables that are not kept. Otherwise the
-        next batch would find them or not, depending on whether this process is still there.
+        next batch would find them or not, depending on whether this process is still there. Code of the guest that this
+        runs belongs to the batch as well, with all that it changes.
         """
         beside = self._beside()
         if self._is_as_it_was(beside):
             return Snapshot(instruction, (), (), ())
-        if self._has_finalisers:
-            self._collections_seen = _collections()
-        self._told = self._compare(beside)
-        snapshot = self._snapshot(instruction, self._told)
-        if snapshot.transient:
-            self.settle()
-            self._forget_transient(snapshot)
-            if self._has_finalisers:
-                gc.collect()  # what runs with it belongs to this batch, whoever goes on with the next one
+        changes = self._compare_at_end(beside)
+        lost = (*self._lost, *changes.transient)
+        if self._forget(changes.transient):
+            changes = self._compare_at_end(self._beside())
+            lost = tuple(dict.fromkeys((*lost, *changes.transient)))
+            self._forget(changes.transient)  # what only that code has made
+        snapshot = self._snapshot(instruction, changes, lost)
+        self._told, self._lost = changes, ()
         return snapshot
 
     def settle(self) -> None:
-        """Make what the final snapshot told the baseline. No code of the guest runs, and nobody has to wait for it."""
+        """Make what the final snapshot told the baseline; nobody has to wait for it."""
         self._litter.clear()
         told, self._told = self._told, None
         self._touched = _NOTHING
@@ -226,6 +230,12 @@ class Session:
         if self._all_touched or self._has_finalisers or self._lost or not self._fits:
             return False
         return self._baseline.is_as_recalled(self._touched, beside)
+
+    def _compare_at_end(self, beside: Mapping[str, object]) -> Changes:
+        """Compare the variables, and remember when that was: a collection after it may change them."""
+        if self._has_finalisers:
+            self._collections_seen = _collections()
+        return self._compare(beside)
 
     def _compare(self, beside: Mapping[str, object]) -> Changes:
         """Compare the variables with what the scheduler has, without guest code in between: finalisers must wait."""
@@ -241,12 +251,10 @@ class Session:
             raise WorkspaceTooLarge(LimitBreach("workspace_bytes", limits.workspace_bytes, changes.size))
         return changes
 
-    def _snapshot(self, instruction: int, changes: Changes) -> Snapshot:
-        if not (changes.written or changes.dropped or changes.transient or self._lost):
-            return Snapshot(instruction, (), (), ())
+    def _snapshot(self, instruction: int, changes: Changes, lost: tuple[Transient, ...]) -> Snapshot:
         segments = [Segment(part.number, part.data, part.batches) for part in changes.written]
-        lost = (*self._lost, *changes.transient)[:TRANSIENT_LIMIT]
-        return Snapshot(instruction, tuple(segments), tuple(sorted(changes.dropped)), tuple(map(_transient, lost)))
+        told = tuple(map(_transient, lost[:TRANSIENT_LIMIT]))
+        return Snapshot(instruction, tuple(segments), tuple(sorted(changes.dropped)), told)
 
     def _beside(self) -> dict[str, object]:
         """Give what is kept beside the variables: where chance and the monotonic clock stand."""
@@ -257,13 +265,14 @@ class Session:
             "objects": self._host.objects.described(),
         }
 
-    def _forget_transient(self, snapshot: Snapshot) -> None:
-        self._lost = ()
-        names = {value.name for value in snapshot.transient if value.name in self.globals}
-        for value in snapshot.transient:
-            if value.name in names:
-                self.globals[value.name] = lose(value.name, value.type, value.reason)
-        self._baseline.forget_transient(names)
+    def _forget(self, transient: tuple[Transient, ...]) -> bool:
+        """Put placeholders in the places of variables that are not kept; tells whether there were any."""
+        variables = [value for value in transient if value.name in self.globals]
+        for value in variables:
+            self.globals[value.name] = lose(value.name, value.type, value.reason)
+        if variables and self._has_finalisers:
+            gc.collect()  # what was forgotten may be held by nothing but itself
+        return bool(variables)
 
     # what statek_executor.workspace.References asks for
 
@@ -292,8 +301,14 @@ class Session:
         }
 
     def _load_batch(self, batch: int) -> types.CodeType:
+        """Compile a batch that ran before: what was not nested too deeply then is not so here, further up the stack."""
         name, source = self._sources[batch]
-        return self.compile(batch, name, source).code
+        usual = sys.getrecursionlimit()
+        sys.setrecursionlimit(RESTORING_FACTOR * usual)
+        try:
+            return self.compile(batch, name, source).code
+        finally:
+            sys.setrecursionlimit(usual)
 
 
 def _transient(value: Transient) -> TransientValue:

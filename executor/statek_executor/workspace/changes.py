@@ -134,11 +134,6 @@ class Baseline:
             before is not None and before.plain and segment.plain and before.names == segment.names
         )
 
-    def forget_transient(self, names: Collection[str]) -> None:
-        """Do not tell again that these variables are not kept: placeholders have taken their places."""
-        for number, lost in list(self._transient.items()):
-            self._transient[number] = tuple(value for value in lost if value.name not in names)
-
     @property
     def _all_transient(self) -> tuple[Transient, ...]:
         return tuple(itertools.chain.from_iterable(self._transient.values())) if self._transient else ()
@@ -179,11 +174,13 @@ class Baseline:
         written: dict[str, Encoded] = {}
         if not are_apart(values.values()):
             return written
-        for name, expression in zip(list(values), self._plain.expressions(values.values()), strict=True):
+        places, segments = self._places, self._segments
+        for name in list(values):
+            expression = self._plain.expression(values[name])
             if expression is None:
                 continue
-            number = self._places.get(name, BESIDE)
-            known, now = self._segments.get(number), fingerprint(expression)
+            number, now = places.get(name, BESIDE), fingerprint(expression)
+            known = segments.get(number)
             if known is None or not known.plain or known.fingerprint != now or self._sent:
                 written[name] = self._plain.segment(name, expression, now)
             else:

@@ -105,14 +105,6 @@ class PlainWriter:
             return None
         return data
 
-    def expressions(self, values: Collection[object]) -> list[bytes | None]:
-        """Write values one by one, each as `expression` does."""
-        try:
-            return list(map(self._outermost.pack, values))
-        except (UnicodeEncodeError, leaves.Unencodable):
-            self._outermost.reset()
-            return list(map(self.expression, values))
-
     def segment(self, name: str, expression: bytes, plain: bytes) -> Encoded:
         """Give the same bytes that `encode` gives; `plain` is the expression's fingerprint."""
         return Encoded(self._written({name: expression}), plain=plain)

@@ -61,9 +61,7 @@ def compile_batch(
     filters, warnings.filters = warnings.filters, _NO_WARNINGS  # one about the guest's source is none about ours
     try:
         tree = _parsed(_decoded(source), name)
-        if litter is not None and len(source) <= _LITTER_BYTES:
-            litter.append(tree)
-        return _compile(tree, name, policy, futures=futures)
+        compiled = _compile(tree, name, policy, futures=futures)
     except SyntaxError as error:
         raise SourceInvalid(type(error).__name__, _said(error), error.lineno) from None
     except (RecursionError, MemoryError):
@@ -72,6 +70,9 @@ def compile_batch(
         raise SourceInvalid("SyntaxError", str(error), None) from None
     finally:
         warnings.filters = filters
+    if litter is not None and len(source) <= _LITTER_BYTES:
+        litter.append(tree)
+    return compiled
 
 
 def _parsed(text: str, name: str) -> ast.Module:
@@ -87,7 +88,7 @@ def _compile(tree: ast.Module, name: str, policy: Policy, *, futures: bool) -> C
     _refuse(transformer.violations)
     if futures:
         transformed = [let_wait(statements) for statements in transformed]
-    tree.body = [nodes.instruction(*instruction) for instruction in zip(transformed, lines, strict=True)]
+    tree.body = nodes.instructions(transformed, lines)
     code: types.CodeType = compile(tree, name, "exec", flags, dont_inherit=True, optimize=0)
     _refuse(scan(code))
     return CompiledBatch(name, code, tuple(lines))

@@ -78,11 +78,14 @@ def admitted(guard: str, value: ast.expr, attribute: str) -> ast.expr:
     return _at(ast.IfExp(test, value, guarded(guard, value, attribute)), value)
 
 
-def instruction(statements: list[ast.stmt], line: int) -> ast.stmt:
-    """Let an instruction's statements stand behind its boundary, at its first line: `if @boundary: ...`."""
-    node = ast.If(_AT_BOUNDARY, statements, [])
-    node.lineno, node.col_offset = line, 0
-    return node
+def instructions(of: list[list[ast.stmt]], lines: list[int]) -> list[ast.stmt]:
+    """Let each instruction's statements stand behind its boundary, at its first line: `if @boundary: ...`."""
+    made: list[ast.stmt] = []
+    for statements, line in zip(of, lines, strict=True):
+        node = ast.If(_AT_BOUNDARY, statements, [])
+        node.lineno, node.col_offset = line, 0
+        made.append(node)
+    return made
 
 
 def assign(target: ast.expr, value: ast.expr, place: ast.stmt) -> ast.stmt:

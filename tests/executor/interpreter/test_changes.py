@@ -270,6 +270,39 @@ def test_what_runs_when_garbage_is_collected_in_a_later_batch_is_sent() -> None:
     assert job.successor().variables()["log"] == ["closed"]
 
 
+HELD = """
+count, log = 0, []
+def held(name):
+    global count
+    try:
+        yield name
+    finally:
+        count += 1
+        log.append(name)
+        late[name] = held(name + "'") if len(name) < 3 else None
+late = {}
+class Reader:
+    def __init__(self):
+        self.rows = self.read()
+    def read(self):
+        with self:
+            yield 1
+    def __enter__(self):
+        return self
+    def __exit__(self, *_):
+        log.append("left")
+"""
+
+
+@pytest.mark.parametrize("then", ["g = held('g')\nnext(g)", "r = Reader()\nnext(r.rows)\nr = r.rows"])
+def test_what_the_end_of_a_value_changes_that_is_not_kept_is_sent_with_its_batch(then: str) -> None:
+    job = started(HELD)
+    job.run(then)
+    assert len(job.variables()["log"]) == 1  # type: ignore[arg-type]
+    assert job.successor().describe() == job.describe()
+    assert job.successor().variables()["log"] == job.variables()["log"]
+
+
 def test_what_a_redirection_that_was_left_open_takes_down_is_sent() -> None:
     job = started(
         "import io, contextlib\nout = io.StringIO()\nstack = contextlib.ExitStack()\n"

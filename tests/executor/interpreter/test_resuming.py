@@ -62,6 +62,40 @@ def check_goes_on_the_same(source: str, *, tools: bool = False) -> Batch:
     return second
 
 
+def test_the_end_of_a_value_that_is_not_kept_is_told_the_time_again() -> None:
+    source = """
+        import time
+        def held():
+            try:
+                yield 1
+            finally:
+                print("closed at", time.time_ns())
+        g = held()
+        next(g)
+    """
+    with interpreter() as process:
+        first = process.run(source)
+    with interpreter() as other:
+        second = other.run(source, observed=first.observed)
+    assert second.console == first.console != ""
+    assert second.end.outcome == first.end.outcome == "ok"
+
+
+def test_what_was_just_not_nested_too_deeply_is_read_again() -> None:
+    def source(terms: int) -> str:
+        return f"def add(a):\n    return {'+'.join('a' * terms)}\n"
+
+    fits, too_deep = 1, 2_000
+    with interpreter() as process:
+        while too_deep - fits > 1:
+            middle = (fits + too_deep) // 2
+            outcome = process.run(source(middle)).end.outcome
+            fits, too_deep = (middle, too_deep) if outcome == "ok" else (fits, middle)
+    assert fits > 300
+    with interpreter() as process, successor(process, process.run(source(fits)).snapshot) as other:
+        assert other.run("print(add(1))", 2).console == f"{fits}\n"
+
+
 def test_variables_and_definitions_are_there_again() -> None:
     source = f"""
 x = [1, 2]
