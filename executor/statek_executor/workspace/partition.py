@@ -29,6 +29,10 @@ FEW: Final = 16
 LONG_TEXT: Final = 64
 """Texts longer than this are stored once however often they occur; shorter ones are as cheap as a reference."""
 
+_COMMON: Final = frozenset({int, float, bool, type(None)})
+"""Types of what is nobody's own, and plain whatever its value."""
+_ONE_BY_ONE: Final = frozenset({list, tuple, dict})
+
 _ONE_OWNER: Final = frozenset({3})
 """References to what one container and one list of ours hold, with the one that is passed to `sys.getrefcount`."""
 
@@ -67,6 +71,32 @@ def partition(variables: Mapping[str, object], landmarks: Mapping[int, str], rea
 def are_apart(level: Iterable[Any]) -> bool:
     """Tell whether values are all plain, and nothing occurs in two of them or in one of them twice."""
     level = list(level)
+    apart = _few_are_apart(list(level)) if len(level) <= DEPTH else None
+    return _many_are_apart(level) if apart is None else apart
+
+
+def _few_are_apart(parts: list[Any]) -> bool | None:
+    """Tell it of few parts of the commonest types, one by one; None for others, and for more than could be too deep."""
+    seen: set[int] = set()
+    for part in parts:
+        kind = type(part)
+        if kind in _COMMON or (kind is str and len(part) <= LONG_TEXT):
+            continue
+        if kind not in _ONE_BY_ONE or len(parts) + len(part) > DEPTH or (kind is dict and not _is_record(part)):
+            return None
+        if id(part) in seen:
+            return False
+        seen.add(id(part))
+        parts += part.values() if kind is dict else part
+    return True
+
+
+def _is_record(part: dict[Any, Any]) -> bool:
+    return set(map(type, part)) <= {str}
+
+
+def _many_are_apart(level: list[Any]) -> bool:
+    """Tell it level by level, which takes as long for few parts as for some hundred."""
     width = 1
     seen: set[int] = set()
     for depth in range(DEPTH):

@@ -67,7 +67,7 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
 
     def transform(self, statements: list[ast.stmt]) -> list[list[ast.stmt]]:
         """Transform each top-level statement; refusals are collected, not raised."""
-        transformed = [made if type(made) is list else [made] for made in map(self.visit, statements)]
+        transformed = [made if type(made) is list else [made] for made in self._each(statements)]
         self._count(0)  # what was counted since the last look
         self._report_refused_calls()
         self.violations.sort(key=lambda violation: violation.line or 0)
@@ -114,6 +114,10 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         return node
 
     def _all(self, children: list[Any]) -> list[Any]:
+        transformed = self._each(children)
+        return _flattened(transformed) if list in map(type, transformed) else transformed
+
+    def _each(self, children: list[Any]) -> list[Any]:
         self._nodes += len(children)
         if self._nodes > self._allowed_nodes:
             self._say_too_many()
@@ -121,7 +125,7 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         for child in children:
             kind = type(child)
             transformed.append(child if kind is _CONSTANT else _HANDLERS[kind](self, child))
-        return _flattened(transformed) if list in map(type, transformed) else transformed
+        return transformed
 
     # Variables
 
