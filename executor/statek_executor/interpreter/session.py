@@ -206,10 +206,10 @@ class Session:
         beside = self._beside()
         if self._is_as_it_was(beside):
             return Snapshot(instruction, (), (), ())
-        changes = self._compare_at_end(beside)
+        changes = self._compare(beside)
         lost = (*self._lost, *changes.transient)
         if self._forget(changes.transient):
-            changes = self._compare_at_end(self._beside())
+            changes = self._compare(self._beside())
             lost = tuple(dict.fromkeys((*lost, *changes.transient)))
             self._forget(changes.transient)  # what only that code has made
         snapshot = self._snapshot(instruction, changes, lost)
@@ -231,15 +231,11 @@ class Session:
             return False
         return self._baseline.is_as_recalled(self._touched, beside)
 
-    def _compare_at_end(self, beside: Mapping[str, object]) -> Changes:
-        """Compare the variables, and remember when that was: a collection after it may change them."""
-        if self._has_finalisers:
-            self._collections_seen = _collections()
-        return self._compare(beside)
-
     def _compare(self, beside: Mapping[str, object]) -> Changes:
         """Compare the variables with what the scheduler has, without guest code in between: finalisers must wait."""
-        collected = self._has_finalisers and _collections() != self._collections
+        if self._has_finalisers:
+            self._collections_seen = _collections()
+        collected = self._has_finalisers and self._collections_seen != self._collections
         touched = None if self._all_touched or collected else self._touched
         with _NoCollections():
             changes = self._baseline.compare(touched, beside)

@@ -25,19 +25,21 @@ _BEGINS = re.compile(r"\b(?:f|fr|rf)['\"]", re.IGNORECASE)
 
 def check_work(text: str) -> None:
     """Raise SourceInvalid for a source that takes too long to parse."""
-    _check_imports(text)
-    _check_fstrings(text)
+    if text.count(".") >= _MOST_PARTS:
+        _check_imports(text)
+    if text.count("{") * len(text) > _MOST_WORK:
+        _check_fstrings(text)
 
 
 def _check_imports(text: str) -> None:
-    found = _TOO_MANY_PARTS.search(text) if text.count(".") >= _MOST_PARTS else None
+    found = _TOO_MANY_PARTS.search(text)
     if found is not None:
         line = text.count("\n", 0, found.start()) + 1
         raise SourceInvalid("SyntaxError", f"the name of a module has more than {_MOST_PARTS} parts", line)
 
 
 def _check_fstrings(text: str) -> None:
-    if text.count("{") * len(text) <= _MOST_WORK or not _BEGINS.search(text):
+    if not _BEGINS.search(text):
         return
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):

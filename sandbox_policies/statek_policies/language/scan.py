@@ -80,7 +80,7 @@ def scan(code: types.CodeType) -> list[Violation]:
         code, scope = waiting.pop()
         if not is_plain(code, scope):
             found += Look(code, scope).violations()
-        waiting += [(const, _scope_of(const)) for const in code.co_consts if isinstance(const, types.CodeType)]
+        waiting += [(const, _scope_of(const)) for const in code.co_consts if type(const) is types.CodeType]
     return found
 
 

@@ -65,9 +65,10 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         self._bound: set[str] = set()
         self._refused_calls: list[ast.Name] = []
 
-    def transform(self, statements: list[ast.stmt]) -> list[list[ast.stmt]]:
+    def transform(self, statements: list[Any]) -> list[list[ast.stmt]]:
         """Transform each top-level statement; refusals are collected, not raised."""
-        transformed = [made if type(made) is list else [made] for made in self._each(statements)]
+        self._each(statements)
+        transformed = [made if type(made) is list else [made] for made in statements]
         self._count(0)  # what was counted since the last look
         self._report_refused_calls()
         self.violations.sort(key=lambda violation: violation.line or 0)
@@ -104,28 +105,36 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
             kind = type(child)
             if kind is list:
                 if child:
-                    setattr(node, field, self._all(child))
+                    self._all(child)
             elif child is not None:
                 self._nodes += 1
-                if kind is not _CONSTANT:
-                    result = _HANDLERS[kind](self, child)
-                    if result is not child:
-                        setattr(node, field, result)
+                if kind is _CONSTANT or (kind is _NAME and child.id[0] != "_" and type(child.ctx) is _LOAD):
+                    continue
+                result = _HANDLERS[kind](self, child)
+                if result is not child:
+                    setattr(node, field, result)
         return node
 
-    def _all(self, children: list[Any]) -> list[Any]:
-        transformed = self._each(children)
-        return _flattened(transformed) if list in map(type, transformed) else transformed
+    def _all(self, children: list[Any]) -> None:
+        """Transform the nodes of a list in place; one statement may become several, or none."""
+        if self._each(children):
+            children[:] = [one for made in children for one in (made if type(made) is list else [made])]
 
-    def _each(self, children: list[Any]) -> list[Any]:
+    def _each(self, children: list[Any]) -> bool:
+        """Put in the place of each node what it becomes; tells whether that is a list somewhere."""
         self._nodes += len(children)
         if self._nodes > self._allowed_nodes:
             self._say_too_many()
-        transformed = []
-        for child in children:
+        several = False
+        for place, child in enumerate(children):
             kind = type(child)
-            transformed.append(child if kind is _CONSTANT else _HANDLERS[kind](self, child))
-        return transformed
+            if kind is _CONSTANT or (kind is _NAME and child.id[0] != "_" and type(child.ctx) is _LOAD):
+                continue
+            result = _HANDLERS[kind](self, child)
+            if result is not child:
+                children[place] = result
+                several |= type(result) is list
+        return several
 
     # Variables
 
@@ -224,17 +233,17 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         exits = self._exits
         outside = self.expects_import_error
         self.expects_import_error = outside or any(map(_catches_import_error, node.handlers))
-        node.body = self._all(node.body)
+        self._all(node.body)
         self.expects_import_error = outside
-        node.handlers = self._all(node.handlers)
-        node.orelse = self._all(node.orelse)
+        self._all(node.handlers)
+        self._all(node.orelse)
         self._visit_finally(node, copies=1 + self._exits - exits)
         return node
 
     def _visit_finally(self, node: ast.Try, copies: int) -> None:
         """Check the `finally` clause, and count it as often as Python compiles it: once more for each way out."""
         nodes, exits = self._nodes, self._exits
-        node.finalbody = self._all(node.finalbody)
+        self._all(node.finalbody)
         self._exits += copies * (self._exits - exits)
         self._count(copies * (self._nodes - nodes))
 
@@ -280,11 +289,11 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         """Check a function's name; its body is a scope."""
         if not (self._scopes[-1] == _CLASS and node.name in DEFINABLE):
             self._define(node, node.name)
-        node.decorator_list = self._all(node.decorator_list)
+        self._all(node.decorator_list)
         node.args = self.visit(node.args)
         if node.returns is not None:
             node.returns = self.visit(node.returns)
-        node.body = self._scoped(_FUNCTION, node.body)
+        self._scoped(_FUNCTION, node.body)
         return node
 
     def _define(self, node: ast.FunctionDef | ast.ClassDef, name: str) -> None:
@@ -313,22 +322,16 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
             if keyword.arg == "metaclass" and _last_name(keyword.value) not in METACLASSES:
                 detail = f"only {' and '.join(sorted(METACLASSES))} are offered as metaclasses; use __init_subclass__"
                 self.refuse(node, "class.metaclass", detail)
-        node.decorator_list = self._all(node.decorator_list)
-        node.bases = self._all(node.bases)
-        node.keywords = self._all(node.keywords)
-        node.body = self._scoped(_CLASS, node.body)
+        self._all(node.decorator_list)
+        self._all(node.bases)
+        self._all(node.keywords)
+        self._scoped(_CLASS, node.body)
         return node
 
-    def _scoped(self, scope: str, body: list[ast.stmt]) -> list[ast.stmt]:
+    def _scoped(self, scope: str, body: list[ast.stmt]) -> None:
         self._scopes.append(scope)
-        body = self._all(body)
+        self._all(body)
         self._scopes.pop()
-        return body
-
-
-def _flattened(results: list[Any]) -> list[Any]:
-    """Put in the place of a list what it contains: one statement may have become several, or none."""
-    return [one for result in results for one in (result if type(result) is list else [result])]
 
 
 def _last_name(value: ast.expr) -> str:
@@ -397,7 +400,8 @@ def _passing() -> Iterable[str]:
     yield from _ADDED.split()
 
 
-_CONSTANT, _LOAD = ast.Constant, ast.Load
+_CONSTANT, _NAME, _LOAD = ast.Constant, ast.Name, ast.Load
+"""Constants, and names that are read and do not begin with an underscore, are most of the nodes, and need no look."""
 _LEAVES = frozenset({_CONSTANT, ast.MatchSingleton, ast.Pass, type(None)})
 """What there is nothing to look at in; None stands in a list for what was left out."""
 _HANDLERS = _handlers()
