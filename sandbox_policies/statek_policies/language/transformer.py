@@ -16,10 +16,12 @@ from RestrictedPython.transformer import RestrictingNodeTransformer
 
 from statek_policies.language import nodes
 from statek_policies.language.attributes import AttributeRules
+from statek_policies.language.checking import CLASS, MODULE, last_name
+from statek_policies.language.definitions import DefinitionRules
 from statek_policies.language.errors import SourceTooLarge
 from statek_policies.language.imports import Imports
 from statek_policies.language.patterns import PatternRules
-from statek_policies.language.refusals import METACLASSES, REFUSED_BUILTINS, STATEMENTS
+from statek_policies.language.refusals import REFUSED_BUILTINS, STATEMENTS
 from statek_policies.language.words import (
     CLASS_CONSTANTS,
     DEFINABLE,
@@ -48,10 +50,8 @@ _NODES_OF_A_BINDING = 4
 
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
-_FUNCTION, _CLASS, _MODULE = "function", "class", "module"
 
-
-class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
+class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, RestrictingNodeTransformer):
     """Transforms one source; `violations` and `bound` are filled as it goes."""
 
     def __init__(self, imports: Imports, ast_nodes: int) -> None:
@@ -61,7 +61,7 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         self._allowed_nodes = ast_nodes
         self._nodes = 0
         self._exits = 0
-        self._scopes = [_MODULE]
+        self.scopes = [MODULE]
         self._bound: set[str] = set()
         self._refused_calls: list[ast.Name] = []
 
@@ -105,7 +105,7 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
             kind = type(child)
             if kind is list:
                 if child:
-                    self._all(child)
+                    self.transform_all(child)
             elif child is not None:
                 self._nodes += 1
                 if kind is _CONSTANT or (kind is _NAME and child.id[0] != "_" and type(child.ctx) is _LOAD):
@@ -115,7 +115,7 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
                     setattr(node, field, result)
         return node
 
-    def _all(self, children: list[Any]) -> None:
+    def transform_all(self, children: list[Any]) -> None:
         """Transform the nodes of a list in place; one statement may become several, or none."""
         if self._each(children):
             children[:] = [one for made in children for one in (made if type(made) is list else [made])]
@@ -143,7 +143,7 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         if name is None:
             return
         self._bound.add(name)
-        if is_bindable(name) or (self._scopes[-1] == _MODULE and name in MODULE_CONSTANTS):
+        if is_bindable(name) or (self.scopes[-1] == MODULE and name in MODULE_CONSTANTS):
             return
         self.refuse(node, "name.dunder", f"the name {name!r} is reserved; choose one without double underscores")
 
@@ -162,10 +162,10 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
     def _is_readable(self, name: str) -> bool:
         if not is_dunder(name) or name in READABLE_NAMES:
             return True
-        return self._scopes[-1] == _CLASS and name in DEFINABLE
+        return self.scopes[-1] == CLASS and name in DEFINABLE
 
     def _bind_name(self, node: ast.Name) -> None:
-        if self._scopes[-1] == _CLASS and node.id in DEFINABLE:
+        if self.scopes[-1] == CLASS and node.id in DEFINABLE:
             return
         self.bind(node, node.id)
 
@@ -179,9 +179,9 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         """Keep annotations where Python keeps them; elsewhere an annotated assignment is an assignment."""
-        scope = self._scopes[-1]
-        if type(node.target) is ast.Name and scope != _MODULE:
-            if scope == _CLASS and self._is_class_constant(node.target, node.value):
+        scope = self.scopes[-1]
+        if type(node.target) is ast.Name and scope != MODULE:
+            if scope == CLASS and self._is_class_constant(node.target, node.value):
                 return nodes.nothing(node) if node.value is None else nodes.assign(node.target, node.value, node)
             return self.contents(node)
         self.visit(node.annotation)
@@ -192,11 +192,7 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         """Check what a class body sets for Python to read."""
-        if (
-            self._scopes[-1] == _CLASS
-            and len(node.targets) == 1
-            and self._is_class_constant(node.targets[0], node.value)
-        ):
+        if self.scopes[-1] == CLASS and len(node.targets) == 1 and self._is_class_constant(node.targets[0], node.value):
             return node
         return self.contents(node)
 
@@ -233,17 +229,17 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         exits = self._exits
         outside = self.expects_import_error
         self.expects_import_error = outside or any(map(_catches_import_error, node.handlers))
-        self._all(node.body)
+        self.transform_all(node.body)
         self.expects_import_error = outside
-        self._all(node.handlers)
-        self._all(node.orelse)
+        self.transform_all(node.handlers)
+        self.transform_all(node.orelse)
         self._visit_finally(node, copies=1 + self._exits - exits)
         return node
 
     def _visit_finally(self, node: ast.Try, copies: int) -> None:
         """Check the `finally` clause, and count it as often as Python compiles it: once more for each way out."""
         nodes, exits = self._nodes, self._exits
-        self._all(node.finalbody)
+        self.transform_all(node.finalbody)
         self._exits += copies * (self._exits - exits)
         self._count(copies * (self._nodes - nodes))
 
@@ -283,66 +279,12 @@ class LeanTransformer(AttributeRules, PatternRules, RestrictingNodeTransformer):
         self._count_bindings(len(node.names))
         return self._imports.statements_from(node, self)
 
-    # Definitions
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """Check a function's name; its body is a scope."""
-        if not (self._scopes[-1] == _CLASS and node.name in DEFINABLE):
-            self._define(node, node.name)
-        self._all(node.decorator_list)
-        node.args = self.visit(node.args)
-        if node.returns is not None:
-            node.returns = self.visit(node.returns)
-        self._scoped(_FUNCTION, node.body)
-        return node
-
-    def _define(self, node: ast.FunctionDef | ast.ClassDef, name: str) -> None:
-        if self._scopes[-1] == _CLASS and is_dunder(name):
-            self.refuse(node, "class.method", f"a class cannot define {name!r}; {_why_not_definable(name)}")
-        else:
-            self.bind(node, name)
-
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        """Check a lambda's parameters; its body is a scope."""
-        node.args = self.visit(node.args)
-        self._scopes.append(_FUNCTION)
-        node.body = self.visit(node.body)
-        self._scopes.pop()
-        return node
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        """Check a parameter's name."""
-        self.bind(node, node.arg)
-        return self.contents(node)  # type: ignore[no-any-return]
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        """Check a class's name and metaclass; its body is a scope."""
-        self._define(node, node.name)
-        for keyword in node.keywords:
-            if keyword.arg == "metaclass" and _last_name(keyword.value) not in METACLASSES:
-                detail = f"only {' and '.join(sorted(METACLASSES))} are offered as metaclasses; use __init_subclass__"
-                self.refuse(node, "class.metaclass", detail)
-        self._all(node.decorator_list)
-        self._all(node.bases)
-        self._all(node.keywords)
-        self._scoped(_CLASS, node.body)
-        return node
-
-    def _scoped(self, scope: str, body: list[ast.stmt]) -> None:
-        self._scopes.append(scope)
-        self._all(body)
-        self._scopes.pop()
-
-
-def _last_name(value: ast.expr) -> str:
-    return value.id if type(value) is ast.Name else value.attr if type(value) is ast.Attribute else ""
-
 
 def _catches_import_error(handler: ast.ExceptHandler) -> bool:
     if handler.type is None:
         return True
     kinds = handler.type.elts if type(handler.type) is ast.Tuple else [handler.type]
-    return any(_last_name(kind) in _IMPORT_ERRORS for kind in kinds)
+    return any(last_name(kind) in _IMPORT_ERRORS for kind in kinds)
 
 
 def _is_slot(name: str) -> bool:
@@ -354,15 +296,6 @@ def _literal_texts(value: ast.expr) -> list[str] | None:
     items = value.elts if type(value) in (ast.Tuple, ast.List, ast.Set) else [value]  # type: ignore[attr-defined]
     texts = [item.value for item in items if type(item) is ast.Constant and type(item.value) is str]
     return texts if len(texts) == len(items) else None
-
-
-def _why_not_definable(name: str) -> str:
-    instead = {
-        "__del__": "release things in a `with` block or a method that you call",
-        "__subclasshook__": "use typing.Protocol with runtime_checkable, or the register() of your own ABC",
-        "__await__": "there is no event loop; write a plain method",
-    }
-    return instead.get(name, "use an ordinary method, or __copy__ and __deepcopy__ for copying")
 
 
 def _refuse_node(transformer: LeanTransformer, node: ast.AST) -> ast.AST:
@@ -382,7 +315,7 @@ _Handler = Callable[[LeanTransformer, Any], Any]
 def _handlers() -> dict[type, _Handler]:
     table: dict[type, _Handler] = dict.fromkeys(_kinds(), _refuse_node) | dict.fromkeys(_LEAVES, _leave_node)
     table |= {getattr(ast, kind): LeanTransformer.contents for kind in _passing()}
-    own = {**vars(PatternRules), **vars(AttributeRules), **vars(LeanTransformer)}
+    own = {**vars(PatternRules), **vars(DefinitionRules), **vars(AttributeRules), **vars(LeanTransformer)}
     visitors = {name.removeprefix("visit_"): method for name, method in own.items() if name.startswith("visit_")}
     table |= {getattr(ast, kind): method for kind, method in visitors.items()}
     return table
