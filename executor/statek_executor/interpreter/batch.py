@@ -235,6 +235,8 @@ class BatchRunner:
         except MemoryError:
             self._ballast = None
             end = self._at_limit(end, "memory_bytes")
+        if self._session.cut_short:
+            end = self._soft_limit_or(end)
         finished = Finished(run.batch, end.outcome, end.error, end.limit, snapshot, end.exited, end.exit_status)
         self._host.send(finished)
         if snapshot is not None:

@@ -151,6 +151,18 @@ class GuestHost:
             self._channel.send(Observed(self._batch, record))
         self._channel.send(message)
 
+    def run_guest(self, work: Callable[[], None]) -> bool:
+        """Do what runs code of the guest that nobody called; tells whether that was until a soft limit."""
+        before = self._limits.reached
+        try:
+            self._limits.enter_guest()
+            work()
+        except TimeLimitError:
+            return True
+        finally:
+            self._limits.leave_guest()
+        return self._limits.reached != before  # where the guest, or the end of a generator, kept the error to itself
+
     # what statek_policies.language.Host asks for
 
     def write(self, text: str) -> None:

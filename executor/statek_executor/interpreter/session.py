@@ -82,6 +82,8 @@ class Session:
         self._baseline = Baseline(self.definitions, self, self._find)
         self._told: Changes | None = None
         """What the last final snapshot told, until it is the baseline."""
+        self.cut_short = False
+        """Whether the last final snapshot ran code of the guest until a limit."""
         self._touched = _NOTHING
         """The names that the code of the batch in hand can load or store."""
         self._all_touched = False
@@ -203,6 +205,7 @@ class Session:
         next batch would find them or not, depending on whether this process is still there. Code of the guest that this
         runs belongs to the batch as well, with all that it changes.
         """
+        self.cut_short = False
         beside = self._beside()
         if self._is_as_it_was(beside):
             return Snapshot(instruction, (), (), ())
@@ -263,12 +266,18 @@ class Session:
 
     def _forget(self, transient: tuple[Transient, ...]) -> bool:
         """Put placeholders in the places of variables that are not kept; tells whether there were any."""
-        variables = [value for value in transient if value.name in self.globals]
-        for value in variables:
+        lost = [value for value in transient if value.name in self.globals]
+        held = [self.globals[value.name] for value in lost]
+        for value in lost:
             self.globals[value.name] = lose(value.name, value.type, value.reason)
-        if variables and self._has_finalisers:
-            gc.collect()  # what was forgotten may be held by nothing but itself
-        return bool(variables)
+        if lost:
+            self.cut_short |= self._host.run_guest(lambda: self._let_go(held))
+        return bool(lost)
+
+    def _let_go(self, held: list[object]) -> None:
+        held.clear()
+        if self._has_finalisers:
+            gc.collect()  # what is held by nothing but itself
 
     # what statek_executor.workspace.References asks for
 

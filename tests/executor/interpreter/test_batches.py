@@ -294,6 +294,28 @@ def test_a_soft_limit_reaches_the_text_of_an_error_too() -> None:
         assert batch.end.outcome == "limit"
 
 
+def test_a_soft_limit_reaches_the_end_of_a_value_that_is_not_kept() -> None:
+    source = """
+        def held():
+            try:
+                yield 1
+            finally:
+                print('begun')
+                while True:
+                    pass
+        g = held()
+        next(g)
+        x = 1
+    """
+    with interpreter() as process:
+        batch = process.run(source, until=begun)
+        process.signal(signal.SIGXCPU)
+        process.go_on(batch)
+        assert (batch.end.outcome, batch.end.limit) == ("limit", LimitBreach("cpu_seconds", 5.0, 5.0))
+        assert [value.name for value in batch.snapshot.transient] == ["g"]
+        assert process.run("print(x)\n", 2).end.outcome == "ok"
+
+
 def test_a_soft_limit_of_the_last_batch_is_not_the_next_ones() -> None:
     with interpreter() as process:
         first = process.run("print('begun')\nwhile True:\n    pass\n", until=begun)
