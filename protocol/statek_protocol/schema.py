@@ -82,10 +82,7 @@ def _plain(value: Any) -> Any:
         return value
     if type(value) in (tuple, list):
         return [_plain(item) for item in value] if value else []
-    write = _WRITERS.get(type(value))
-    if write is not None:
-        return write(value)
-    if dataclasses.is_dataclass(value):
+    if type(value) in _WRITERS or dataclasses.is_dataclass(value):
         return dump(value)
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}

@@ -22,6 +22,7 @@ from statek_executor.workspace import (
     Definitions,
     MalformedWorkspace,
     Transient,
+    code_in,
     decode,
     lose,
     names_in,
@@ -177,12 +178,12 @@ class Session:
                     futures=self._host.meets_futures,
                     litter=self._litter,
                 )
-        self._sources[batch] = (name, source)
-        codes = self.definitions.add(batch, compiled.code)
-        if codes:
+            codes = code_in(compiled.code)
             names = self._names[compiled.name] = names_in(codes)
             self._all_touched |= not names.isdisjoint(_REACHES_BEYOND)
             self._has_finalisers |= runs_when_collected(codes)
+        self._sources[batch] = (name, source)
+        self.definitions.add(batch, compiled.code)
         return compiled
 
     def note_touched(self, compiled: CompiledBatch) -> None:
@@ -236,9 +237,8 @@ class Session:
 
     def _compare(self, beside: Mapping[str, object]) -> Changes:
         """Compare the variables with what the scheduler has, without guest code in between: finalisers must wait."""
-        if self._has_finalisers:
-            self._collections_seen = _collections()
-        collected = self._has_finalisers and self._collections_seen != self._collections
+        self._collections_seen = _collections() if self._has_finalisers else self._collections
+        collected = self._collections_seen != self._collections
         touched = None if self._all_touched or collected else self._touched
         with _NoCollections():
             changes = self._baseline.compare(touched, beside)

@@ -16,7 +16,7 @@ from statek_executor.workspace.definitions import Definitions
 from statek_executor.workspace.encoder import Encoded, Transient, encode
 from statek_executor.workspace.errors import MalformedWorkspace, MissingSource, TransientValueError, WorkspaceError
 from statek_executor.workspace.lost import Lost, lose
-from statek_executor.workspace.reach import names_in, runs_when_collected
+from statek_executor.workspace.reach import code_in, names_in, runs_when_collected
 from statek_executor.workspace.references import References
 from statek_executor.workspace.segments import BESIDE, Changes
 
@@ -34,6 +34,7 @@ __all__ = [
     "Transient",
     "TransientValueError",
     "WorkspaceError",
+    "code_in",
     "decode",
     "encode",
     "lose",

@@ -174,13 +174,12 @@ class Baseline:
         written: dict[str, Encoded] = {}
         if not are_apart(values.values()):
             return written
-        places, segments = self._places, self._segments
         for name in list(values):
             expression = self._plain.expression(values[name])
             if expression is None:
                 continue
-            number, now = places.get(name, BESIDE), fingerprint(expression)
-            known = segments.get(number)
+            number = self._places.get(name, BESIDE)
+            known, now = self._segments.get(number), fingerprint(expression)
             if known is None or not known.plain or known.fingerprint != now or self._sent:
                 written[name] = self._plain.segment(name, expression, now)
             else:

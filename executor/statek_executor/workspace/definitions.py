@@ -30,24 +30,21 @@ class Definitions:
         self._positions: dict[int, tuple[CodeType, Position]] = {}
         """By identity, for equal code may stand in two places; the code is held so that its identity stays taken."""
 
-    def add(self, batch: int, code: CodeType) -> list[CodeType]:
+    def add(self, batch: int, code: CodeType) -> None:
         """Make known the code that a batch was compiled to; a batch that was compiled again is known under both.
 
-        Two batches of the same source may have one code; what it defines is found in the first of them. Returns the
-        code objects that were not known: this one and those inside it, or none.
+        Two batches of the same source may have one code; what it defines is found in the first of them.
         """
         self._batches.setdefault(batch, code)
         if id(code) in self._positions:
-            return []
-        found = [code]
-        paths: list[tuple[int, ...]] = [()]
-        for each, path in zip(found, paths, strict=True):
-            self._positions[id(each)] = (each, (batch, path))
-            for index, constant in enumerate(each.co_consts):
+            return
+        pending: list[tuple[CodeType, Position]] = [(code, (batch, ()))]
+        while pending:
+            code, position = pending.pop()
+            self._positions[id(code)] = (code, position)
+            for index, constant in enumerate(code.co_consts):
                 if type(constant) is CodeType:
-                    found.append(constant)
-                    paths.append((*path, index))
-        return found
+                    pending.append((constant, (batch, (*position[1], index))))
 
     def position(self, code: CodeType) -> Position | None:
         """Tell where a code object was defined; None for code of no known batch."""

@@ -81,7 +81,7 @@ def _parsed(text: str, name: str) -> ast.Module:
 
 def _compile(tree: ast.Module, name: str, policy: Policy, *, futures: bool) -> CompiledBatch:
     transformer = LeanTransformer(_imports(policy.imports), policy.limits.ast_nodes)
-    lines = _first_lines(tree.body)
+    lines = [_first_line(statement) for statement in tree.body]
     flags = _ANNOTATIONS if _defers_annotations(tree) else 0
     transformer.violations += uses_of_withheld(tree, policy)
     transformed = transformer.transform(tree.body)
@@ -128,16 +128,13 @@ def _refuse(violations: list[Violation]) -> None:
         raise SourceRefused(tuple(violations))
 
 
-def _first_lines(statements: list[ast.stmt]) -> list[int]:
-    lines = [statement.lineno for statement in statements]
-    for place, statement in enumerate(statements):
-        if type(statement) in _DECORATED and statement.decorator_list:  # type: ignore[attr-defined]
-            lines[place] = statement.decorator_list[0].lineno  # type: ignore[attr-defined]
-    return lines
+def _first_line(statement: ast.stmt) -> int:
+    decorators = statement.decorator_list if type(statement) in _DECORATED else None  # type: ignore[attr-defined]
+    return decorators[0].lineno if decorators else statement.lineno
 
 
 def _defers_annotations(tree: ast.Module) -> bool:
-    return ast.ImportFrom in map(type, tree.body) and any(
+    return any(
         isinstance(statement, ast.ImportFrom)
         and statement.module == "__future__"
         and any(alias.name == "annotations" for alias in statement.names)

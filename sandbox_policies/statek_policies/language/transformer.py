@@ -108,9 +108,7 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
                     self.transform_all(child)
             elif child is not None:
                 self._nodes += 1
-                if kind is _CONSTANT or (kind is _NAME and child.id[0] != "_" and type(child.ctx) is _LOAD):
-                    continue
-                result = _HANDLERS[kind](self, child)
+                result = child if kind is _CONSTANT else _HANDLERS[kind](self, child)
                 if result is not child:
                     setattr(node, field, result)
         return node
@@ -122,15 +120,11 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
 
     def _each(self, children: list[Any]) -> bool:
         """Put in the place of each node what it becomes; tells whether that is a list somewhere."""
-        self._nodes += len(children)
-        if self._nodes > self._allowed_nodes:
-            self._say_too_many()
+        self._count(len(children))
         several = False
         for place, child in enumerate(children):
             kind = type(child)
-            if kind is _CONSTANT or (kind is _NAME and child.id[0] != "_" and type(child.ctx) is _LOAD):
-                continue
-            result = _HANDLERS[kind](self, child)
+            result = child if kind is _CONSTANT else _HANDLERS[kind](self, child)
             if result is not child:
                 children[place] = result
                 several |= type(result) is list
@@ -333,8 +327,7 @@ def _passing() -> Iterable[str]:
     yield from _ADDED.split()
 
 
-_CONSTANT, _NAME, _LOAD = ast.Constant, ast.Name, ast.Load
-"""Constants, and names that are read and do not begin with an underscore, are most of the nodes, and need no look."""
+_CONSTANT, _LOAD = ast.Constant, ast.Load
 _LEAVES = frozenset({_CONSTANT, ast.MatchSingleton, ast.Pass, type(None)})
 """What there is nothing to look at in; None stands in a list for what was left out."""
 _HANDLERS = _handlers()

@@ -52,9 +52,9 @@ def retry(job: Job, to_do: Sequence[BatchSubmitted], request: str = "") -> tuple
     if job.status != "DONE" or job.outcome == "ok":
         return ()
     revived = JobRevived("retry", request)
-    talk = job.conversation
-    if talk is None or to_do:
-        return (revived, *anew(job, to_do)) if to_do else ()
+    again = to_do if does_batches_again(job) else ()
+    if job.conversation is None or again:
+        return (revived, *anew(job, again)) if again else ()
     granted = harness.grants_needed(talk_of(evolve(job, revived)))
     if granted is None:
         return ()

@@ -532,6 +532,16 @@ def test_a_job_whose_turn_failed_is_tried_again_in_another_turn(end: Callable[[T
     assert (talk.job.error, talk.job.decided) == (None, "request-2")
 
 
+def test_what_a_model_wrote_is_not_done_again_but_the_model_asked() -> None:
+    talk = started()
+    talk.reply(OK)
+    talk.cancel()
+    submitted = len(talk.of(BatchSubmitted))
+    talk.retry()
+    assert talk.waits == TurnRequested(2, "small", "here")
+    assert len(talk.of(BatchSubmitted)) == submitted
+
+
 def test_a_warm_up_that_failed_is_tried_again_from_where_it_failed() -> None:
     talk = started(OK, BAD, OK)
     talk.go_on()
@@ -712,7 +722,6 @@ class Conversations(RuleBasedStateMachine):
         if hasattr(self, "world"):
             talk = self.world.talk
             grown = 1 + talk.granted + self.harness.extension_per_completion * talk.completions
-            retries = sum(event.reason == "retry" for event in self.world.of(JobRevived))
             for bound, used, reply in (
                 (self.harness.max_turns, talk.turn, 0),
                 (self.harness.max_tokens, talk.input_tokens + talk.output_tokens, 120),
@@ -720,8 +729,7 @@ class Conversations(RuleBasedStateMachine):
                 (self.harness.max_consecutive_exceptions, talk.consecutive_exceptions, 1),
                 (self.harness.max_cost_micros, talk.cost_micros, 3_000),
             ):
-                # Whoever tries a job again wants its batch done again, though it ended at a bound.
-                assert bound is None or used <= bound * grown + reply * (1 + retries)
+                assert bound is None or used <= bound * grown + reply
 
 
 Conversations.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
