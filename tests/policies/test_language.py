@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import textwrap
 from contextlib import suppress
 
 import pytest
@@ -24,74 +23,9 @@ from statek_policies.language import (
 from statek_policies.offered import MODULES
 
 
-def _compile(source: str | bytes, policy: Policy | None = None) -> list[int]:
+def _compile(source: str | bytes, policy: Policy | None = None) -> int:
     data = source.encode() if isinstance(source, str) else source
-    batch = compile_batch(data, name="<batch 1>", policy=policy or Policy())
-    return list(batch.lines)
-
-
-def test_an_instruction_is_a_top_level_statement() -> None:
-    source = textwrap.dedent(
-        """\
-        "text"
-        import math, json
-
-        @staticmethod
-        def f():
-            return 1
-        x = 1; y = 2
-        if x:
-            y = 3
-        from __future__ import annotations
-        """
-    )
-    assert _compile(source) == [1, 2, 4, 7, 7, 8, 10]
-    assert _compile("") == []
-
-
-class Skipping:
-    """A boundary that lets only some instructions run, and notes what the namespace held at each."""
-
-    def __init__(self, wanted: set[int], namespace: dict[str, object]) -> None:
-        self.wanted = wanted
-        self.namespace = namespace
-        self.seen: list[object] = []
-
-    def __bool__(self) -> bool:
-        self.seen.append(self.namespace.get("x"))
-        return len(self.seen) - 1 in self.wanted
-
-
-def test_a_boundary_is_asked_before_each_instruction_and_can_leave_it_out() -> None:
-    environment = build_environment(Policy(), host := RecordingHost())
-    source = b"x = 1\n'nothing'\nfor i in range(2):\n    x += 10\nx = -1; x = -2\ndef f(): return x\nprint(f())"
-    boundary = Skipping({0, 2, 5, 6}, environment.globals)
-    environment.stop_at(boundary)
-    batch = compile_batch(source, name="<batch 1>", policy=Policy())
-    exec(batch.code, environment.globals)
-    assert boundary.seen == [None, 1, 1, 21, 21, 21, 21]
-    assert len(boundary.seen) == len(batch.lines)
-    assert host.output == ["21\n"]
-
-
-def test_what_a_boundary_raises_is_out_of_reach_of_the_guest_and_has_its_line() -> None:
-    class Stopping:
-        def __init__(self) -> None:
-            self.left = 2
-
-        def __bool__(self) -> bool:
-            self.left -= 1
-            if not self.left:
-                raise KeyboardInterrupt
-            return True
-
-    environment = build_environment(Policy(), RecordingHost())
-    environment.stop_at(Stopping())
-    batch = compile_batch(b"x = 1\n\ntry:\n    x = 2\nexcept BaseException:\n    x = 3", name="<b>", policy=Policy())
-    with pytest.raises(KeyboardInterrupt) as stopped:
-        exec(batch.code, environment.globals)
-    assert environment.globals["x"] == 1
-    assert [trace.lineno + 1 for trace in stopped.traceback if str(trace.path) == "<b>"] == [3]
+    return compile_batch(data, name="<batch 1>", policy=policy or Policy()).instructions
 
 
 def test_the_instructions_run_in_order() -> None:
@@ -172,7 +106,7 @@ def _fewest_nodes(source: str) -> int:
 
 
 def test_a_byte_order_mark_and_a_coding_cookie_change_nothing() -> None:
-    assert _compile(b"\xef\xbb\xbf# -*- coding: latin-1 -*-\nx = '\xc3\xa9'") == [2]
+    assert _compile(b"\xef\xbb\xbf# -*- coding: latin-1 -*-\nx = '\xc3\xa9'") == 1
 
 
 def test_a_warning_about_the_source_is_not_ours() -> None:

@@ -61,31 +61,46 @@ _AS_IT_SHOULD: Final = _End()
 
 
 class Boundary:
-    """What the code of a batch asks for its truth before each instruction: our own code between two of the guest's."""
+    """What the code of a batch asks for its truth before some instructions: our own code between two of the guest's."""
 
-    __slots__ = ("_come_to", "_first", "_limits", "_stop", "due", "position")
+    __slots__ = ("_come_to", "_first", "_limits", "_starts", "_stop", "due", "position")
 
     def __init__(self, limits: SoftLimits, stop: Callable[[], None]) -> None:
         self._limits = limits
         self._stop = stop
         self._first = self._come_to = 0
+        self._starts: tuple[int, ...] = ()
         self.position = 0
-        """The instruction that is executed, or comes next."""
+        """All instructions before this one are done, and none from it on where the guest stands at a boundary."""
         self.due = 0.0
         """When to stop next, on the performance counter."""
 
     def begin(self, first: int) -> None:
         """Let the next batch begin with this instruction."""
         self._first = self.position = first
-        self._come_to = 0
+        self._starts, self._come_to = (), 0
+
+    def follow(self, compiled: CompiledBatch) -> None:
+        """Stand at the boundaries of this code."""
+        self._starts = (*compiled.starts, compiled.instructions)
+
+    @property
+    def instruction(self) -> int:
+        """The one that the guest is in, or comes to next: the last before the next boundary, for it may take long."""
+        return self._starts[self._come_to] - 1 if self._come_to else self.position
+
+    def end(self) -> None:
+        """Come to the end of the batch."""
+        self.position = self._starts[-1]
 
     def __bool__(self) -> bool:
-        """Come to the next instruction, and say whether it is one to execute."""
-        index = self._come_to
-        self._come_to = index + 1
-        if index < self._first:
+        """Come to the next boundary, and say whether what follows is to be executed."""
+        place = self._come_to
+        self._come_to = place + 1
+        start = self._starts[place]
+        if start < self._first:
             return False
-        self.position = index
+        self.position = start
         if perf_counter() < self.due:
             return True
         self._limits.leave_guest()
@@ -107,7 +122,7 @@ class BatchRunner:
         self._worth_seconds = WORTH_SECONDS
         self._boundary = Boundary(limits, self._checkpoint_if_worth)
         session.environment.stop_at(self._boundary)
-        host.instruction = lambda: self._boundary.position
+        host.instruction = lambda: self._boundary.instruction
 
     def run(self, run: Run) -> None:
         """Run a batch from its first instruction and report its end."""
@@ -115,6 +130,7 @@ class BatchRunner:
         self._host.observations.begin(run.observed)
         self._boundary.begin(run.first_instruction)
         if run.first_instruction:
+            self._session.begin_at(run.batch, run.first_instruction)
             self._session.resume_inside_batch()
         try:
             compiled = self._session.compile(run.batch, run.name, run.source)
@@ -136,15 +152,17 @@ class BatchRunner:
         self._batch = run.batch
         self._put_off_checkpoint()
         self._session.note_touched(compiled)
+        self._boundary.follow(compiled)
         try:
             self._limits.enter_guest()
             exec(compiled.code, self._session.globals)  # noqa: S102 - the point of it all
             self._limits.leave_guest()
-            self._boundary.position = len(compiled.lines)
+            self._boundary.end()
         except ChannelClosed:
             raise
         except BaseException as error:  # noqa: BLE001 - the guest may raise anything
             self._limits.leave_guest()
+            self._boundary.position = self._boundary.instruction
             return self._ended_by(compiled.name, error)
         return self._soft_limit_or(_AS_IT_SHOULD)
 

@@ -63,8 +63,10 @@ class Session:
         self.environment = environment
         self.globals = environment.globals
         self._sources: dict[int, tuple[str, bytes]] = {}
-        self._compiled: dict[bytes, CompiledBatch] = {}
-        """By the source: an agent that repeats itself is not compiled again."""
+        self._compiled: dict[tuple[bytes, int], CompiledBatch] = {}
+        """By the source and where it begins: an agent that repeats itself is not compiled again."""
+        self._begins_at: dict[int, int] = {}
+        """The first instruction of a batch that goes on inside."""
         self._litter: list[ast.AST] = []
         """What compiling has left, until there is time to let go of it."""
         self._names: dict[str, frozenset[str]] = {}
@@ -161,21 +163,27 @@ class Session:
         self._host.objects.remember(beside.get("objects", {}))
         self._host.observations.monotonic_after(monotonic)
 
+    def begin_at(self, batch: int, first: int) -> None:
+        """Have a batch compiled so that it can begin with this instruction, also if its code is needed earlier."""
+        self._begins_at[batch] = first
+
     def resume_inside_batch(self) -> None:
         """Let the batch's randomness go on from where the checkpoint inside it was taken."""
         self._host.observations.draw_from(self._draw_position)
 
     def compile(self, batch: int, name: str, source: bytes) -> CompiledBatch:
         """Compile a batch through the one compile path and remember what it defines."""
-        compiled = self._compiled.get(source)
+        first = self._begins_at.get(batch, 0)
+        compiled = self._compiled.get((source, first))
         if compiled is None:
             self._litter.clear()
             with _NoCollections():  # a syntax tree has no circles
-                compiled = self._compiled[source] = compile_batch(
+                compiled = self._compiled[source, first] = compile_batch(
                     source,
                     name=batch_filename(batch),
                     policy=self.policy,
                     futures=self._host.meets_futures,
+                    first=first,
                     litter=self._litter,
                 )
             codes = code_in(compiled.code)
@@ -223,6 +231,7 @@ class Session:
     def settle(self) -> None:
         """Make what the final snapshot told the baseline; nobody has to wait for it."""
         self._litter.clear()
+        self.definitions.settle()
         told, self._told = self._told, None
         self._touched = _NOTHING
         if told is not None:

@@ -29,6 +29,8 @@ class Definitions:
         self._batches: dict[int, CodeType] = {}
         self._positions: dict[int, tuple[CodeType, Position]] = {}
         """By identity, for equal code may stand in two places; the code is held so that its identity stays taken."""
+        self._new: list[tuple[int, CodeType]] = []
+        """Code whose inside was not gone through yet: that takes time, and few batches are asked for it."""
 
     def add(self, batch: int, code: CodeType) -> None:
         """Make known the code that a batch was compiled to; a batch that was compiled again is known under both.
@@ -36,8 +38,16 @@ class Definitions:
         Two batches of the same source may have one code; what it defines is found in the first of them.
         """
         self._batches.setdefault(batch, code)
-        if id(code) in self._positions:
-            return
+        self._new.append((batch, code))
+
+    def settle(self) -> None:
+        """Go through the code that was made known since the last time."""
+        new, self._new = self._new, []
+        for batch, code in new:
+            if id(code) not in self._positions:
+                self._note_positions(batch, code)
+
+    def _note_positions(self, batch: int, code: CodeType) -> None:
         pending: list[tuple[CodeType, Position]] = [(code, (batch, ()))]
         while pending:
             code, position = pending.pop()
@@ -48,6 +58,8 @@ class Definitions:
 
     def position(self, code: CodeType) -> Position | None:
         """Tell where a code object was defined; None for code of no known batch."""
+        if self._new:
+            self.settle()
         known = self._positions.get(id(code))
         return known[1] if known else None
 

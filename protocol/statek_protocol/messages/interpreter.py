@@ -178,7 +178,7 @@ class Call(Message):
     arguments: Annotated[bytes, Bounds(0, ARGUMENTS_LIMIT)]
     """The encoded pair of a tuple of positional and a dict of keyword arguments."""
     instruction: Count = 0
-    """The top-level statement of the batch that the guest is in; told to people, believed by nobody."""
+    """The top-level statement that the guest is in, or soon comes to; told to people, believed by nobody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ class Checking(ABC):
     """Whether what is visited stands in a `try` whose handlers expect that a package is missing."""
     scopes: list[str]
     """The kinds of scopes that what is visited stands in, from the module's down."""
+    may_last: bool = False
+    """Whether the top-level statement may take long, as far as it was visited."""
 
     @abstractmethod
     def refuse(self, node: Any, rule: str, detail: str) -> None:

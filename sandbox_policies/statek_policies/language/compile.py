@@ -10,11 +10,10 @@ import codecs
 import sys
 import types
 import warnings
-from dataclasses import dataclass
 from functools import cache
-from typing import cast
+from typing import NamedTuple, cast
 
-from statek_policies.language import nodes
+from statek_policies.language import boundaries
 from statek_policies.language.environment import exports_under
 from statek_policies.language.errors import SourceInvalid, SourceRefused, SourceTooLarge
 from statek_policies.language.facades.catalogue import why_withheld
@@ -36,23 +35,30 @@ _LITTER_BYTES = 4096
 _ANNOTATIONS = __future__.annotations.compiler_flag
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledBatch:
-    """A checked program. Before each instruction, a top-level statement, it asks its boundary whether to execute it."""
+class CompiledBatch(NamedTuple):
+    """A checked program of instructions, its top-level statements. It asks at boundaries whether to execute some."""
 
     name: str
     code: types.CodeType
     """To be executed in the guest's globals."""
-    lines: tuple[int, ...]
-    """Where each instruction begins, from 1; a decorated definition begins at its first decorator."""
+    instructions: int
+    starts: tuple[int, ...]
+    """Those that have a boundary before them, by their places from 0."""
 
 
 def compile_batch(
-    source: bytes, *, name: str, policy: Policy, futures: bool = False, litter: list[ast.AST] | None = None
+    source: bytes,
+    *,
+    name: str,
+    policy: Policy,
+    futures: bool = False,
+    first: int = 0,
+    litter: list[ast.AST] | None = None,
 ) -> CompiledBatch:
     """Check and compile a source; raises SourceRefused, SourceInvalid or SourceTooLarge and nothing else.
 
-    `futures` says that the guest can meet values that are not there yet. To let go of a syntax tree takes time: a small
+    `futures` says that the guest can meet values that are not there yet. An instruction where the batch is to begin,
+    `first`, has a boundary of its own. To let go of a syntax tree takes time: a small
     one is put into `litter`, for whoever calls to let go of it when nobody waits.
     """
     if sys.version_info[:2] != _PYTHON:
@@ -61,7 +67,7 @@ def compile_batch(
     filters, warnings.filters = warnings.filters, _NO_WARNINGS  # one about the guest's source is none about ours
     try:
         tree = _parsed(_decoded(source), name)
-        compiled = _compile(tree, name, policy, futures=futures)
+        compiled = _compile(tree, name, policy, futures=futures, first=first)
     except SyntaxError as error:
         raise SourceInvalid(type(error).__name__, _said(error), error.lineno) from None
     except (RecursionError, MemoryError):
@@ -79,19 +85,22 @@ def _parsed(text: str, name: str) -> ast.Module:
     return cast(ast.Module, compile(text, name, "exec", ast.PyCF_ONLY_AST, dont_inherit=True))
 
 
-def _compile(tree: ast.Module, name: str, policy: Policy, *, futures: bool) -> CompiledBatch:
+def _compile(tree: ast.Module, name: str, policy: Policy, *, futures: bool, first: int) -> CompiledBatch:
     transformer = LeanTransformer(_imports(policy.imports), policy.limits.ast_nodes)
-    lines = [_first_line(statement) for statement in tree.body]
     flags = _ANNOTATIONS if _defers_annotations(tree) else 0
     transformer.violations += uses_of_withheld(tree, policy)
-    transformed = transformer.transform(tree.body)
+    statements = tree.body
+    transformed = transformer.transform(statements)
     _refuse(transformer.violations)
+    lasting = transformer.lasting
     if futures:
-        transformed = [let_wait(statements) for statements in transformed]
-    tree.body = nodes.instructions(transformed, lines)
+        transformed = [let_wait(made) for made in transformed]
+        lasting = [True] * len(lasting)  # each may wait for days
+    starts = boundaries.starts(lasting, first)
+    tree.body = boundaries.behind(transformed, [_first_line(statements[start]) for start in starts], starts)
     code: types.CodeType = compile(tree, name, "exec", flags, dont_inherit=True, optimize=0)
     _refuse(scan(code))
-    return CompiledBatch(name, code, tuple(lines))
+    return CompiledBatch(name, code, len(statements), tuple(starts))
 
 
 def _check_size(source: bytes, policy: Policy) -> None:
@@ -134,9 +143,6 @@ def _first_line(statement: ast.stmt) -> int:
 
 
 def _defers_annotations(tree: ast.Module) -> bool:
-    return any(
-        isinstance(statement, ast.ImportFrom)
-        and statement.module == "__future__"
-        and any(alias.name == "annotations" for alias in statement.names)
-        for statement in tree.body
-    )
+    imports = [statement for statement in tree.body if type(statement) is ast.ImportFrom]
+    futures = [statement for statement in imports if statement.module == "__future__"]
+    return any(alias.name == "annotations" for statement in futures for alias in statement.names)

@@ -14,7 +14,7 @@ class DefinitionRules(Checking):
         """Check a function's name; its body is a scope."""
         if not (self.scopes[-1] == CLASS and node.name in DEFINABLE):
             self._define(node, node.name)
-        self.transform_all(node.decorator_list)
+        self._transform_decorators(node)
         node.args = self.visit(node.args)
         if node.returns is not None:
             node.returns = self.visit(node.returns)
@@ -30,9 +30,11 @@ class DefinitionRules(Checking):
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         """Check a lambda's parameters; its body is a scope."""
         node.args = self.visit(node.args)
+        may_last = self.may_last
         self.scopes.append(FUNCTION)
         node.body = self.visit(node.body)
         self.scopes.pop()
+        self.may_last = may_last
         return node
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
@@ -47,16 +49,25 @@ class DefinitionRules(Checking):
             if keyword.arg == "metaclass" and last_name(keyword.value) not in METACLASSES:
                 detail = f"only {' and '.join(sorted(METACLASSES))} are offered as metaclasses; use __init_subclass__"
                 self.refuse(node, "class.metaclass", detail)
-        self.transform_all(node.decorator_list)
+        self._transform_decorators(node)
         self.transform_all(node.bases)
         self.transform_all(node.keywords)
         self._scoped(CLASS, node.body)
         return node
 
+    def _transform_decorators(self, node: ast.FunctionDef | ast.ClassDef) -> None:
+        if node.decorator_list:
+            self.may_last = True
+            self.transform_all(node.decorator_list)
+
     def _scoped(self, scope: str, body: list[ast.stmt]) -> None:
+        """Transform a body; what a function does takes no time where it is defined."""
+        may_last = self.may_last
         self.scopes.append(scope)
         self.transform_all(body)
         self.scopes.pop()
+        if scope == FUNCTION:
+            self.may_last = may_last
 
 
 def _why_not_definable(name: str) -> str:

@@ -10,6 +10,7 @@ from types import NoneType
 from typing import Any, NoReturn
 
 from statek_policies.language import nodes
+from statek_policies.language.boundaries import BOUNDARY
 from statek_policies.language.builtin_names import builtin_exports, withheld_exports
 from statek_policies.language.chance import Chance, GuestRandom
 from statek_policies.language.classes import ClassBuilder
@@ -80,13 +81,13 @@ class GuestEnvironment:
             **waiting_guards(guests),
             **imports,
             **hidden,
-            nodes.BOUNDARY: True,
+            BOUNDARY: True,
         }
         self.globals["__builtins__"] = self._builtins
 
     def stop_at(self, boundary: object) -> None:
-        """Have this object asked for its truth before each instruction; without one, all are executed."""
-        self._builtins[nodes.BOUNDARY] = boundary
+        """Have this object asked for its truth at each boundary; without one, all instructions are executed."""
+        self._builtins[BOUNDARY] = boundary
 
     def reference(self, obj: object) -> str | None:
         """Return the stable name of something that was handed out, by its identity."""

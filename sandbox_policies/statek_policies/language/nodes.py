@@ -7,9 +7,6 @@ A guarded place looks the same everywhere, so that the scan of the finished code
 
 The second form costs a set lookup instead of a call. No guest code runs between the look at a name and its use: the
 only calls in between are `type()` and a set's lookup by identity.
-
-Each instruction of a batch stands behind its boundary, `if @boundary: ...`: a load and a jump, of which no value is
-left for anybody. So a batch is one code object, and our own code runs between two of its statements.
 """
 
 import ast
@@ -27,8 +24,6 @@ INPLACE = RESERVED_MARK + "inplace"
 APPLY = RESERVED_MARK + "apply"
 FORCE = RESERVED_MARK + "force"
 UNPACK = RESERVED_MARK + "unpack"
-BOUNDARY = RESERVED_MARK + "boundary"
-"""What each instruction of a batch stands behind: its truth says whether the instruction is to be executed."""
 NAME = RESERVED_MARK + "name"
 """The keyword under which a guard is told the attribute: its presence in the code proves who wrote the call."""
 
@@ -36,8 +31,6 @@ GUARD_NAMES = frozenset({TYPE, GUESTS, WRITE, PRIVATE, LOAD, IMPORT, IMPORT_FROM
 
 _LOAD = ast.Load()
 _IN = ast.In()
-_AT_BOUNDARY = ast.Name(BOUNDARY, _LOAD, lineno=1, col_offset=0)
-"""One for all instructions: loading it cannot fail, and asking for its truth is done at the line of the `if`."""
 
 
 def _at(node: ast.expr, place: ast.expr | ast.stmt) -> ast.expr:
@@ -76,16 +69,6 @@ def admitted(guard: str, value: ast.expr, attribute: str) -> ast.expr:
     kind = _at(ast.Call(name(TYPE, value), [value], []), value)
     test = _at(ast.Compare(kind, [_IN], [name(GUESTS, value)]), value)
     return _at(ast.IfExp(test, value, guarded(guard, value, attribute)), value)
-
-
-def instructions(of: list[list[ast.stmt]], lines: list[int]) -> list[ast.stmt]:
-    """Let each instruction's statements stand behind its boundary, at its first line: `if @boundary: ...`."""
-    made: list[ast.stmt] = []
-    for statements, line in zip(of, lines, strict=True):
-        node = ast.If(_AT_BOUNDARY, statements, [])
-        node.lineno, node.col_offset = line, 0
-        made.append(node)
-    return made
 
 
 def assign(target: ast.expr, value: ast.expr, place: ast.stmt) -> ast.stmt:

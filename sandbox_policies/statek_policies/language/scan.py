@@ -12,7 +12,8 @@ from enum import Enum
 from functools import lru_cache
 from inspect import CO_OPTIMIZED
 
-from statek_policies.language.nodes import BOUNDARY, GUARD_NAMES, GUESTS, NAME, TYPE
+from statek_policies.language.boundaries import BOUNDARY
+from statek_policies.language.nodes import GUARD_NAMES, GUESTS, NAME, TYPE
 from statek_policies.language.words import (
     CLASS_CONSTANTS,
     DEFINABLE,

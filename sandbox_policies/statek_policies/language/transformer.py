@@ -16,6 +16,7 @@ from RestrictedPython.transformer import RestrictingNodeTransformer
 
 from statek_policies.language import nodes
 from statek_policies.language.attributes import AttributeRules
+from statek_policies.language.boundaries import BRIEF_CALLS
 from statek_policies.language.checking import CLASS, MODULE, last_name
 from statek_policies.language.definitions import DefinitionRules
 from statek_policies.language.errors import SourceTooLarge
@@ -52,11 +53,13 @@ _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "
 
 
 class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, RestrictingNodeTransformer):
-    """Transforms one source; `violations` and `bound` are filled as it goes."""
+    """Transforms one source; `violations` and `lasting` are filled as it goes."""
 
     def __init__(self, imports: Imports, ast_nodes: int) -> None:
         # The base's own `__init__` makes what its methods fill, and none of them is called: see `_HANDLERS`.
         self.violations: list[Violation] = []
+        self.lasting: list[bool] = []
+        """Of each top-level statement whether it may take long, by its looks: it loops, or calls what may."""
         self._imports = imports
         self._allowed_nodes = ast_nodes
         self._nodes = 0
@@ -67,12 +70,18 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
 
     def transform(self, statements: list[Any]) -> list[list[ast.stmt]]:
         """Transform each top-level statement; refusals are collected, not raised."""
-        self._each(statements)
-        transformed = [made if type(made) is list else [made] for made in statements]
+        self._count(len(statements))
+        transformed = [self._instruction(statement) for statement in statements]
         self._count(0)  # what was counted since the last look
         self._report_refused_calls()
         self.violations.sort(key=lambda violation: violation.line or 0)
         return transformed
+
+    def _instruction(self, statement: ast.stmt) -> list[ast.stmt]:
+        self.may_last = False
+        made = _HANDLERS[type(statement)](self, statement)
+        self.lasting.append(self.may_last)
+        return made if type(made) is list else [made]
 
     def refuse(self, node: Any, rule: str, detail: str) -> None:
         """Note a violation at the node's line."""
@@ -108,7 +117,9 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
                     self.transform_all(child)
             elif child is not None:
                 self._nodes += 1
-                result = child if kind is _CONSTANT else _HANDLERS[kind](self, child)
+                if kind is _CONSTANT or (kind is _NAME and child.id[0] != "_" and type(child.ctx) is _LOAD):
+                    continue
+                result = _HANDLERS[kind](self, child)
                 if result is not child:
                     setattr(node, field, result)
         return node
@@ -124,7 +135,9 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
         several = False
         for place, child in enumerate(children):
             kind = type(child)
-            result = child if kind is _CONSTANT else _HANDLERS[kind](self, child)
+            if kind is _CONSTANT or (kind is _NAME and child.id[0] != "_" and type(child.ctx) is _LOAD):
+                continue
+            result = _HANDLERS[kind](self, child)
             if result is not child:
                 children[place] = result
                 several |= type(result) is list
@@ -204,9 +217,21 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         """Note a direct call of a built-in that is not offered; it is refused unless the source defines the name."""
-        if type(node.func) is ast.Name and node.func.id in REFUSED_BUILTINS:
-            self._refused_calls.append(node.func)
+        function = node.func
+        if type(function) is not ast.Name:
+            self.may_last = True
+        elif function.id not in BRIEF_CALLS:
+            self.may_last = True
+            if function.id in REFUSED_BUILTINS:
+                self._refused_calls.append(function)
         return self.contents(node)  # type: ignore[no-any-return]
+
+    def visit_For(self, node: ast.For | ast.While | ast.With) -> ast.AST:
+        """Note what may take long: loops, and what is done on the way into a `with` block and out of it."""
+        self.may_last = True
+        return self.contents(node)  # type: ignore[no-any-return]
+
+    visit_While = visit_With = visit_For
 
     def _report_refused_calls(self) -> None:
         for name in self._refused_calls:
@@ -259,6 +284,7 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         """Refuse asynchronous comprehensions."""
+        self.may_last = True
         if node.is_async:
             self.refuse(node.target, *STATEMENTS["AsyncFor"])
         return self.contents(node)  # type: ignore[no-any-return]
@@ -327,7 +353,7 @@ def _passing() -> Iterable[str]:
     yield from _ADDED.split()
 
 
-_CONSTANT, _LOAD = ast.Constant, ast.Load
+_CONSTANT, _NAME, _LOAD = ast.Constant, ast.Name, ast.Load
 _LEAVES = frozenset({_CONSTANT, ast.MatchSingleton, ast.Pass, type(None)})
 """What there is nothing to look at in; None stands in a list for what was left out."""
 _HANDLERS = _handlers()

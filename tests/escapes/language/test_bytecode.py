@@ -10,7 +10,8 @@ import pytest
 
 from statek_policies import Policy
 from statek_policies.language import SourceRefused, compile_batch
-from statek_policies.language.nodes import BOUNDARY, LOAD, NAME, PRIVATE, TYPE, WRITE
+from statek_policies.language.boundaries import BOUNDARY
+from statek_policies.language.nodes import LOAD, NAME, PRIVATE, TYPE, WRITE
 from statek_policies.language.scan import Look, Scope, is_plain, scan
 
 UNGUARDED = [

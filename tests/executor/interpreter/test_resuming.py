@@ -115,6 +115,17 @@ print(x, type(p) is Point)
     assert check_goes_on_the_same(source).console == "[1, 2, 14] True\n"
 
 
+def test_brief_statements_behind_the_checkpoint_are_executed_once() -> None:
+    second = check_goes_on_the_same(f"x = []\n{BUSY}\nx += ['a']\nx += ['b']\nprint(x)\nx += ['c']\nprint(x)\n")
+    assert second.console == "['a', 'b']\n['a', 'b', 'c']\n"
+
+
+def test_a_batch_begins_also_where_this_release_would_not_have_stopped() -> None:
+    source = "def f():\n    return 'f'\nx = 'a'\nx += 'b'\nx += 'c'\nprint(f() if 'f' in x else x)\n"
+    with interpreter() as process, successor(process, process.run("x = '-'\n").snapshot) as other:
+        assert other.run(source, 2, first_instruction=3).console == "-c\n"
+
+
 def test_randomness_that_the_guest_seeded_goes_on() -> None:
     before = "import random\nrandom.seed(42)\nfirst = [random.random() for _ in range(5)]\n"
     second = check_goes_on_the_same(f"{before}{BUSY}\nprint(random.random(), random.gauss(0, 1))\n")
