@@ -174,12 +174,13 @@ class Baseline:
         written: dict[str, Encoded] = {}
         if not are_apart(values.values()):
             return written
-        for name in list(values):
-            expression = self._plain.expression(values[name])
+        write, place_of, segment_at = self._plain.expression, self._places.get, self._segments.get
+        for name, value in list(values.items()):
+            expression = write(value)
             if expression is None:
                 continue
-            number = self._places.get(name, BESIDE)
-            known, now = self._segments.get(number), fingerprint(expression)
+            number = place_of(name, BESIDE)
+            known, now = segment_at(number), fingerprint(expression)
             if known is None or not known.plain or known.fingerprint != now or self._sent:
                 written[name] = self._plain.segment(name, expression, now)
             else:

@@ -87,7 +87,9 @@ def _few_are_apart(parts: list[Any]) -> bool | None:
         if id(part) in seen:
             return False
         seen.add(id(part))
-        parts += part.values() if kind is dict else part
+        inside = part.values() if kind is dict else part
+        if not _COMMON.issuperset(map(type, inside)):
+            parts += inside
     return True
 
 

@@ -143,6 +143,8 @@ def _first_line(statement: ast.stmt) -> int:
 
 
 def _defers_annotations(tree: ast.Module) -> bool:
-    imports = [statement for statement in tree.body if type(statement) is ast.ImportFrom]
+    if ast.ImportFrom not in map(type, tree.body):
+        return False
+    imports = [statement for statement in tree.body if isinstance(statement, ast.ImportFrom)]
     futures = [statement for statement in imports if statement.module == "__future__"]
     return any(alias.name == "annotations" for statement in futures for alias in statement.names)

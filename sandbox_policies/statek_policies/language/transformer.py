@@ -109,7 +109,11 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
 
     def contents(self, node: ast.AST) -> Any:
         """Transform the children of a node in place; they are counted, and the next list, or the end, looks at that."""
-        for field in _CHILDREN[type(node)]:
+        self._fields(node, _CHILDREN[type(node)])
+        return node
+
+    def _fields(self, node: ast.AST, names: tuple[str, ...]) -> None:
+        for field in names:
             child = getattr(node, field)
             kind = type(child)
             if kind is list:
@@ -122,7 +126,6 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
                 result = _HANDLERS[kind](self, child)
                 if result is not child:
                     setattr(node, field, result)
-        return node
 
     def transform_all(self, children: list[Any]) -> None:
         """Transform the nodes of a list in place; one statement may become several, or none."""
@@ -199,9 +202,15 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         """Check what a class body sets for Python to read."""
-        if self.scopes[-1] == CLASS and len(node.targets) == 1 and self._is_class_constant(node.targets[0], node.value):
+        target = node.targets[0]
+        if len(node.targets) != 1 or type(target) is not ast.Name:
+            return self.contents(node)
+        if self.scopes[-1] == CLASS and self._is_class_constant(target, node.value):
             return node
-        return self.contents(node)
+        self._nodes += 1
+        self.visit_Name(target)
+        self._fields(node, _VALUE)
+        return node
 
     def _is_class_constant(self, target: ast.expr, value: ast.expr | None) -> bool:
         if type(target) is not ast.Name or target.id not in CLASS_CONSTANTS:
@@ -354,6 +363,7 @@ def _passing() -> Iterable[str]:
 
 
 _CONSTANT, _NAME, _LOAD = ast.Constant, ast.Name, ast.Load
+_VALUE = ("value",)
 _LEAVES = frozenset({_CONSTANT, ast.MatchSingleton, ast.Pass, type(None)})
 """What there is nothing to look at in; None stands in a list for what was left out."""
 _HANDLERS = _handlers()
