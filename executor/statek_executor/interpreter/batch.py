@@ -87,7 +87,7 @@ class Boundary:
     @property
     def instruction(self) -> int:
         """The one that the guest is in, or comes to next: the last before the next boundary, for it may take long."""
-        return self._starts[self._come_to] - 1 if self._come_to else self.position
+        return max(self._first, self._starts[self._come_to] - 1) if self._come_to else self.position
 
     def end(self) -> None:
         """Come to the end of the batch."""

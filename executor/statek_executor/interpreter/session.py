@@ -174,8 +174,8 @@ class Session:
     def compile(self, batch: int, name: str, source: bytes) -> CompiledBatch:
         """Compile a batch through the one compile path and remember what it defines."""
         first = self._begins_at.get(batch, 0)
-        compiled = self._compiled.get((source, first))
-        if compiled is None:
+        known = self._compiled.get((source, first))
+        if known is None:
             self._litter.clear()
             with _NoCollections():  # a syntax tree has no circles
                 compiled = self._compiled[source, first] = compile_batch(
@@ -190,6 +190,9 @@ class Session:
             names = self._names[compiled.name] = names_in(codes)
             self._all_touched |= not names.isdisjoint(_REACHES_BEYOND)
             self._has_finalisers |= runs_when_collected(codes)
+        else:
+            compiled = known.under(batch_filename(batch))
+            self._names[compiled.name] = self._names[known.name]
         self._sources[batch] = (name, source)
         self.definitions.add(batch, compiled.code)
         return compiled

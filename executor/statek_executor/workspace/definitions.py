@@ -33,28 +33,16 @@ class Definitions:
         """Code whose inside was not gone through yet: that takes time, and few batches are asked for it."""
 
     def add(self, batch: int, code: CodeType) -> None:
-        """Make known the code that a batch was compiled to; a batch that was compiled again is known under both.
-
-        Two batches of the same source may have one code; what it defines is found in the first of them.
-        """
+        """Make known the code that a batch was compiled to; a batch that was compiled again is known under both."""
         self._batches.setdefault(batch, code)
         self._new.append((batch, code))
 
     def settle(self) -> None:
         """Go through the code that was made known since the last time."""
-        new, self._new = self._new, []
-        for batch, code in new:
+        for batch, code in self._new:
             if id(code) not in self._positions:
-                self._note_positions(batch, code)
-
-    def _note_positions(self, batch: int, code: CodeType) -> None:
-        pending: list[tuple[CodeType, Position]] = [(code, (batch, ()))]
-        while pending:
-            code, position = pending.pop()
-            self._positions[id(code)] = (code, position)
-            for index, constant in enumerate(code.co_consts):
-                if type(constant) is CodeType:
-                    pending.append((constant, (batch, (*position[1], index))))
+                self._positions |= _positions(batch, code)
+        self._new.clear()  # not before all is known: memory may be short for a while
 
     def position(self, code: CodeType) -> Position | None:
         """Tell where a code object was defined; None for code of no known batch."""
@@ -82,3 +70,15 @@ class Definitions:
     @staticmethod
     def _item(items: Sequence[object], index: object) -> object:
         return items[index] if type(index) is int and 0 <= index < len(items) else None
+
+
+def _positions(batch: int, code: CodeType) -> dict[int, tuple[CodeType, Position]]:
+    found: dict[int, tuple[CodeType, Position]] = {}
+    pending: list[tuple[CodeType, Position]] = [(code, (batch, ()))]
+    while pending:
+        code, position = pending.pop()
+        found[id(code)] = (code, position)
+        for index, constant in enumerate(code.co_consts):
+            if type(constant) is CodeType:
+                pending.append((constant, (batch, (*position[1], index))))
+    return found

@@ -45,6 +45,10 @@ class CompiledBatch(NamedTuple):
     starts: tuple[int, ...]
     """Those that have a boundary before them, by their places from 0."""
 
+    def under(self, name: str) -> "CompiledBatch":
+        """Give the program another name, for another batch with the same source: tracebacks tell it."""
+        return self if name == self.name else self._replace(name=name, code=_renamed(self.code, name))
+
 
 def compile_batch(
     source: bytes,
@@ -101,6 +105,11 @@ def _compile(tree: ast.Module, name: str, policy: Policy, *, futures: bool, firs
     code: types.CodeType = compile(tree, name, "exec", flags, dont_inherit=True, optimize=0)
     _refuse(scan(code))
     return CompiledBatch(name, code, len(statements), tuple(starts))
+
+
+def _renamed(code: types.CodeType, name: str) -> types.CodeType:
+    constants = [_renamed(const, name) if type(const) is types.CodeType else const for const in code.co_consts]
+    return code.replace(co_filename=name, co_consts=tuple(constants))
 
 
 def _check_size(source: bytes, policy: Policy) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -9,9 +10,11 @@ import signal
 import pytest
 from interpreter_stand import Batch, Interpreter, interpreter, successor
 
-from statek_executor.interpreter.batch import WORTH_SECONDS
+from statek_executor.interpreter.batch import WORTH_SECONDS, Boundary
+from statek_executor.interpreter.soft_limits import SoftLimits
 from statek_executor.supervisor import metering
 from statek_policies import Limits, Policy
+from statek_policies.language import CompiledBatch
 from statek_protocol.messages.interpreter import Checkpoint, Console, Failed, Observed, Run, Segment
 
 BUSY = f"""
@@ -124,6 +127,23 @@ def test_a_batch_begins_also_where_this_release_would_not_have_stopped() -> None
     source = "def f():\n    return 'f'\nx = 'a'\nx += 'b'\nx += 'c'\nprint(f() if 'f' in x else x)\n"
     with interpreter() as process, successor(process, process.run("x = '-'\n").snapshot) as other:
         assert other.run(source, 2, first_instruction=3).console == "-c\n"
+
+
+@pytest.mark.parametrize("helper", ["def helper(): return 1 // 0", "pass"])
+def test_a_batch_whose_source_ran_before_is_told_its_own_name_also_after_a_restart(helper: str) -> None:
+    source = (
+        f"import traceback\n{helper}\n{BUSY}\ntry:\n    helper()\nexcept Exception:\n    print(traceback.format_exc())"
+    )
+    with interpreter() as process:
+        process.run(source)
+        first = process.run(source, 2)
+        taken = checkpointed(first)
+        with successor(process, taken) as other:
+            start = taken.snapshot.instruction
+            second = other.run(first.source, 2, first_instruction=start, observed=after(first, taken))
+    assert second.console == console_after(first, taken)
+    assert 'File "<batch 2>"' in second.console
+    assert "<batch 1>" not in second.console
 
 
 def test_randomness_that_the_guest_seeded_goes_on() -> None:
@@ -386,3 +406,15 @@ def test_a_soft_limit_that_is_reached_while_variables_are_restored_ends_the_batc
             batch = Batch(b"")
             other.go_on(batch)
             assert (batch.end.outcome, batch.console) == ("limit", "")
+
+
+def test_where_the_guest_stands_is_never_before_where_the_batch_began() -> None:
+    boundary = Boundary(SoftLimits(), lambda: None)
+    boundary.begin(3)
+    assert boundary.instruction == 3
+    boundary.follow(CompiledBatch("<batch 1>", compile("", "", "exec"), 7, (0, 1, 3, 5)))
+    boundary.due = math.inf
+    stood = [(bool(boundary), boundary.position, boundary.instruction) for _ in range(4)]
+    assert stood == [(False, 3, 3), (False, 3, 3), (True, 3, 4), (True, 5, 6)]
+    boundary.end()
+    assert boundary.position == 7

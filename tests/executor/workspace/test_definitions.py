@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
 from tests.executor.workspace.processes import Process, check
 
@@ -460,3 +462,19 @@ def test_a_position_outside_the_source_is_refused() -> None:
     for path in ((0,), (99,), (-1,), (None,)):
         with pytest.raises(MalformedWorkspace):
             definitions.code(0, path)  # type: ignore[arg-type]
+
+
+def test_where_code_was_defined_is_known_after_memory_was_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = compile("def f(): pass", "x", "exec")
+    inside = next(constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    definitions = Definitions({}, {}.__getitem__)
+    definitions.add(1, code)
+    with monkeypatch.context() as patch:
+        patch.setattr("statek_executor.workspace.definitions._positions", _raise_memory_error)
+        with pytest.raises(MemoryError):
+            definitions.position(inside)
+    assert definitions.position(inside) == (1, (code.co_consts.index(inside),))
+
+
+def _raise_memory_error(*_: object) -> None:
+    raise MemoryError
