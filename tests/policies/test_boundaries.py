@@ -64,8 +64,8 @@ def test_an_instruction_is_a_top_level_statement() -> None:
             y = 3
         from __future__ import annotations
     """
-    assert _compiled(source).instructions == 7
-    assert (_compiled("").instructions, _starts("")) == (0, [])
+    assert _compiled(source).lines == (1, 2, 4, 7, 7, 8, 10)
+    assert (_compiled("").lines, _starts("")) == ((), [])
 
 
 def test_a_boundary_is_asked_before_what_follows_it_and_can_leave_that_out() -> None:

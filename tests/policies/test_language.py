@@ -25,7 +25,7 @@ from statek_policies.offered import MODULES
 
 def _compile(source: str | bytes, policy: Policy | None = None) -> int:
     data = source.encode() if isinstance(source, str) else source
-    return compile_batch(data, name="<batch 1>", policy=policy or Policy()).instructions
+    return len(compile_batch(data, name="<batch 1>", policy=policy or Policy()).lines)
 
 
 def test_the_instructions_run_in_order() -> None:

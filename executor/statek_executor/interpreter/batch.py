@@ -1,4 +1,4 @@
-"""Running one instruction batch: compile, execute statement by statement, checkpoint, and say how it ended.
+"""Running one instruction batch: compile, execute, checkpoint between statements, and say how it ended.
 
 Runs inside the wall.
 """
@@ -6,6 +6,7 @@ Runs inside the wall.
 from __future__ import annotations
 
 import mmap
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
@@ -82,7 +83,7 @@ class Boundary:
 
     def follow(self, compiled: CompiledBatch) -> None:
         """Stand at the boundaries of this code."""
-        self._starts = (*compiled.starts, compiled.instructions)
+        self._starts = (*compiled.starts, len(compiled.lines))
 
     @property
     def instruction(self) -> int:
@@ -162,7 +163,7 @@ class BatchRunner:
             raise
         except BaseException as error:  # noqa: BLE001 - the guest may raise anything
             self._limits.leave_guest()
-            self._boundary.position = self._boundary.instruction
+            self._boundary.position = self._stood_at(error, compiled)
             return self._ended_by(compiled.name, error)
         return self._soft_limit_or(_AS_IT_SHOULD)
 
@@ -181,6 +182,16 @@ class BatchRunner:
         if issubclass(kind, PolicyViolation):
             return self._soft_limit_or(_End("blocked", self._describe(error, name)))
         return self._soft_limit_or(_End("error", self._describe(error, name)), self._host.limit_of(error))
+
+    def _stood_at(self, error: BaseException, compiled: CompiledBatch) -> int:
+        """Tell in which instruction the guest was: of those behind one boundary the one at the line that raised."""
+        boundary, trace = self._boundary, raw_traceback(error)
+        while trace is not None and trace.tb_frame.f_code is not compiled.code:
+            trace = trace.tb_next
+        if trace is None:
+            return boundary.instruction
+        place = bisect_right(compiled.lines, trace.tb_lineno) - 1
+        return min(max(place, boundary.position), boundary.instruction)
 
     def _describe(self, error: BaseException, name: str) -> GuestError:
         """Turn a guest's exception into data: its class's name, its text, and the batch's line that it came through."""

@@ -46,10 +46,10 @@ def starts(lasting: Sequence[bool], first: int) -> list[int]:
 
 
 def behind(instructions: Sequence[list[ast.stmt]], lines: Sequence[int], starts: Sequence[int]) -> list[ast.stmt]:
-    """Let the statements of instructions stand behind their boundaries, each at one of these lines."""
+    """Let the statements of instructions, which begin at these lines, stand behind their boundaries."""
     made: list[ast.stmt] = []
-    for (start, stop), line in zip(pairwise([*starts, len(instructions)]), lines, strict=True):
+    for start, stop in pairwise([*starts, len(instructions)]):
         node = ast.If(_AT_BOUNDARY, [*chain.from_iterable(instructions[start:stop])], [])
-        node.lineno, node.col_offset = line, 0
+        node.lineno, node.col_offset = lines[start], 0
         made.append(node)
     return made

@@ -11,7 +11,7 @@ import sys
 import types
 import warnings
 from functools import cache
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from statek_policies.language import boundaries
 from statek_policies.language.environment import exports_under
@@ -41,9 +41,10 @@ class CompiledBatch(NamedTuple):
     name: str
     code: types.CodeType
     """To be executed in the guest's globals."""
-    instructions: int
+    lines: tuple[int, ...]
+    """Where each instruction begins, from 1; a decorated definition begins at its first decorator."""
     starts: tuple[int, ...]
-    """Those that have a boundary before them, by their places from 0."""
+    """The instructions that have a boundary before them, by their places from 0."""
 
     def under(self, name: str) -> "CompiledBatch":
         """Give the program another name, for another batch with the same source: tracebacks tell it."""
@@ -93,18 +94,18 @@ def _compile(tree: ast.Module, name: str, policy: Policy, *, futures: bool, firs
     transformer = LeanTransformer(_imports(policy.imports), policy.limits.ast_nodes)
     flags = _ANNOTATIONS if _defers_annotations(tree) else 0
     transformer.violations += uses_of_withheld(tree, policy)
-    statements = tree.body
-    transformed = transformer.transform(statements)
+    lines = [s.lineno if type(s) not in _DECORATED else _first_line(s) for s in tree.body]
+    transformed = transformer.transform(tree.body)
     _refuse(transformer.violations)
     lasting = transformer.lasting
     if futures:
         transformed = [let_wait(made) for made in transformed]
         lasting = [True] * len(lasting)  # each may wait for days
     starts = boundaries.starts(lasting, first)
-    tree.body = boundaries.behind(transformed, [_first_line(statements[start]) for start in starts], starts)
+    tree.body = boundaries.behind(transformed, lines, starts)
     code: types.CodeType = compile(tree, name, "exec", flags, dont_inherit=True, optimize=0)
     _refuse(scan(code))
-    return CompiledBatch(name, code, len(statements), tuple(starts))
+    return CompiledBatch(name, code, tuple(lines), tuple(starts))
 
 
 def _renamed(code: types.CodeType, name: str) -> types.CodeType:
@@ -146,9 +147,9 @@ def _refuse(violations: list[Violation]) -> None:
         raise SourceRefused(tuple(violations))
 
 
-def _first_line(statement: ast.stmt) -> int:
-    decorators = statement.decorator_list if type(statement) in _DECORATED else None  # type: ignore[attr-defined]
-    return decorators[0].lineno if decorators else statement.lineno
+def _first_line(definition: Any) -> int:
+    decorators = definition.decorator_list
+    return int((decorators[0] if decorators else definition).lineno)
 
 
 def _defers_annotations(tree: ast.Module) -> bool:

@@ -109,11 +109,7 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
 
     def contents(self, node: ast.AST) -> Any:
         """Transform the children of a node in place; they are counted, and the next list, or the end, looks at that."""
-        self._fields(node, _CHILDREN[type(node)])
-        return node
-
-    def _fields(self, node: ast.AST, names: tuple[str, ...]) -> None:
-        for field in names:
+        for field in _CHILDREN[type(node)]:
             child = getattr(node, field)
             kind = type(child)
             if kind is list:
@@ -126,6 +122,7 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
                 result = _HANDLERS[kind](self, child)
                 if result is not child:
                     setattr(node, field, result)
+        return node
 
     def transform_all(self, children: list[Any]) -> None:
         """Transform the nodes of a list in place; one statement may become several, or none."""
@@ -207,9 +204,9 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
             return self.contents(node)
         if self.scopes[-1] == CLASS and self._is_class_constant(target, node.value):
             return node
-        self._nodes += 1
+        self._nodes += 2
         self.visit_Name(target)
-        self._fields(node, _VALUE)
+        node.value = _HANDLERS[type(node.value)](self, node.value)
         return node
 
     def _is_class_constant(self, target: ast.expr, value: ast.expr | None) -> bool:
@@ -235,12 +232,12 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
                 self._refused_calls.append(function)
         return self.contents(node)  # type: ignore[no-any-return]
 
-    def visit_For(self, node: ast.For | ast.While | ast.With) -> ast.AST:
+    def _visit_lasting(self, node: ast.For | ast.While | ast.With) -> ast.AST:
         """Note what may take long: loops, and what is done on the way into a `with` block and out of it."""
         self.may_last = True
         return self.contents(node)  # type: ignore[no-any-return]
 
-    visit_While = visit_With = visit_For
+    visit_For = visit_While = visit_With = _visit_lasting
 
     def _report_refused_calls(self) -> None:
         for name in self._refused_calls:
@@ -363,7 +360,6 @@ def _passing() -> Iterable[str]:
 
 
 _CONSTANT, _NAME, _LOAD = ast.Constant, ast.Name, ast.Load
-_VALUE = ("value",)
 _LEAVES = frozenset({_CONSTANT, ast.MatchSingleton, ast.Pass, type(None)})
 """What there is nothing to look at in; None stands in a list for what was left out."""
 _HANDLERS = _handlers()

@@ -376,3 +376,19 @@ def test_a_guest_that_waits_when_the_channel_ends_is_not_asked() -> None:
         process.run("try:\n    search()\nfinally:\n    print('tidy')\n", until=lambda heard: True)
         process.receive()
         assert process.close() is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "stood"),
+    [
+        ("a = 1\n1 / 0\nb = 2\nc = 3\n", 1),
+        ("def f():\n    return 1 / 0\na = 1\nb = str(f)\nc = [\n    f()\n]\nd = 1\n", 3),
+        ("a = 1\nb = 2\nraise SystemExit(1)\nc = 3\n", 2),
+        ("a = 1\n@int\ndef f(): pass\nb = 2\n", 1),
+        ("a = 1\nb = 2\n", 2),
+    ],
+)
+def test_the_end_says_where_the_guest_stood_also_among_brief_statements(source: str, stood: int) -> None:
+    with interpreter() as process:
+        batch = process.run(source)
+    assert batch.snapshot.instruction == stood

@@ -94,7 +94,7 @@ def test_what_was_just_not_nested_too_deeply_is_read_again() -> None:
             middle = (fits + too_deep) // 2
             outcome = process.run(source(middle)).end.outcome
             fits, too_deep = (middle, too_deep) if outcome == "ok" else (fits, middle)
-    assert fits > 300
+    assert fits > 900
     with interpreter() as process, successor(process, process.run(source(fits)).snapshot) as other:
         assert other.run("print(add(1))", 2).console == f"{fits}\n"
 
@@ -412,7 +412,7 @@ def test_where_the_guest_stands_is_never_before_where_the_batch_began() -> None:
     boundary = Boundary(SoftLimits(), lambda: None)
     boundary.begin(3)
     assert boundary.instruction == 3
-    boundary.follow(CompiledBatch("<batch 1>", compile("", "", "exec"), 7, (0, 1, 3, 5)))
+    boundary.follow(CompiledBatch("<batch 1>", compile("", "", "exec"), (1,) * 7, (0, 1, 3, 5)))
     boundary.due = math.inf
     stood = [(bool(boundary), boundary.position, boundary.instruction) for _ in range(4)]
     assert stood == [(False, 3, 3), (False, 3, 3), (True, 3, 4), (True, 5, 6)]
