@@ -40,6 +40,10 @@ class Samples:
     def median(self, name: str) -> float:
         return statistics.median(self.times[name])
 
+    def with_more(self, more: Samples) -> Samples:
+        """Add the rounds of another time."""
+        return Samples({name: times + more.times[name] for name, times in self.times.items()})
+
     def ratio(self, name: str, floor: str) -> float:
         """The median of the rounds' ratios: what slows down a whole round does not count."""
         return statistics.median(
