@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import CodeType
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from statek_executor.workspace.errors import MalformedWorkspace, MissingSource
+
+_EXPRESSIONS: Final = frozenset({"<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
+"""Names of code that is the inside of an expression: nothing that is stored is made of it."""
 
 Position: TypeAlias = tuple[int, tuple[int, ...]]
 """Batch, and the path of indices through `co_consts` from the batch's code down."""
@@ -34,14 +37,16 @@ class Definitions:
 
     def add(self, batch: int, code: CodeType) -> None:
         """Make known the code that a batch was compiled to; a batch that was compiled again is known under both."""
-        self._batches.setdefault(batch, code)
         self._new.append((batch, code))
 
     def settle(self) -> None:
-        """Go through the code that was made known since the last time."""
+        """Go through the code that was made known since the last time, and keep what defines functions or classes."""
         for batch, code in self._new:
             if id(code) not in self._positions:
-                self._positions |= _positions(batch, code)
+                found = _positions(batch, code)
+                if any(inside.co_name not in _EXPRESSIONS for inside, _ in found.values() if inside is not code):
+                    self._positions |= found
+                    self._batches.setdefault(batch, code)
         self._new.clear()  # not before all is known: memory may be short for a while
 
     def position(self, code: CodeType) -> Position | None:
@@ -55,12 +60,15 @@ class Definitions:
         """Give the code at a position, loading its batch if need be; raises `MissingSource`."""
         if type(batch) is not int:
             raise MalformedWorkspace("a batch without a number")
-        if batch not in self._batches:
+        self.settle()
+        code: object = self._batches.get(batch)
+        if code is None:
             try:
-                self.add(batch, self._load(batch))
+                loaded = self._load(batch)
             except LookupError as missing:
                 raise MissingSource(batch) from missing
-        code: object = self._batches[batch]
+            code = self._batches[batch] = loaded
+            self.add(batch, loaded)
         for index in path:
             code = self._item(code.co_consts, index) if type(code) is CodeType else None
         if type(code) is not CodeType:

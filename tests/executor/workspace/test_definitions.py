@@ -478,3 +478,15 @@ def test_where_code_was_defined_is_known_after_memory_was_short(monkeypatch: pyt
 
 def _raise_memory_error(*_: object) -> None:
     raise MemoryError
+
+
+def test_code_that_defines_nothing_is_not_held() -> None:
+    definitions = Definitions({}, {}.__getitem__)
+    defines = {"def f(): pass", "class C: pass", "x = lambda: 1", "x = [lambda: 1 for _ in y]"}
+    for batch, source in enumerate(["x = 1", "x = [y for y in x if {*x} and (y for y in x)]", *defines]):
+        code = compile(source, f"<batch {batch}>", "exec")
+        definitions.add(batch, code)
+        definitions.settle()
+        assert (definitions.position(code) is not None) == (source in defines), source
+        if source in defines:
+            assert definitions.code(batch, ()) is code
