@@ -152,7 +152,7 @@ class BatchRunner:
         """Execute the instructions; whatever the guest raises becomes a value here."""
         self._batch = run.batch
         self._put_off_checkpoint()
-        self._session.note_touched(compiled)
+        self._session.note_touched()
         self._boundary.follow(compiled)
         try:
             self._limits.enter_guest()

@@ -33,6 +33,8 @@ from statek_policies.language import CompiledBatch, GuestEnvironment, GuestRando
 from statek_protocol.messages.interpreter import LimitBreach, Load, Segment, Snapshot, TransientValue
 
 TRANSIENT_LIMIT = 1_000
+COMPILED_LIMIT: Final = 32
+"""Sources whose code is kept for when they come again, the latest."""
 RESTORING_FACTOR: Final = 4
 """How many times as many frames a source may take when it is compiled again; with futures it takes three times as many
 as without."""
@@ -63,14 +65,14 @@ class Session:
         self.environment = environment
         self.globals = environment.globals
         self._sources: dict[int, tuple[str, bytes]] = {}
-        self._compiled: dict[tuple[bytes, int], CompiledBatch] = {}
-        """By the source and where it begins: an agent that repeats itself is not compiled again."""
+        self._compiled: dict[tuple[bytes, int], tuple[CompiledBatch, frozenset[str]]] = {}
+        """By the source and where it begins, with its names: an agent that repeats itself is not compiled again."""
         self._begins_at: dict[int, int] = {}
         """The first instruction of a batch that goes on inside."""
         self._litter: list[ast.AST] = []
         """What compiling has left, until there is time to let go of it."""
-        self._names: dict[str, frozenset[str]] = {}
-        """What the code of a batch can load or store, by its name."""
+        self._names = _NOTHING
+        """What the code that was compiled last can load or store."""
         self.definitions = Definitions(self.globals, self._load_batch)
         self._future_functions = future_functions(host)
         self._provided: dict[str, object] = {error.__name__: error for error in GUEST_ERRORS}
@@ -174,11 +176,11 @@ class Session:
     def compile(self, batch: int, name: str, source: bytes) -> CompiledBatch:
         """Compile a batch through the one compile path and remember what it defines."""
         first = self._begins_at.get(batch, 0)
-        known = self._compiled.get((source, first))
+        known = self._compiled.pop((source, first), None)
         if known is None:
             self._litter.clear()
             with _NoCollections():  # a syntax tree has no circles
-                compiled = self._compiled[source, first] = compile_batch(
+                compiled = compile_batch(
                     source,
                     name=batch_filename(batch),
                     policy=self.policy,
@@ -187,19 +189,20 @@ class Session:
                     litter=self._litter,
                 )
             codes = code_in(compiled.code)
-            names = self._names[compiled.name] = names_in(codes)
-            self._all_touched |= not names.isdisjoint(_REACHES_BEYOND)
+            self._names = names_in(codes)
+            self._compiled[source, first] = compiled, self._names
+            self._all_touched |= not self._names.isdisjoint(_REACHES_BEYOND)
             self._has_finalisers |= runs_when_collected(codes)
         else:
-            compiled = known.under(batch_filename(batch))
-            self._names[compiled.name] = self._names[known.name]
+            compiled, self._names = known[0].under(batch_filename(batch)), known[1]
+            self._compiled[source, first] = known  # the latest again
         self._sources[batch] = (name, source)
         self.definitions.add(batch, compiled.code)
         return compiled
 
-    def note_touched(self, compiled: CompiledBatch) -> None:
-        """Remember what the code of a batch can change, before it runs."""
-        names = self._names[compiled.name]
+    def note_touched(self) -> None:
+        """Remember what the code that was compiled last can change, before it runs."""
+        names = self._names
         self._touched = self._touched | names if self._touched else names
 
     def checkpoint(self, instruction: int) -> Snapshot | None:
@@ -235,6 +238,8 @@ class Session:
         """Make what the final snapshot told the baseline; nobody has to wait for it."""
         self._litter.clear()
         self.definitions.settle()
+        while len(self._compiled) > COMPILED_LIMIT:
+            del self._compiled[next(iter(self._compiled))]
         told, self._told = self._told, None
         self._touched = _NOTHING
         if told is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 
 import pytest
-from interpreter_stand import interpreter, run
+from interpreter_stand import Interpreter, interpreter, run
 
+from statek_executor.supervisor import metering
 from statek_policies import Limits, Policy
 from statek_protocol.messages.interpreter import Console, Finished, LimitBreach
 
@@ -392,3 +393,16 @@ def test_the_end_says_where_the_guest_stood_also_among_brief_statements(source: 
     with interpreter() as process:
         batch = process.run(source)
     assert batch.snapshot.instruction == stood
+
+
+def test_an_interpreter_does_not_grow_with_every_new_source() -> None:
+    def growth(process: Interpreter, batches: range) -> int:
+        before = metering.anonymous_bytes(process.pid)
+        for batch in batches:
+            numbers = "".join(f"x{place} = [{batch}, {place}]\n" for place in range(100))
+            assert process.run(numbers, batch).end.outcome == "ok"
+        return metering.anonymous_bytes(process.pid) - before
+
+    with interpreter() as process:
+        growth(process, range(1, 100))
+        assert growth(process, range(100, 200)) < 1_000_000
