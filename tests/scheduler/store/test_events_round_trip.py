@@ -8,10 +8,10 @@ import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from statek.core.events import EVENTS, Event
+from statek.core.events import EVENTS, Event, FutureCreated
 from statek.core.jobs import Digest, Job
 from statek.store.errors import StoreDamaged
 from statek.store.ledger import Ledger, Record
@@ -86,6 +86,7 @@ def test_every_kind_of_event_passes_through_a_ledger_on_disk(ledger: Ledger) -> 
     jobs = (f"job-{number}" for number in itertools.count())  # a job is forgotten once
 
     def check(event: Event) -> None:
+        assume(not isinstance(event, FutureCreated) or event.key.isprintable())  # `checked_key` lets no other pass
         job = next(jobs)
         cursors = ledger.append([Record(job, 5, event)], [Job(job, "digest")], {})
         [read] = ledger.events(job, cursors.start - 1)
