@@ -17,7 +17,7 @@ from statek_policies.offered import BUILTINS
 
 
 class Skipping:
-    """A boundary that lets only some instructions run, and notes what the namespace held, and the line, at each."""
+    """A boundary that lets only some instructions run, and notes what the namespace held at each."""
 
     def __init__(self, wanted: set[int], namespace: dict[str, object]) -> None:
         self.wanted = wanted

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mmap
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
@@ -163,15 +163,16 @@ class BatchRunner:
             raise
         except BaseException as error:  # noqa: BLE001 - the guest may raise anything
             self._limits.leave_guest()
-            self._boundary.position = self._stood_at(error, compiled)
-            return self._ended_by(compiled.name, error)
+            return self._ended_by(compiled, error)
         return self._soft_limit_or(_AS_IT_SHOULD)
 
-    def _ended_by(self, name: str, error: BaseException) -> _End:
+    def _ended_by(self, compiled: CompiledBatch, error: BaseException) -> _End:
         """Tell what an exception that left guest code means for the batch, by its class: it may lie about itself."""
-        kind = type(error)
+        kind, name = type(error), compiled.name
         if issubclass(kind, MemoryError):
-            self._ballast = None
+            self._ballast = None  # before all else, which may need memory
+        self._boundary.position = self._stood_at(error, compiled)
+        if issubclass(kind, MemoryError):
             described = self._describe(error, name)
             _drop_frames(error)
             return self._at_limit(_End(error=described), "memory_bytes")
@@ -185,12 +186,11 @@ class BatchRunner:
 
     def _stood_at(self, error: BaseException, compiled: CompiledBatch) -> int:
         """Tell in which instruction the guest was: of those behind one boundary the one at the line that raised."""
-        boundary, trace = self._boundary, raw_traceback(error)
-        while trace is not None and trace.tb_frame.f_code is not compiled.code:
-            trace = trace.tb_next
-        if trace is None:
+        boundary = self._boundary
+        line = next((step.tb_lineno for step in _steps(error) if step.tb_frame.f_code is compiled.code), None)
+        if line is None:
             return boundary.instruction
-        place = bisect_right(compiled.lines, trace.tb_lineno) - 1
+        place = bisect_right(compiled.lines, line) - 1
         return min(max(place, boundary.position), boundary.instruction)
 
     def _describe(self, error: BaseException, name: str) -> GuestError:
@@ -309,13 +309,16 @@ def _is_zero(error: BaseException) -> bool:
 
 
 def _line_of(error: BaseException, filename: str) -> int | None:
-    line = None
-    trace: TracebackType | None = raw_traceback(error)
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == filename:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+    lines = [step.tb_lineno for step in _steps(error) if step.tb_frame.f_code.co_filename == filename]
+    return lines[-1] if lines else None
+
+
+def _steps(error: BaseException) -> Iterator[TracebackType]:
+    """Follow an error's way from our own code inward, without a look at attributes of the guest's making."""
+    step = raw_traceback(error)
+    while step is not None:
+        yield step
+        step = step.tb_next
 
 
 def _drop_frames(error: BaseException) -> None:

@@ -135,7 +135,7 @@ def _serve_job(channel: Channel, load: Load, run: Run) -> None:
     workplace = _PREPARED.take(channel, load, _KNOWN_POLICIES.read(load.policy))
     host, session, runner = workplace.host, workplace.session, workplace.runner
     host.begin_batch(run.batch, run.first_call)
-    session.begin_at(run.batch, run.first_instruction)
+    session.begin_at(run.batch, run.first_instruction)  # now: variables may need functions that it defines
     problem = _restore(session, host, load.workspace) if load.workspace else None
     session.take_up(load.variables)
     if problem is not None:

@@ -51,8 +51,7 @@ class Definitions:
 
     def position(self, code: CodeType) -> Position | None:
         """Tell where a code object was defined; None for code of no known batch."""
-        if self._new:
-            self.settle()
+        self.settle()
         known = self._positions.get(id(code))
         return known[1] if known else None
 

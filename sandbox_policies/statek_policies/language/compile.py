@@ -63,8 +63,8 @@ def compile_batch(
     """Check and compile a source; raises SourceRefused, SourceInvalid or SourceTooLarge and nothing else.
 
     `futures` says that the guest can meet values that are not there yet. An instruction where the batch is to begin,
-    `first`, has a boundary of its own. To let go of a syntax tree takes time: a small
-    one is put into `litter`, for whoever calls to let go of it when nobody waits.
+    `first`, has a boundary of its own. To let go of a syntax tree takes time: a small one is put into `litter`, for
+    whoever calls to let go of it when nobody waits.
     """
     if sys.version_info[:2] != _PYTHON:
         raise RuntimeError("the language was checked for CPython 3.11 only")

@@ -209,8 +209,8 @@ class LeanTransformer(AttributeRules, DefinitionRules, PatternRules, Restricting
         node.value = _HANDLERS[type(node.value)](self, node.value)
         return node
 
-    def _is_class_constant(self, target: ast.expr, value: ast.expr | None) -> bool:
-        if type(target) is not ast.Name or target.id not in CLASS_CONSTANTS:
+    def _is_class_constant(self, target: ast.Name, value: ast.expr | None) -> bool:
+        if target.id not in CLASS_CONSTANTS:
             return False
         names = None if value is None else _literal_texts(value)
         fits = is_matchable if target.id == "__match_args__" else _is_slot
